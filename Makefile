@@ -1,0 +1,75 @@
+# Every target works on its own on a fresh machine: what it needs is installed into .venv first, and only when
+# setup.cfg or pyproject.toml changed since. Pip's own settings (PIP_* and pip.conf) apply.
+
+VENV := .venv
+# Holds the folder it was made in, and is absent while pip works: an environment that was moved, or left half made by
+# an interruption, is made anew. The two installed stamps say what it holds.
+READY := $(VENV)/ready
+SERVER := $(VENV)/installed-server
+DEVELOPMENT := $(VENV)/installed-development
+PYTHON := $(VENV)/bin/python
+# The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
+BASE_PYTHONS := python3.13 python3.12 python3.11 python3
+WORKERS := 2
+
+# The path of the first Python >= 3.11 that has the module $(1), or nothing.
+find_python = $(shell for name in $(BASE_PYTHONS); do \
+	$$name -c 'import sys, $(1); sys.version_info < (3, 11) and sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
+
+# Installs the project with the extras $(1), editable, so that changed sources need no new installation.
+define install
+@rm -f $(READY)
+$(PYTHON) -m pip install --editable '.$(1)'
+@echo '$(CURDIR)' > $(READY)
+endef
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint format bench clean
+
+ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+help:  ## print the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address
+	@$(VENV)/bin/anonchat serve $(ARGUMENTS)
+
+# A worker takes whole modules, so that what a module sets up is set up once.
+test: lint  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
+
+lint: $(DEVELOPMENT)  ## check style, layout and types
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+
+format: $(DEVELOPMENT)  ## mend style and layout where that can be done by a tool
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+
+bench: $(DEVELOPMENT)  ## measure what an idle connection costs
+	$(PYTHON) benchmarks/idle.py $(ARGUMENTS)
+
+clean:  ## remove the virtual environment and everything built; leaves databases alone
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY):
+	@test -n '$(call find_python,os)' || \
+		{ echo 'anonchat needs Python 3.11 or newer; looked for: $(BASE_PYTHONS)' >&2; exit 1; }
+	@test -n '$(call find_python,ensurepip)' || \
+		{ echo 'Python lacks its venv module; on Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
+	'$(call find_python,ensurepip)' -m venv --clear $(VENV)
+	@echo '$(CURDIR)' > $@
+
+$(SERVER): $(READY) setup.cfg pyproject.toml
+	$(call install,)
+	@touch $@
+
+# Holds everything the server needs too.
+$(DEVELOPMENT): $(READY) setup.cfg pyproject.toml
+	$(call install,[dev])
+	@touch $(SERVER) $@

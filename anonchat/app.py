@@ -1,0 +1,354 @@
+"""The only composition root: settings in, a running server out. Two servers in one process share nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter as Tally
+from collections.abc import Coroutine, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Table
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from anonchat.clock import Clock
+from anonchat.config import Settings, validate_plugin_options
+from anonchat.connection import Desk
+from anonchat.context import PluginContext, PluginLimits, PluginRooms, PluginSessions, logger_of
+from anonchat.core_events import CoreEvents
+from anonchat.declarations import Job, Route, Tables
+from anonchat.dispatch import Dispatcher
+from anonchat.drain import drain
+from anonchat.errors import StartError
+from anonchat.events import CORE, Events
+from anonchat.http.api import Counter, NotFound, route_table
+from anonchat.http.door import Door
+from anonchat.http.openapi import Documents
+from anonchat.http.pages import page_rules
+from anonchat.http.privacy import Privacy
+from anonchat.http.rooms import RoomRoutes
+from anonchat.http.server import ServerRoutes
+from anonchat.hub import Hub
+from anonchat.jobs import Jobs
+from anonchat.journal import Journal, Transaction
+from anonchat.limits import Limits, Networks
+from anonchat.messages import Messages
+from anonchat.metrics import Metrics
+from anonchat.migrate.revisions import MigrationSet
+from anonchat.models import Event
+from anonchat.plugins import Plugins, bundled, load
+from anonchat.presence import Presence
+from anonchat.protocol import JsonWire
+from anonchat.relay import Relay
+from anonchat.retention import Retention
+from anonchat.rooms import Rooms
+from anonchat.schemas import Identify
+from anonchat.sessions import Sessions
+from anonchat.storage import Bus, Database, Ephemeral, Migrations
+from anonchat.store import events as event_statements
+from anonchat.watchdog import Watchdog
+from anonchat.websocket.handler import Sockets, WebSocketEntrance
+from anonchat.websocket.transport import SocketLimits, Transports
+from anonchat.welcome import Welcome
+from anonchat.writer import Writer
+
+log = structlog.get_logger("anonchat.server")
+
+BACKLOG = 2_048
+HEADER_BYTES = 16_384
+BODY_BYTES = 65_536
+PRESENCE_SECONDS = 0.5
+
+
+def open_backend(role: str, url: str, clock: Clock) -> Any:
+    """The backend of a role ("database", "bus", "ephemeral") that the scheme of a URL names. Raises `StartError`."""
+    scheme = url.partition(":")[0]
+    found = {point.name: point for point in entry_points(group="anonchat.storage")}
+    point = found.get(f"{role}.{scheme}")
+    if point is None:
+        known = ", ".join(sorted(name.partition(".")[2] for name in found if name.startswith(f"{role}.")))
+        raise StartError(f"[storage] {role} names the backend {scheme!r}, which is not installed. Installed: {known}.")
+    return point.load()(url, clock)
+
+
+def migrations_of(plugins: Plugins) -> Migrations:
+    """The revisions of the core and of each enabled plugin, and the names of the plugins' tables."""
+    sets = [MigrationSet(CORE_OWNER, Path(__file__).parent / "migrations", "anonchat")]
+    names: dict[str, Sequence[str]] = {}
+    packages = {plugin.name: plugin.package for plugin in plugins.all}
+    for plugin, declared in plugins.declared("register_tables"):
+        sets.append(MigrationSet(plugin, declared.migrations, packages[plugin]))
+        names[plugin] = sorted(declared.metadata.tables)
+    return Migrations(sets, names)
+
+
+CORE_OWNER = "core"
+
+
+class Server:
+    """One node. `start`, then `stop`; `url` is where it listens."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.metrics = Metrics()
+        self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir)
+        self.dispatcher = Dispatcher(self.plugins, self.metrics)
+        self._options = self._validated_options()
+        self._contexts: list[PluginContext] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open_storage()
+        self._build_services()
+
+    # --- building
+
+    def _validated_options(self) -> dict[str, dict[str, Any]]:
+        schemas = dict(self.plugins.declared("register_config_schema"))
+        raw = self.settings.plugins.options
+        return {
+            name: validate_plugin_options(name, schemas[name](), raw.get(name, {})) if name in schemas else {}
+            for name in self.plugins.names
+        }
+
+    def _open_storage(self) -> None:
+        storage = self.settings.storage
+        self.database: Database = open_backend("database", storage.database, self.clock)
+        self.bus: Bus = open_backend("bus", storage.bus, self.clock)
+        self.ephemeral: Ephemeral = open_backend("ephemeral", storage.ephemeral, self.clock)
+        self.journal = Journal(self.database, self.clock)
+
+    def _build_services(self) -> None:
+        settings, limits = self.settings, self.settings.limits
+        self.hub = Hub()
+        self.relay = Relay(
+            self.journal, self.bus, self.hub, self.metrics,
+            page=settings.rooms.history_page, replay=settings.rooms.replay_events,
+        )  # fmt: skip
+        self.journal.publish_to(self.relay.committed)
+        self.limits = Limits(limits, self.ephemeral, self.dispatcher)
+        self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
+        self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
+        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
+        self.writer = Writer(self.journal, self.dispatcher, self.metrics, self.clock)
+        self.messages = Messages(
+            self.journal, self.writer, self.dispatcher, self.limits, self.clock,
+            text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
+        )  # fmt: skip
+        self.retention = Retention(
+            self.journal, self.database, self.dispatcher, self.metrics, self.clock, settings.rooms,
+            self.hub, self.presence, self._plugin_tables(),
+        )  # fmt: skip
+        self.relay.listen(self._delivered)
+        self.events = Events(self.limits, bundled())
+        self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
+        self.networks = Networks(self.ephemeral, self.clock)
+        self.door = Door(settings.server, self.networks)
+        self.watchdog = Watchdog(self.metrics, {plugin.package: plugin.name for plugin in self.plugins.all})
+
+    def _plugin_tables(self) -> dict[str, Table]:
+        declared: list[tuple[str, Tables]] = list(self.plugins.declared("register_tables"))
+        return {
+            f"{plugin}.{table.name}": table
+            for plugin, found in declared
+            for table in found.metadata.sorted_tables
+            if "room_id" in table.c
+        }
+
+    def _delivered(self, event: Event) -> None:
+        """Called for each event that this node delivers."""
+        if event.name == "room_ended":
+            self.retention.ended(event)
+        elif event.name != "message":
+            self.dispatcher.observe("event_saved", event=event)
+
+    # --- starting
+
+    async def start(self) -> None:
+        """Open everything and serve. Raises `StartError`; what was opened until then is closed again."""
+        try:
+            await self.database.start(migrations_of(self.plugins))
+            await self.bus.start(self.relay.received)
+            await self.ephemeral.start()
+            await self._start_plugins()
+            await self._serve()
+        except BaseException:
+            await self._close_storage()
+            raise
+
+    async def _start_plugins(self) -> None:
+        self.epoch = await self._epoch()
+        self.welcome = Welcome(
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub
+        )
+        core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
+        self.events.declare(CORE, core.client_events(), core.server_events())
+        for plugin, event in self.plugins.declared("register_server_events"):
+            self.events.declare(plugin, server=[event])
+        for plugin, client_event in self.plugins.declared("register_client_events"):
+            self.events.declare(plugin, client=[client_event])
+        contexts = {name: self._context(name) for name in self.plugins.names}
+        self._contexts = list(contexts.values())
+        await self.dispatcher.life("setup", lambda plugin: {"ctx": contexts[plugin]})
+        self._add_jobs()
+        await self.dispatcher.life("startup")
+
+    def _context(self, name: str) -> PluginContext:
+        metrics = {
+            metric.name: self.metrics.of_plugin(name, metric)
+            for plugin, metric in self.plugins.declared("register_metrics")
+            if plugin == name
+        }
+        rooms = PluginRooms(name, self.events, self.rooms, self.relay, self.hub, self.retention)
+        return PluginContext(
+            name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
+            PluginSessions(self.sessions, self.presence), self.ephemeral, PluginLimits(name, self.limits), metrics, set(),
+        )  # fmt: skip
+
+    async def _epoch(self) -> str:
+        """The database's epoch: made once, renewed by `restore`."""
+
+        async def work(tx: Transaction) -> str:
+            row = await tx.fetch_one(event_statements.SELECT_META, {"name": "epoch"})
+            if row is not None:
+                return str(row["value"])
+            fresh = secrets.token_hex(8)
+            await tx.execute(event_statements.UPSERT_META, {"key": "epoch", "value": fresh})
+            return fresh
+
+        return await self.journal.transaction(work)
+
+    def _add_jobs(self) -> None:
+        hold = self.settings.sessions.name_hold_seconds
+        self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
+        self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
+        self.jobs.add(Job("touch", max(1.0, hold / 3), lambda: self.sessions.touch(everybody=True)), everywhere=True)
+        self.jobs.add(Job("rooms", 1.0, self.retention.expire))
+        self.jobs.add(Job("purge", 30.0, self.retention.purge))
+        self.jobs.add(Job("held", 1.0, self.messages.release_due))
+        self.jobs.add(Job("sessions", 60.0, self.sessions.expire))
+        self.jobs.add(Job("retention", self.settings.retention.interval_seconds, self.retention.run))
+        for plugin, job in self.plugins.declared("register_jobs"):
+            self.jobs.add(Job(f"{plugin}.{job.name}", job.seconds, job.run))
+
+    async def _tick(self) -> None:
+        self.presence.tick()
+        await self.sessions.touch()
+
+    async def _serve(self) -> None:
+        settings = self.settings
+        self.transports = Transports(
+            SocketLimits(
+                frame_bytes=settings.limits.frame_bytes,
+                frame_fragments=settings.limits.frame_fragments,
+                unfinished_seconds=settings.limits.unfinished_seconds,
+                queue_bytes=settings.limits.queue_bytes,
+                ping_seconds=settings.limits.ping_seconds,
+                pong_seconds=settings.limits.pong_seconds,
+            )
+        )
+        self.sockets = Sockets(
+            self._desk(), self.door, self.transports, JsonWire(), settings.limits.sockets_per_network,
+            settings.server.token_in_url, Tally(),
+        )  # fmt: skip
+        application = Application(self._rules(), log_function=lambda _: None)
+        self._http = HTTPServer(
+            application,
+            max_body_size=2 * BODY_BYTES,
+            max_header_size=HEADER_BYTES,
+            idle_connection_timeout=30,
+            body_timeout=10,
+        )
+        try:
+            listening = bind_sockets(settings.server.port, settings.server.host, backlog=BACKLOG)
+        except OSError as error:
+            raise StartError(
+                f"Cannot listen on {settings.server.host}:{settings.server.port}: {error.strerror}. "
+                "Is another server running there? [server] port chooses another."
+            ) from error
+        self._http.add_sockets(listening)
+        self.port = int(listening[0].getsockname()[1])
+        self.jobs.start()
+        self.watchdog.start()
+
+    def _desk(self) -> Desk:
+        limits = self.settings.limits
+        told = {
+            "textLength": limits.text_length,
+            "frameBytes": limits.frame_bytes,
+            "messagesPerSession": limits.messages_per_session,
+            "identifySeconds": limits.identify_seconds,
+        }
+        return Desk(
+            self.events, self.welcome, self.metrics, self.clock, told, self.plugins.names, limits.ping_seconds,
+            limits.identify_seconds, limits.json_depth, Identify(), self._spawn,
+        )  # fmt: skip
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that nobody waits for; the shutdown does."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _rules(self) -> list[Any]:
+        server = self.settings.server
+        counter = Counter(
+            self.door, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
+            BODY_BYTES, self.settings.limits.json_depth,
+        )  # fmt: skip
+        routes = self._routes()
+        documents = Documents(routes, self.events)
+        routes += [(CORE, route) for route in documents.routes()]
+        return [
+            (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
+            *page_rules(self.sockets, self.door, self.rooms),
+            *route_table(routes, counter),
+            (r".*", NotFound),
+        ]
+
+    def _routes(self) -> list[tuple[str, Route]]:
+        rooms = RoomRoutes(self.rooms, self.sessions, self.welcome, self.limits, self.clock, self.settings.rooms)
+        server = ServerRoutes(
+            {"database": self.database.check}, self.metrics, self._state, lambda: self.sockets.draining
+        )
+        privacy = Privacy(self.settings, self.plugins.names)
+        own = (*rooms.routes(), *server.routes(), *privacy.routes())
+        return [*((CORE, route) for route in own), *self.plugins.declared("register_routes")]
+
+    def _state(self) -> Mapping[str, Any]:
+        plugins = {plugin.name: self.dispatcher.state(plugin.name) for plugin in self.plugins.all}
+        return {"plugins": plugins, "connections": len(self.transports)}
+
+    @property
+    def url(self) -> str:
+        """Where the server can be reached from this machine."""
+        host = self.settings.server.host
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+        return self.settings.server.public_url or f"http://{shown}:{self.port}"
+
+    # --- stopping
+
+    async def stop(self) -> None:
+        """Stop accepting, tell clients when to come back, finish what is in flight, close. Bounded by `drain_seconds`."""
+        self._http.stop()
+        await drain(self.sockets, self.hub, self.settings.server.drain_seconds)
+        await self.writer.finish()
+        self.transports.abort_all()
+        await self._http.close_all_connections()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.jobs.stop()
+        self.watchdog.stop()
+        await self.dispatcher.settle()
+        await self.sessions.touch()
+        await self.dispatcher.life("shutdown", reverse=True)
+        for context in self._contexts:
+            await context.stop()
+        await self._close_storage()
+
+    async def _close_storage(self) -> None:
+        for part in (self.bus, self.ephemeral, self.database):
+            await part.close()

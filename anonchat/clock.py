@@ -1,0 +1,25 @@
+"""Time: one clock for a whole server, so that tests can set it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """The system's wall clock. Everything that is stored or compared with stored times asks this object."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970-01-01 UTC, an integer."""
+        return time.time_ns() // 1_000_000
+
+
+def iso(milliseconds: int) -> str:
+    """ISO-8601 in UTC with milliseconds, as every time on the wire is written: ``2026-11-20T20:44:02.123Z``."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+
+
+def iso_or_none(milliseconds: int | None) -> str | None:
+    """Like `iso`; None stays None."""
+    return None if milliseconds is None else iso(milliseconds)

@@ -1,0 +1,271 @@
+"""One client's connection, whatever carries it: identify in time, then one event after another, each answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from anonchat.clock import Clock, iso
+from anonchat.declarations import Call
+from anonchat.errors import ChatError
+from anonchat.events import Events
+from anonchat.hub import Wire
+from anonchat.metrics import Metrics
+from anonchat.models import Session
+from anonchat.protocol import PROTOCOL, Frame, NotOurs, decode, error_data
+from anonchat.relay import ActiveRoom
+from anonchat.schemas import Identify
+from anonchat.welcome import Welcome
+
+log = structlog.get_logger("anonchat.connection")
+
+INBOX = 64  # events that wait for their turn before the connection is not read any further
+INBOX_LOW = 16
+REFUSALS = 60  # refused for their rate, one after another, before the connection is closed with 4429
+TURN = 32  # events of one connection before the others get a turn
+
+
+class Transport(Protocol):
+    """What carries a connection's frames."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def enqueue(self, frame: bytes, droppable: bool = False) -> None: ...
+
+    def close(self, code: int, reason: str = "") -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all connections of a server share."""
+
+    events: Events
+    welcome: Welcome
+    metrics: Metrics
+    clock: Clock
+    limits: Mapping[str, Any]
+    plugins: tuple[str, ...]
+    heartbeat_seconds: float
+    identify_seconds: float
+    json_depth: int
+    identify: Identify
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Connection:
+    """A member of the hub, once it is identified."""
+
+    __slots__ = (
+        "_active",
+        "_desk",
+        "_inbox",
+        "_is_gone",
+        "_on_closed",
+        "_paused",
+        "_refusals",
+        "_session",
+        "_timer",
+        "_transport",
+        "_working",
+        "enqueue",
+        "network",
+        "wire",
+    )
+
+    def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: str, on_closed: Any) -> None:
+        self.wire = wire
+        self.enqueue = transport.enqueue
+        self._desk = desk
+        self._transport = transport
+        self.network = network
+        self._on_closed = on_closed
+        self._session: Session | None = None
+        self._active: ActiveRoom | None = None
+        self._inbox: deque[str] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._is_gone = False
+        self._refusals = 0
+
+    @property
+    def session(self) -> Session:
+        """Who this is. Only for identified connections."""
+        if self._session is None:
+            raise ChatError("not_identified")
+        return self._session
+
+    def update(self, session: Session) -> None:
+        """The session has changed."""
+        self._session = session
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close."""
+        self._transport.close(code, reason)
+
+    # --- what the transport calls
+
+    def opened(self, token: str | None = None) -> None:
+        """Say hello; a token that came with the request identifies at once."""
+        desk = self._desk
+        desk.metrics.connections.inc()
+        hello = {
+            "protocol": PROTOCOL,
+            "serverTime": iso(desk.clock.now()),
+            "heartbeatSeconds": desk.heartbeat_seconds,
+            "limits": desk.limits,
+            "plugins": desk.plugins,
+        }
+        self._send("hello", hello)
+        self._timer = asyncio.get_running_loop().call_later(desk.identify_seconds, self._not_identified)
+        if token is not None:
+            self._working = asyncio.create_task(self._work_off(Frame("identify", {"token": token}, None)))
+
+    def messages_received(self, messages: list[str | bytes]) -> None:
+        """All messages of one read, in order."""
+        for message in messages:
+            if isinstance(message, bytes):
+                self._refuse_frame()
+                return
+            self._inbox.append(message)
+        self._desk.metrics.events_received.inc(len(messages))
+        if len(self._inbox) > INBOX and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        if self._working is None:
+            self._working = asyncio.create_task(self._work_off())
+
+    def transport_closed(self, code: int | None) -> None:
+        """The connection is gone."""
+        self._desk.metrics.connections.dec()
+        if code == 4413:
+            self._desk.metrics.slow_closed.inc()
+        self._is_gone = True
+        self._inbox.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._go_if_closed()
+        self._on_closed(self)
+
+    def _go_if_closed(self) -> None:
+        """Take an identified connection that is closed out of its room, once."""
+        if self._is_gone and self._active is not None:
+            active, self._active = self._active, None
+            self._desk.spawn(self._desk.welcome.gone(self, active))
+
+    # --- one event after another
+
+    async def _work_off(self, first: Frame | None = None) -> None:
+        try:
+            if first is not None:
+                await self._handle(first)
+            done = 0
+            while self._inbox and not self._transport.closed:
+                await self._receive(self._inbox.popleft())
+                done += 1
+                if done % TURN == 0:
+                    await asyncio.sleep(0)
+                if self._paused and len(self._inbox) <= INBOX_LOW:
+                    self._paused = False
+                    self._transport.resume_reading()
+        except Exception:
+            log.exception("a connection failed and is closed")
+            self.close(1011, "internal error")
+        finally:
+            self._working = None
+
+    async def _receive(self, text: str) -> None:
+        try:
+            frame = decode(text, self._desk.json_depth)
+        except NotOurs:
+            self._refuse_frame()
+        except ChatError as error:
+            self._fail(error, None)
+        else:
+            await self._handle(frame)
+
+    async def _handle(self, frame: Frame) -> None:
+        if self._session is not None and frame.event != "identify":
+            await self._desk.events.handle(frame, self._call(frame, self._session))
+            return
+        try:
+            if frame.event != "identify":
+                raise ChatError("not_identified")
+            if self._session is not None:
+                raise ChatError("conflict", "This connection is identified already; open another one.")
+            await self._identify(frame)
+        except ChatError as error:
+            self._fail(error, frame)
+            if frame.event == "identify" and self._session is None and error.code != "validation_failed":
+                self.close(_close_code(error), error.code)
+
+    async def _identify(self, frame: Frame) -> None:
+        errors = self._desk.identify.validate(frame.data)
+        if errors:
+            raise ChatError("validation_failed", errors=errors)
+        data = frame.data
+        session, room = await self._desk.welcome.session_of(data["token"], self.network)
+        if self._is_gone:
+            return
+        self._session = session
+        try:
+            self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"))
+        except BaseException:
+            self._session = None
+            raise
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._go_if_closed()
+
+    def _call(self, frame: Frame, session: Session) -> Call:
+        def answer(event: str, data: Mapping[str, Any]) -> None:
+            self._refusals = 0
+            self.enqueue(self.wire.encode(event, data, id=frame.id))
+
+        def fail(error: Exception) -> None:
+            self._fail(error if isinstance(error, ChatError) else ChatError("internal"), frame)
+
+        return Call(frame.event, frame.data, session, answer, fail)
+
+    # --- refusals
+
+    def _fail(self, error: ChatError, frame: Frame | None) -> None:
+        self._desk.metrics.errors.labels(error.code).inc()
+        event, data, frame_id = frame if frame is not None else (None, None, None)
+        self.enqueue(self.wire.encode("error", error_data(error, event, data), id=frame_id))
+        if error.code == "rate_limited":
+            self._refusals += 1
+            if self._refusals >= REFUSALS:
+                self.close(4429, "rate_limited")
+
+    def _refuse_frame(self) -> None:
+        """Not even an attempt at our protocol."""
+        self._fail(ChatError("bad_frame"), None)
+        self.close(4400, "bad_frame")
+
+    def _not_identified(self) -> None:
+        self._timer = None
+        if self._session is None:
+            self._fail(ChatError("not_identified"), None)
+            self.close(4401, "not_identified")
+
+    def _send(self, event: str, data: Mapping[str, Any]) -> None:
+        self.enqueue(self.wire.encode(event, data))
+
+
+def _close_code(error: ChatError) -> int:
+    """With which code an identify that was refused ends: what is wrong for good, or what may be tried again."""
+    if error.close is not None and error.code != "rate_limited":
+        return error.close
+    return {"name_lost": 4401, "room_full": 1013, "room_not_found": 4410}.get(error.code, 1013)

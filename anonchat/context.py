@@ -1,0 +1,165 @@
+"""`PluginContext`: all that a plugin sees of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from anonchat.clock import Clock
+from anonchat.errors import ChatError
+from anonchat.events import Events
+from anonchat.hub import Hub
+from anonchat.journal import Journal
+from anonchat.limits import Limits
+from anonchat.models import Room, Session
+from anonchat.presence import Presence
+from anonchat.relay import Relay
+from anonchat.retention import Retention
+from anonchat.rooms import Rooms
+from anonchat.sessions import Sessions
+from anonchat.storage import Ephemeral
+
+TASKS = 100  # that a plugin may have running at once
+
+
+class PluginRooms:
+    """Rooms, as a plugin may use them."""
+
+    def __init__(self, plugin: str, events: Events, rooms: Rooms, relay: Relay, hub: Hub, retention: Retention) -> None:
+        self._plugin = plugin
+        self._events = events
+        self._rooms = rooms
+        self._relay = relay
+        self._hub = hub
+        self._retention = retention
+
+    async def find(self, room_id: str) -> Room:
+        """The room. Raises `room_not_found` or `room_ended`."""
+        return await self._rooms.find(room_id)
+
+    def broadcast(self, room_id: str, event: str, data: Mapping[str, Any], *, skip: str | None = None) -> None:
+        """Send an event that is not kept to everybody in the room now, but for the session `skip`. May get lost.
+
+        What must not get lost is appended in a transaction: ``ctx.db.transaction`` and ``tx.append``.
+        """
+        self.check(event)
+        self._relay.broadcast(room_id, event, data, skip=skip)
+
+    def send(self, session_id: str, event: str, data: Mapping[str, Any]) -> bool:
+        """Send an event to all sockets of one session; answers whether it has any on this node."""
+        self.check(event)
+        return self._hub.send(session_id, event, data)
+
+    async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
+        """Change title, description or settings."""
+        await self._rooms.update(room, changes)
+
+    async def close(self, room_id: str, by: str | None = None) -> None:
+        """Let nobody new in."""
+        await self._rooms.close(room_id, by)
+
+    async def reopen(self, room_id: str) -> None:
+        """Let people in again."""
+        await self._rooms.reopen(room_id)
+
+    async def end(self, room_id: str, reason: str) -> None:
+        """End the room for good."""
+        await self._retention.end(room_id, reason)
+
+    def check(self, event: str) -> None:
+        """Raise LookupError for an event that the plugin has not declared."""
+        if not self._events.may_send(self._plugin, event):
+            raise LookupError(
+                f"The plugin {self._plugin!r} sends {event!r} without having declared it (register_server_events)."
+            )
+
+
+class PluginSessions:
+    """Sessions, as a plugin may use them."""
+
+    def __init__(self, sessions: Sessions, presence: Presence) -> None:
+        self._sessions = sessions
+        self._presence = presence
+
+    async def get(self, session_id: str) -> Session | None:
+        """A session by its id, or None."""
+        return await self._sessions.get(session_id)
+
+    def is_present(self, session: Session) -> bool:
+        """Whether the participant is there."""
+        return self._presence.is_present(session)
+
+    async def set_role(self, session: Session, role: Any, rank: int) -> Session:
+        """Promote or demote."""
+        return await self._sessions.set_role(session, role, rank)
+
+    def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
+        """Close all sockets of a session on this node."""
+        self._sessions.disconnect(session_id, code, reason)
+
+    async def remove(self, session: Session, reason: str, *, forget: bool = False) -> None:
+        """End a session; with `forget` what it wrote is deleted."""
+        await self._sessions.leave(session, forget=forget, reason=reason)
+
+
+class PluginLimits:
+    """Rates of the plugin's own."""
+
+    def __init__(self, plugin: str, limits: Limits) -> None:
+        self._plugin = plugin
+        self._limits = limits
+
+    async def hit(self, name: str, rate: str, key: str) -> None:
+        """Count one act of `key` against `rate` ("5/minute"). Raises `rate_limited`."""
+        await self._limits.hit_rate(f"{self._plugin}.{name}", rate, key)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginContext:
+    """What `setup` gets. `config` is the plugin's validated table of the configuration."""
+
+    name: str
+    config: Mapping[str, Any]
+    log: Any
+    clock: Clock
+    db: Journal
+    rooms: PluginRooms
+    sessions: PluginSessions
+    ephemeral: Ephemeral
+    limits: PluginLimits
+    metrics: Mapping[str, Counter | Gauge | Histogram]
+    tasks: set[asyncio.Task[Any]]
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something in the background. Failures are logged; what still runs at the shutdown is cancelled.
+
+        Raises `overloaded` if the plugin has too many tasks already.
+        """
+        if len(self.tasks) >= TASKS:
+            work.close()
+            raise ChatError("overloaded", f"The plugin {self.name!r} has {TASKS} tasks running.")
+        task = asyncio.create_task(work, name=f"plugin:{self.name}")
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("a task of the plugin failed", error=repr(error))
+
+    async def stop(self) -> None:
+        """Cancel what still runs."""
+        for task in tuple(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def logger_of(plugin: str) -> Any:
+    """A plugin's logger: its name stands in every line."""
+    return structlog.get_logger("anonchat.plugin").bind(plugin=plugin)

@@ -1,0 +1,151 @@
+"""What a plugin (and the core itself) declares at start: events, routes, jobs, tables, metrics, assets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from marshmallow import Schema
+from sqlalchemy import MetaData
+
+if TYPE_CHECKING:
+    from anonchat.models import Role, Session
+
+Auth = Literal["nobody", "participant", "moderator", "operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One client event on its way to its handler: identified, allowed, within limits, and valid.
+
+    `answer(event, data)` sends to this connection, with the client's own `id`, now or later; `fail(error)` likewise
+    sends a coded error.
+    """
+
+    event: str
+    data: Mapping[str, Any]
+    session: Session
+    answer: Callable[[str, Mapping[str, Any]], None]
+    fail: Callable[[Exception], None]
+
+    @property
+    def room_id(self) -> str:
+        return self.session.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEvent:
+    """An event that clients may send.
+
+    `handler(call)` answers through `call`, or raises `ChatError`; anything else that it raises is told as
+    `plugin_failed`. `role` "moderator" keeps others out. `limit` is a rate for each session ("5/minute").
+    """
+
+    name: str
+    schema: Schema
+    handler: Callable[[Call], Awaitable[None]]
+    role: Role = "participant"
+    limit: str | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """An event that the server may send: one that was not declared cannot be sent. `durable` ones carry a seq."""
+
+    name: str
+    schema: Schema | None = None
+    durable: bool = False
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A REST request on its way to its handler: allowed, within limits, and valid.
+
+    `path` holds the values of the names in the route's path, `query` and `body` what their schemas made of them.
+    `network` is the keyed hash of the sender's network, `base_url` where people reach this server (no slash at the
+    end). `session` is set where the route asks for one.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Mapping[str, Any]
+    network: str
+    base_url: str
+    session: Session | None = None
+    operator: bool = False
+
+    @property
+    def member(self) -> Session:
+        """The session of a route with `auth` "participant" or "moderator"."""
+        if self.session is None:
+            raise LookupError("This route does not ask for a session.")
+        return self.session
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route answers: JSON, or with `content_type` bytes as they are."""
+
+    body: Mapping[str, Any] | bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A REST route. `path` names its variables in braces: ``/api/rooms/{roomId}/pins``.
+
+    With `auth` "participant" or "moderator" the session must belong to the room that the path names.
+    `limit` is a rate for each network, beside `[limits] requests_per_network`.
+    """
+
+    method: Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+    path: str
+    handler: Callable[[Request], Awaitable[Answer]]
+    auth: Auth = "nobody"
+    body: Schema | None = None
+    query: Schema | None = None
+    answer: Schema | None = None
+    status: int = 200
+    limit: str | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that runs every `seconds` on one node at a time. It must be safe to run twice and to be cut off."""
+
+    name: str
+    seconds: float
+    run: Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A plugin's tables and the folder of their Alembic revisions. Each table cascades from rooms or messages."""
+
+    metadata: MetaData
+    migrations: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A Prometheus metric of a plugin; its name gets the prefix ``anonchat_<plugin>_``."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    text: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebAssets:
+    """A plugin's static files and the ES module among them that the web client loads."""
+
+    folder: Path
+    module: str

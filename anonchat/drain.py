@@ -1,0 +1,37 @@
+"""A goodbye in batches: everybody is told when to come back, not all at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+from anonchat.hub import Hub, Member
+from anonchat.websocket.handler import Sockets
+
+BATCH = 1_000
+SHARE = 0.5  # of the whole time for a shutdown that saying goodbye may take
+COME_BACK_MILLISECONDS = (1_000, 5_000)
+
+
+async def drain(sockets: Sockets, hub: Hub, seconds: float) -> None:
+    """Send `going_away` and close with 1001, batch by batch, within half of `seconds`; then wait for the last to go."""
+    sockets.draining = True
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds * SHARE
+    members = list(hub)
+    batches = [members[start : start + BATCH] for start in range(0, len(members), BATCH)]
+    pause = seconds * SHARE / 2 / len(batches) if len(batches) > 1 else 0
+    for batch in batches:
+        for member in batch:
+            _say_goodbye(member)
+        await asyncio.sleep(pause)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(deadline):
+            await sockets.emptied()
+
+
+def _say_goodbye(member: Member) -> None:
+    wait = random.randint(*COME_BACK_MILLISECONDS)
+    member.enqueue(member.wire.encode("going_away", {"reconnectAfterMs": wait}))
+    member.close(1001, "going_away")

@@ -1,0 +1,95 @@
+"""Client events: known, allowed, within limits, valid, handled, answered. The same for the core's and plugins' events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+from marshmallow import ValidationError
+
+from anonchat.declarations import Call, ClientEvent, ServerEvent
+from anonchat.errors import ChatError, StartError
+from anonchat.limits import Limits
+from anonchat.protocol import Frame
+from anonchat.schemas import problems
+
+log = structlog.get_logger("anonchat.events")
+
+HANDLER_SECONDS = 30.0
+CORE = "anonchat"
+
+
+class Events:
+    """Every declared event, and who declared it."""
+
+    def __init__(self, limits: Limits, bundled: Sequence[str]) -> None:
+        self._limits = limits
+        self._bundled = {CORE, *bundled}
+        self._client: dict[str, tuple[str, ClientEvent]] = {}
+        self._server: dict[str, tuple[str, ServerEvent]] = {}
+
+    def declare(self, owner: str, client: Sequence[ClientEvent] = (), server: Sequence[ServerEvent] = ()) -> None:
+        """Take in declarations. Raises `StartError` for a name that is taken or not the owner's to take."""
+        for declared in client:
+            self._check_name(owner, declared.name, self._client)
+            self._client[declared.name] = (owner, declared)
+        for event in server:
+            self._check_name(owner, event.name, self._server)
+            self._server[event.name] = (owner, event)
+
+    def _check_name(self, owner: str, name: str, taken: Mapping[str, tuple[str, object]]) -> None:
+        if name in taken:
+            raise StartError(
+                f"The plugin {owner!r} declares the event {name!r}, which {taken[name][0]!r} has declared already."
+            )
+        if owner not in self._bundled and not name.startswith(f"{owner}."):
+            raise StartError(
+                f"The plugin {owner!r} declares the event {name!r}; its events must be named {owner}.<event>."
+            )
+
+    def may_send(self, owner: str, name: str) -> bool:
+        """Whether `owner` has declared the server event."""
+        return self._server.get(name, ("", None))[0] == owner
+
+    def client_events(self) -> Mapping[str, tuple[str, ClientEvent]]:
+        """Name -> (owner, declaration)."""
+        return self._client
+
+    def server_events(self) -> Mapping[str, tuple[str, ServerEvent]]:
+        """Name -> (owner, declaration)."""
+        return self._server
+
+    async def handle(self, frame: Frame, call: Call) -> None:
+        """Run an identified client's event to its answer. `call.data` is the raw data; whatever is wrong goes to `call.fail`."""
+        try:
+            await self._handle(frame, call)
+        except ChatError as error:
+            call.fail(error)
+
+    async def _handle(self, frame: Frame, call: Call) -> None:
+        limit = "typing_per_session" if frame.event == "typing" else "events_per_session"
+        if frame.event != "send_message":  # has a limit of its own, asked where a repetition is known
+            await self._limits.hit(limit, call.session.id)
+        found = self._client.get(frame.event)
+        if found is None:
+            raise ChatError(
+                "unknown_event", f"This server does not know the event {frame.event!r}. Is its plugin switched on?"
+            )
+        owner, declared = found
+        if declared.role == "moderator" and not call.session.is_moderator:
+            raise ChatError("not_moderator")
+        try:
+            data = declared.schema.load(frame.data)
+        except ValidationError as error:
+            raise ChatError("validation_failed", errors=problems(error)) from error
+        await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
+        ready = Call(call.event, data, call.session, call.answer, call.fail)
+        try:
+            async with asyncio.timeout(HANDLER_SECONDS):
+                await declared.handler(ready)
+        except ChatError:
+            raise
+        except Exception as error:
+            log.exception("the handler of an event failed", plugin=owner, event_name=declared.name)
+            raise ChatError("internal" if owner == CORE else "plugin_failed") from error

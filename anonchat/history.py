@@ -1,0 +1,196 @@
+"""What has been said: pages of it, what a returning client missed, and the recent part of active rooms in memory.
+
+A missed event is told with the *present* state of its message; what was purged meanwhile is told as ``gone``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anonchat.models import Event, Message
+from anonchat.schemas import message_wire
+from anonchat.storage import Statements
+from anonchat.store import events as event_statements
+from anonchat.store import messages as statements
+
+NEWEST = 2**62  # above every seq
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages in order, oldest first, as they were at position `seq` of the room."""
+
+    messages: Sequence[Mapping[str, Any]]
+    has_more: bool
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Exactly what happened after `since` up to `through`: one item for each seq in between."""
+
+    events: Sequence[Mapping[str, Any]]
+    since: int
+    through: int
+
+
+async def read_page(
+    tx: Statements, room_id: str, limit: int, *, before: int | None = None, after: int | None = None
+) -> Page:
+    """At most `limit` messages before or after a seq (neither: the newest), and the room's position, in one snapshot."""
+    position = await tx.fetch_one(event_statements.SELECT_SEQ, {"room": room_id})
+    bounds: dict[str, Any] = {"room": room_id, "limit": limit + 1}
+    if after is not None:
+        rows = await tx.fetch_all(statements.SELECT_AFTER, bounds | {"after": after})
+        kept = list(rows[:limit])
+    else:
+        rows = await tx.fetch_all(statements.SELECT_BEFORE, bounds | {"before": NEWEST if before is None else before})
+        kept = list(reversed(rows[:limit]))
+    messages = [message_wire(statements.message_of(row)) for row in kept]
+    return Page(messages, len(rows) > limit, position["seq"] if position else 0)
+
+
+async def read_replay(tx: Statements, room_id: str, since: int, most: int) -> Replay | None:
+    """What a client at `since` missed, in three queries; None if that is more than `most` or lies in the future."""
+    row = await tx.fetch_one(event_statements.SELECT_SEQ, {"room": room_id})
+    through = row["seq"] if row else 0
+    if not 0 <= through - since <= most:
+        return None
+    bounds = {"room": room_id, "after": since, "through": through}
+    written = [statements.message_of(row) for row in await tx.fetch_all(statements.SELECT_BETWEEN, bounds)]
+    happened = [event_statements.event_of(row) for row in await tx.fetch_all(event_statements.SELECT_EVENTS, bounds)]
+    known = {message.id: message for message in written}
+    wanted = [
+        event.message_id for event in happened if event.name == "message_edited" and event.message_id not in known
+    ]
+    for row in await tx.fetch_all(statements.SELECT_MESSAGES, {"messages": wanted}) if wanted else ():
+        message = statements.message_of(row)
+        known[message.id] = message
+    return Replay(_items(written, happened, known, since, through), since, through)
+
+
+def _items(
+    written: Sequence[Message], happened: Sequence[Event], known: Mapping[str, Message], since: int, through: int
+) -> list[Mapping[str, Any]]:
+    items: dict[int, Mapping[str, Any]] = {}
+    for message in written:
+        items[message.seq or 0] = {"event": "message", "data": message_wire(message), "seq": message.seq}
+    for event in happened:
+        data = event.data
+        if event.name == "message_edited" and event.message_id is not None:
+            data = {"message": message_wire(known[event.message_id])}
+        items[event.seq or 0] = {"event": event.name, "data": data, "seq": event.seq}
+    return [items.get(seq) or gone(seq) for seq in range(since + 1, through + 1)]
+
+
+def gone(seq: int) -> Mapping[str, Any]:
+    """Stands for an event whose object was purged."""
+    return {"event": "gone", "data": {}, "seq": seq}
+
+
+class Recent:
+    """The newest messages and events of one active room, in memory, always exactly as of `position`.
+
+    Bounded by `most_events`; purged with what it holds. Built from a `Page` that was read from the database.
+    """
+
+    def __init__(self, page: Page, most_messages: int, most_events: int, *, whole: bool = True) -> None:
+        self.position = page.seq
+        self._most_messages = most_messages
+        self._messages: dict[str, Mapping[str, Any]] = {}
+        self._has_more = False
+        self._whole = False
+        if whole:
+            self.rebase(page)
+        self._events: deque[Event] = deque(maxlen=most_events)
+
+    def __len__(self) -> int:
+        return len(self._messages) + len(self._events)
+
+    def rebase(self, page: Page) -> None:
+        """Take the newest messages from a page that was read at the present position; another page is ignored."""
+        if page.seq == self.position:
+            self._messages = {wire["id"]: wire for wire in page.messages}
+            self._has_more = page.has_more
+            self._whole = True
+
+    def newest(self) -> Page | None:
+        """The newest messages, as a fresh client gets them; None after a removal, until `rebase`."""
+        return Page(list(self._messages.values()), self._has_more, self.position) if self._whole else None
+
+    def since(self, seq: int) -> Replay | None:
+        """What happened after `seq`, or None if that is no longer in memory."""
+        missed = self.position - seq
+        if not 0 <= missed <= len(self._events):
+            return None
+        newest = itertools.islice(self._events, len(self._events) - missed, None)
+        return Replay([_item(event) for event in newest], seq, self.position)
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event; its seq is `position` + 1."""
+        self.position += 1
+        self._events.append(event)
+        change = _CHANGES.get(event.name)
+        if change is not None:
+            change(self, event)
+
+    def _added(self, event: Event) -> None:
+        self._messages[event.data["id"]] = event.data
+        if len(self._messages) > self._most_messages:
+            del self._messages[next(iter(self._messages))]
+            self._has_more = True
+
+    def _edited(self, event: Event) -> None:
+        self._replace(event.data["message"])
+
+    def _deleted(self, event: Event) -> None:
+        message_id = event.data["messageId"]
+        for wire in self._copies(message_id):
+            self._replace(tombstone(wire, event.data["deletedAt"], event.seq))
+
+    def _removed(self, event: Event) -> None:
+        self._whole = False
+        ids = set(event.data.get("messageIds", ()))
+        through = event.data.get("throughSeq", 0)
+        self._messages = {key: wire for key, wire in self._messages.items() if key not in ids and wire["seq"] > through}
+        for index, held in enumerate(self._events):
+            wire = held.data if held.name == "message" else held.data.get("message", {})
+            if wire.get("id") in ids or (wire and wire["seq"] <= through) or held.message_id in ids:
+                self._events[index] = Event(held.room_id, "gone", {}, held.seq)
+
+    def _copies(self, message_id: str) -> list[Mapping[str, Any]]:
+        found = [self._messages[message_id]] if message_id in self._messages else []
+        return found or [event.data for event in self._events if event.data.get("id") == message_id][:1]
+
+    def _replace(self, wire: Mapping[str, Any]) -> None:
+        """Give a message its new state wherever it stands, so that no old text stays in memory."""
+        if wire["id"] in self._messages:
+            self._messages[wire["id"]] = wire
+        for index, held in enumerate(self._events):
+            if held.name == "message" and held.data["id"] == wire["id"]:
+                self._events[index] = Event(held.room_id, held.name, wire, held.seq, held.message_id)
+            elif held.name == "message_edited" and held.data["message"]["id"] == wire["id"]:
+                self._events[index] = Event(held.room_id, held.name, {"message": wire}, held.seq, held.message_id)
+
+
+_CHANGES = {
+    "message": Recent._added,
+    "message_edited": Recent._edited,
+    "message_deleted": Recent._deleted,
+    "messages_removed": Recent._removed,
+}
+
+
+def _item(event: Event) -> Mapping[str, Any]:
+    return {"event": event.name, "data": event.data, "seq": event.seq}
+
+
+def tombstone(wire: Mapping[str, Any], deleted_at: str, seq: int | None) -> dict[str, Any]:
+    """What is left of a message on the wire once it is deleted."""
+    kept = {key: value for key, value in wire.items() if key not in ("editedAt", "replyToId", "ext")}
+    empty = {"type": "text", "text": ""}
+    return kept | {"content": empty, "mentions": [], "deletedAt": deleted_at, "changedSeq": seq}

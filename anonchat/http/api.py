@@ -1,0 +1,264 @@
+"""One Tornado handler for all REST routes, the core's and plugins': host, origin, limits, session, validation, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from marshmallow import Schema, ValidationError
+from tornado.web import HTTPError, RequestHandler
+
+from anonchat.declarations import Answer, Request, Route
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError, StartError
+from anonchat.http.door import Door
+from anonchat.limits import Limits
+from anonchat.metrics import Metrics
+from anonchat.models import Session
+from anonchat.protocol import load_json
+from anonchat.schemas import problems
+from anonchat.sessions import Sessions
+
+log = structlog.get_logger("anonchat.http")
+
+ROUTE_SECONDS = 30.0
+PREFLIGHT_SECONDS = 600
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What all REST handlers of a server share."""
+
+    door: Door
+    sessions: Sessions
+    limits: Limits
+    dispatcher: Dispatcher
+    metrics: Metrics
+    operator_token: str | None
+    body_bytes: int
+    json_depth: int
+
+
+def route_table(
+    routes: Sequence[tuple[str, Route]], counter: Counter
+) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """Tornado's rules for declared routes given as (owner, route). Raises `StartError` if two have the same method and path."""
+    by_path: dict[str, dict[str, tuple[str, Route]]] = {}
+    for owner, route in routes:
+        methods = by_path.setdefault(route.path, {})
+        if route.method in methods:
+            taken = methods[route.method][0]
+            raise StartError(
+                f"The plugin {owner!r} declares {route.method} {route.path}, which {taken!r} has declared already."
+            )
+        methods[route.method] = (owner, route)
+    return [
+        (_VARIABLE.sub(r"(?P<\1>[^/]{1,64})", path), ApiHandler, {"methods": methods, "counter": counter})
+        for path, methods in by_path.items()
+    ]
+
+
+class PlainHandler(RequestHandler):
+    """Security headers, problem+json for every error, and never a traceback or an address in the log."""
+
+    def set_default_headers(self) -> None:
+        """Called by Tornado before anything else."""
+        self.clear_header("Server")
+        for name, value in SECURITY_HEADERS.items():
+            self.set_header(name, value)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Whatever goes wrong outside of a route."""
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status_code, "internal")
+        self.problem(ChatError(code if status_code < 500 else "internal", status=status_code))
+
+    def problem(self, error: ChatError) -> None:
+        """Answer with an error as RFC 9457 wants it."""
+        body: dict[str, Any] = {
+            "type": f"urn:anonchat:{error.code}",
+            "title": HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "code": error.code,
+            "detail": error.message,
+        }
+        if error.errors:
+            body["errors"] = error.errors
+        if error.retry_after_ms is not None:
+            body["retryAfterMs"] = error.retry_after_ms
+            self.set_header("Retry-After", str(-(-error.retry_after_ms // 1_000)))
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/problem+json")
+        self.finish(orjson.dumps(body))
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log our own failures without the request, which holds an address."""
+        if value is not None and not isinstance(value, HTTPError):
+            log.error("a request failed", exc_info=value)
+
+
+class NotFound(PlainHandler):
+    """Every address that is not ours."""
+
+    def prepare(self) -> None:
+        """Answer any method."""
+        self.problem(ChatError("not_found"))
+
+
+class ApiHandler(PlainHandler):
+    """Runs the routes of one path."""
+
+    def initialize(self, methods: Mapping[str, tuple[str, Route]], counter: Counter) -> None:
+        """Called by Tornado with the keywords of the rule."""
+        self.methods = methods
+        self.counter = counter
+
+    async def prepare(self) -> None:
+        """Run the whole request here, so that each method goes the same way."""
+        try:
+            self.counter.door.check_host(self.request)
+            self._check_origin()
+            if self.request.method == "OPTIONS":
+                self._preflight()
+                return
+            answer = await self._run()
+        except ChatError as error:
+            self.counter.metrics.errors.labels(error.code).inc()
+            self.problem(error)
+        else:
+            self._write(answer)
+        self.counter.metrics.requests.labels(str(self.get_status())).inc()
+
+    async def _run(self) -> Answer:
+        owner, route = self._route()
+        network = await self.counter.door.network_of(self.request)
+        await self.counter.limits.hit("requests_per_network", network)
+        await self.counter.limits.hit_rate(f"{route.method} {route.path}", route.limit, network)
+        session, operator = await self._authenticate(route)
+        query = _load(route.query, {name: self.get_query_argument(name) for name in self.request.query_arguments})
+        body = _load(route.body, self._body() if route.body is not None else {})
+        base_url = self.counter.door.base_url(self.request)
+        request = Request(dict(self.path_kwargs), query, body, network, base_url, session, operator)
+        try:
+            async with asyncio.timeout(ROUTE_SECONDS):
+                answer = await route.handler(request)
+        except ChatError:
+            raise
+        except Exception as error:
+            log.exception("the handler of a route failed", plugin=owner, route=route.path)
+            raise ChatError("internal" if owner == "anonchat" else "plugin_failed") from error
+        return replace(answer, status=route.status) if answer.status == 200 else answer
+
+    def _route(self) -> tuple[str, Route]:
+        method = self.request.method or ""
+        found = self.methods.get("GET" if method == "HEAD" else method)
+        if found is None:
+            self.set_header("Allow", ", ".join(sorted({*self.methods, "OPTIONS"})))
+            raise ChatError("method_not_allowed")
+        return found
+
+    async def _authenticate(self, route: Route) -> tuple[Session | None, bool]:
+        token = self._bearer()
+        operator = is_operator(token, self.counter.operator_token)
+        if route.auth == "nobody":
+            return None, operator
+        if route.auth == "operator":
+            if not operator:
+                self._failed("forbidden")
+                raise ChatError("forbidden", "Only the operator may do that, with [server] operator_token as Bearer.")
+            return None, True
+        if token is None:
+            raise ChatError("not_identified", 'Send the header "Authorization: Bearer <sessionToken>".')
+        try:
+            session = await self.counter.sessions.find(token)
+        except ChatError as error:
+            self._failed(error.code)
+            raise
+        if self.path_kwargs.get("roomId", session.room_id) != session.room_id:
+            raise ChatError("forbidden", "This session belongs to another room.")
+        if route.auth == "moderator" and not session.is_moderator:
+            raise ChatError("not_moderator")
+        return session, operator
+
+    def _failed(self, code: str) -> None:
+        self.counter.dispatcher.observe("authentication_failed", where="rest", code=code)
+
+    def _bearer(self) -> str | None:
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+    def _body(self) -> dict[str, Any]:
+        body = self.request.body
+        if len(body) > self.counter.body_bytes:
+            raise ChatError("too_large", f"A request may have {self.counter.body_bytes} bytes.")
+        if not body:
+            return {}
+        try:
+            return load_json(body, self.counter.json_depth)
+        except ChatError as error:
+            raise ChatError(
+                "validation_failed", "The body must be a JSON object." if error.code == "bad_frame" else None
+            ) from error
+
+    # --- other sites
+
+    def _check_origin(self) -> None:
+        origin = self.request.headers.get("Origin")
+        if origin is None:
+            return
+        if not self.counter.door.is_origin_allowed(origin, self.request):
+            raise ChatError(
+                "forbidden",
+                f"Pages of {origin[:100]!r} may not use this server. If they should, the operator adds that origin to "
+                "[server] allowed_origins.",
+            )
+        if self.counter.door.is_cross_origin_allowed(origin):
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Expose-Headers", "Retry-After")
+            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+            self.add_header("Vary", "Origin")
+
+    def _preflight(self) -> None:
+        self.set_header("Access-Control-Allow-Methods", ", ".join(sorted(self.methods)))
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", str(PREFLIGHT_SECONDS))
+        self.set_header("Allow", ", ".join(sorted({*self.methods, "OPTIONS"})))
+        self.set_status(204)
+        self.finish()
+
+    def _write(self, answer: Answer) -> None:
+        self.set_status(answer.status)
+        self.set_header("Content-Type", answer.content_type)
+        for name, value in answer.headers.items():
+            self.set_header(name, value)
+        self.finish(answer.body if isinstance(answer.body, bytes) else orjson.dumps(answer.body))
+
+
+def is_operator(token: str | None, expected: str | None) -> bool:
+    """Whether a token is the operator's; compared in constant time."""
+    return token is not None and expected is not None and hmac.compare_digest(token.encode(), expected.encode())
+
+
+def _load(schema: Schema | None, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    if schema is None:
+        return {}
+    try:
+        return schema.load(data)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        raise ChatError("validation_failed", errors=problems(error)) from error

@@ -1,0 +1,95 @@
+"""Which hosts and origins are answered, and from which network a request comes."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import structlog
+from tornado.httputil import HTTPServerRequest
+
+from anonchat.config.settings import ServerSettings
+from anonchat.errors import ChatError
+from anonchat.limits import Networks, sender_of
+
+log = structlog.get_logger("anonchat.http")
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+FORWARDING = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "X-Forwarded-Host")
+
+
+class Door:
+    """Checks that come before everything else."""
+
+    def __init__(self, settings: ServerSettings, networks: Networks) -> None:
+        self._settings = settings
+        self._networks = networks
+        self._hosts = {*LOOPBACK, *settings.allowed_hosts, settings.host}
+        if settings.public_url:
+            self._hosts.add(urlsplit(settings.public_url).hostname or "")
+        self._origins = {*settings.allowed_origins, *filter(None, [settings.public_url])}
+        self.saw_unknown_proxy = False
+
+    def check_host(self, request: HTTPServerRequest) -> None:
+        """Raises `misdirected` for a name that is not ours, which is how DNS rebinding would come in.
+
+        A plain address cannot be rebound and is always answered.
+        """
+        host = host_of(request.host)
+        if host not in self._hosts and not _is_address(host):
+            raise ChatError(
+                "misdirected",
+                f"This server does not answer for the host {host[:100]!r}. If it should, the operator adds it to "
+                "[server] allowed_hosts or sets [server] public_url.",
+            )
+
+    def is_origin_allowed(self, origin: str, request: HTTPServerRequest) -> bool:
+        """Whether a page of `origin` may talk to this server: its own pages, and those of `allowed_origins`."""
+        if "*" in self._origins or origin in self._origins:
+            return True
+        parts = urlsplit(origin)
+        return parts.scheme in ("http", "https") and parts.netloc.lower() == request.host.lower()
+
+    def is_cross_origin_allowed(self, origin: str) -> bool:
+        """Whether another site's page may read the answers."""
+        return "*" in self._settings.allowed_origins or origin in self._settings.allowed_origins
+
+    async def network_of(self, request: HTTPServerRequest) -> str:
+        """The keyed hash of the network that a request comes from; no address leaves this function."""
+        address = getattr(request.connection, "context", None)
+        peer = str(getattr(address, "remote_ip", None) or request.remote_ip or "")
+        proxies = self._settings.trusted_proxies
+        sender = sender_of(peer, request.headers.get("X-Forwarded-For"), proxies)
+        if sender == peer and any(name in request.headers for name in FORWARDING):
+            self._report_proxy()
+        return await self._networks.hash_of(sender)
+
+    def _report_proxy(self) -> None:
+        if not self.saw_unknown_proxy:
+            self.saw_unknown_proxy = True
+            log.warning(
+                "a request brought a forwarding header, but did not come from one of [server] trusted_proxies; "
+                "if this is your reverse proxy, add its address there: until then everybody shares one limit"
+            )
+
+    def base_url(self, request: HTTPServerRequest) -> str:
+        """Where people reach this server: the setting, else what the request says."""
+        if self._settings.public_url:
+            return self._settings.public_url
+        return f"{request.protocol}://{request.host}"
+
+
+def host_of(header: str) -> str:
+    """The name in a Host header, without port and brackets, lower case."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

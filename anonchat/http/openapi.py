@@ -1,0 +1,181 @@
+"""OpenAPI and AsyncAPI, made from the declarations that also validate, so that they cannot disagree."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+
+from anonchat.declarations import Answer, Request, Route
+from anonchat.errors import CODES
+from anonchat.events import Events
+from anonchat.http.layout import page
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "examples": sorted(CODES)[:3]},
+        "detail": {"type": "string"},
+        "errors": {"type": "object"},
+        "retryAfterMs": {"type": "integer"},
+    },
+}
+
+
+class Documents:
+    """The machine-readable documentation of this server, with whatever plugins it runs. Made when first asked for."""
+
+    def __init__(self, routes: Sequence[tuple[str, Route]], events: Events) -> None:
+        self._routes = list(routes)
+        self._events = events
+
+    def routes(self) -> Sequence[Route]:
+        """Where it is served."""
+        return (
+            Route("GET", "/api/openapi.json", self._openapi, summary="This document"),
+            Route("GET", "/api/asyncapi.json", self._asyncapi, summary="The events of the WebSocket"),
+            Route("GET", "/api/docs", self._page, summary="Both, for people"),
+        )
+
+    async def _openapi(self, _: Request) -> Answer:
+        return Answer(orjson.dumps(self.openapi))
+
+    async def _asyncapi(self, _: Request) -> Answer:
+        return Answer(orjson.dumps(self.asyncapi))
+
+    async def _page(self, _: Request) -> Answer:
+        return Answer(self._html(), content_type="text/html; charset=utf-8")
+
+    # --- REST
+
+    @cached_property
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1."""
+        # Imported here: it costs a start 50 ms that most starts do not need.
+        from apispec import APISpec
+        from apispec.ext.marshmallow import MarshmallowPlugin
+
+        spec = APISpec("anonchat", version("anonchat"), "3.1.0", plugins=[MarshmallowPlugin()])
+        spec.components.security_scheme("session", {"type": "http", "scheme": "bearer"})
+        spec.components.schema("Problem", PROBLEM)
+        for path in dict.fromkeys(route.path for _, route in self._routes):
+            operations = {
+                route.method.lower(): self._operation(owner, route)
+                for owner, route in self._routes
+                if route.path == path
+            }
+            spec.path(
+                path=path, operations=operations, parameters=[_path_parameter(name) for name in _VARIABLE.findall(path)]
+            )
+        return spec.to_dict()
+
+    def _operation(self, owner: str, route: Route) -> dict[str, Any]:
+        content = {"application/problem+json": {"schema": "Problem"}}
+        answer = {"application/json": {"schema": route.answer or {"type": "object"}}}
+        operation: dict[str, Any] = {
+            "summary": route.summary,
+            "tags": [owner],
+            "responses": {
+                str(route.status): {"description": "As asked", "content": answer},
+                "default": {"description": "Refused; `code` says why", "content": content},
+            },
+        }
+        if route.body is not None:
+            operation["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
+        if route.query is not None:
+            operation["parameters"] = [{"in": "query", "schema": route.query}]
+        if route.auth != "nobody":
+            operation["security"] = [{"session": []}]
+        return operation
+
+    # --- WebSocket
+
+    @cached_property
+    def asyncapi(self) -> dict[str, Any]:
+        """AsyncAPI 3.0: one channel, an operation for each direction, a message for each event."""
+        from apispec import APISpec
+        from apispec.ext.marshmallow import MarshmallowPlugin
+
+        spec = APISpec("anonchat", version("anonchat"), "3.1.0", plugins=[MarshmallowPlugin()])
+        received, sent = self._events.client_events(), self._events.server_events()
+        messages: dict[str, Any] = {}
+        for name, (owner, client) in received.items():
+            spec.components.schema(f"client.{name}", schema=type(client.schema))
+            messages[f"client.{name}"] = _message(name, owner, client.summary, f"client.{name}")
+        for name, (owner, server) in sent.items():
+            if server.schema is not None:
+                spec.components.schema(f"server.{name}", schema=type(server.schema))
+            described = f"server.{name}" if server.schema is not None else None
+            messages[f"server.{name}"] = _message(name, owner, server.summary, described, durable=server.durable)
+        channel = {"address": "/ws", "messages": {key: {"$ref": f"#/components/messages/{key}"} for key in messages}}
+        return {
+            "asyncapi": "3.0.0",
+            "info": {"title": "anonchat", "version": version("anonchat")},
+            "channels": {"room": channel},
+            "operations": {
+                "receive": _operation_of("receive", "client.", messages),
+                "send": _operation_of("send", "server.", messages),
+            },
+            "components": {"messages": messages, "schemas": spec.to_dict().get("components", {}).get("schemas", {})},
+        }
+
+    # --- for people
+
+    def _html(self) -> bytes:
+        routes = "".join(
+            f"<tr><td>{route.method}</td><td><code>{html.escape(route.path)}</code></td>"
+            f"<td>{html.escape(route.summary)}</td><td>{html.escape(owner)}</td><td>{route.auth}</td></tr>"
+            for owner, route in self._routes
+        )
+        events = "".join(
+            f"<tr><td><code>{html.escape(name)}</code></td><td>{html.escape(_fields(declared.schema))}</td>"
+            f"<td>{html.escape(declared.summary)}</td><td>{html.escape(owner)}</td></tr>"
+            for name, (owner, declared) in self._events.client_events().items()
+        )
+        sent = ", ".join(f"<code>{html.escape(name)}</code>" for name in sorted(self._events.server_events()))
+        codes = "".join(
+            f"<tr><td><code>{code}</code></td><td>{known.status}</td><td>{html.escape(known.text)}</td></tr>"
+            for code, known in sorted(CODES.items())
+        )
+        return page(
+            "The API of this server",
+            '<p>For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>'
+            f"<h2>REST</h2><table><tr><th>Method<th>Path<th>What<th>Of<th>For</tr>{routes}</table>"
+            f"<h2>Events that clients send to <code>/ws</code></h2><table><tr><th>Event<th>Data<th>What<th>Of</tr>{events}</table>"
+            f"<h2>Events that the server sends</h2><p>{sent}</p>"
+            f"<h2>Error codes</h2><table><tr><th>Code<th>Status<th>What</tr>{codes}</table>",
+        )
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"in": "path", "name": name, "required": True, "schema": {"type": "string", "maxLength": 64}}
+
+
+def _message(name: str, owner: str, summary: str, schema: str | None, *, durable: bool = False) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "event": {"const": name},
+        "data": {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"},
+    }
+    if durable:
+        properties["seq"] = {"type": "integer"}
+    payload = {"type": "object", "required": list(properties), "properties": properties}
+    return {"name": name, "summary": summary, "tags": [{"name": owner}], "payload": payload}
+
+
+def _operation_of(action: str, prefix: str, messages: Mapping[str, Any]) -> dict[str, Any]:
+    references = [{"$ref": f"#/channels/room/messages/{key}"} for key in messages if key.startswith(prefix)]
+    return {"action": action, "channel": {"$ref": "#/channels/room"}, "messages": references}
+
+
+def _fields(schema: Any) -> str:
+    return ", ".join(f"{field.data_key}{'' if field.required else '?'}" for field in schema.fields.values()) or "none"

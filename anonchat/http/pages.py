@@ -1,0 +1,133 @@
+"""The front door: what this is, and how to join a room from a terminal."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import PathMatches
+
+from anonchat.clock import iso
+from anonchat.errors import ChatError
+from anonchat.http.api import PlainHandler
+from anonchat.http.door import Door
+from anonchat.http.layout import PAGE_POLICY, WEB, page
+from anonchat.rooms import Rooms
+from anonchat.websocket.handler import Sockets, WebSocketEntrance
+
+JOINING = """
+<ol>
+<li>Install the terminal chat: <pre>pip install 'anonchat[chat]'</pre></li>
+<li>Join with the whole link, with everything after the <code>#</code>:
+<pre>anonchat chat '%s#&hellip;' --name Alice</pre></li>
+</ol>
+<p>For pipes and screen readers: <code>anonchat chat --plain</code>.</p>
+"""
+
+FRONT = """
+<p class="lead">A chat for people who do not want to leave a trace: join a room by its link, without an account;
+when the room ends, everything in it is deleted.</p>
+<h2>Open a room</h2>
+<p>In a terminal, on any machine that reaches this server:</p>
+<pre>anonchat room create "Lunch?" --server %s</pre>
+<p>It prints a link for your guests and one for you, as the room's moderator, and a QR code.</p>
+<h2>Join a room</h2>
+"""
+
+
+class Upgrade(PathMatches):
+    """A path, if the client wants to speak WebSocket there."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Like `PathMatches`, for requests with ``Upgrade: websocket``."""
+        wanted = request.headers.get("Upgrade", "").lower() == "websocket"
+        return super().match(request) if wanted else None
+
+
+class PageHandler(PlainHandler):
+    """A page, answered only under our own names."""
+
+    def initialize(self, door: Door, rooms: Rooms) -> None:
+        """Called by Tornado with the keywords of the rule."""
+        self.door = door
+        self.rooms = rooms
+
+    def prepare(self) -> None:
+        """Refuse foreign hosts."""
+        try:
+            self.door.check_host(self.request)
+        except ChatError as error:
+            self.problem(error)
+
+    def show(self, title: str, body: str, status: int = 200) -> None:
+        """Answer with a page."""
+        self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", PAGE_POLICY)
+        self.finish(page(title, body))
+
+
+class FrontPage(PageHandler):
+    """``/``"""
+
+    def get(self) -> None:
+        """What this is."""
+        base = html.escape(self.door.base_url(self.request))
+        self.show("Talk, then let it go", FRONT % base + JOINING % f"{base}/r/&hellip;")
+
+
+class RoomPage(PageHandler):
+    """``/r/<roomId>``: the secret after ``#`` never reaches the server."""
+
+    async def get(self, room_id: str) -> None:
+        """How to join this room, or what was deleted when it ended."""
+        try:
+            room = await self.rooms.find(room_id)
+        except ChatError as error:
+            await self._refuse(room_id, error)
+            return
+        base = html.escape(self.door.base_url(self.request))
+        end = f"<p>The room ends at {iso(room.expires_at)}.</p>" if room.expires_at else ""
+        kept = (
+            f"<p>Each message is deleted {room.retention_seconds} seconds after it was sent.</p>"
+            if room.retention_seconds
+            else "<p>Messages are kept until the room ends.</p>"
+        )
+        about = f"<p class=lead>{html.escape(room.description)}</p>" if room.description else ""
+        self.show(room.title, about + end + kept + JOINING % f"{base}/r/{html.escape(room_id)}")
+
+    async def _refuse(self, room_id: str, error: ChatError) -> None:
+        receipt = await self.rooms.receipt(room_id)
+        if receipt is None:
+            self.show("No such room", f"<p>{html.escape(error.message)}</p>", error.status)
+            return
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{count}</td></tr>" for name, count in receipt["deleted"].items()
+        )
+        body = (
+            f"<p>It ended at {iso(receipt['ended_at'])}. What was in it is deleted:</p>"
+            f"<table><tr><th>What</th><th>How many</th></tr>{rows}</table>"
+        )
+        self.show("This room has ended", body, 410)
+
+
+class Style(PageHandler):
+    """``/static/style.css``"""
+
+    def get(self) -> None:
+        """The one style sheet."""
+        self.set_header("Content-Type", "text/css; charset=utf-8")
+        self.set_header("Cache-Control", "max-age=3600")
+        self.finish((WEB / "style.css").read_bytes())
+
+
+def page_rules(sockets: Sockets, door: Door, rooms: Rooms) -> list[Any]:
+    """Tornado's rules for the pages; a WebSocket upgrade of ``/`` goes where ``/ws`` goes."""
+    keywords = {"door": door, "rooms": rooms}
+    return [
+        (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
+        (r"/", FrontPage, keywords),
+        (r"/r/([^/]{1,64})", RoomPage, keywords),
+        (r"/static/style\.css", Style, keywords),
+    ]

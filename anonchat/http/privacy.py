@@ -1,0 +1,53 @@
+"""``/privacy``: what this server keeps and for how long, made from the running configuration."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from anonchat.config import Settings
+from anonchat.declarations import Answer, Request, Route
+from anonchat.http.layout import page
+
+
+class Privacy:
+    """The page and its sentences."""
+
+    def __init__(self, settings: Settings, plugins: tuple[str, ...]) -> None:
+        self._settings = settings
+        self._plugins = plugins
+
+    def routes(self) -> Sequence[Route]:
+        """Where it is served."""
+        return (Route("GET", "/privacy", self._page, summary="What this server keeps, for people"),)
+
+    async def _page(self, _: Request) -> Answer:
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        body = f"<p class=lead>Made from the running configuration.</p><ul>{items}</ul>"
+        return Answer(page("What this server keeps", body), content_type="text/html; charset=utf-8")
+
+    def sentences(self) -> list[str]:
+        """One sentence for each thing that is kept, or is not."""
+        rooms, sessions = self._settings.rooms, self._settings.sessions
+        grace = rooms.purge_grace_seconds
+        return [
+            "No account, no address, no browser name and no device id is stored. Limits count keyed hashes of networks; "
+            "the key changes every day and is never written down.",
+            f"A room keeps your messages for as long as its page says; without a choice {_span(rooms.default_retention_seconds)}.",
+            f"An ephemeral room ends after {_span(rooms.default_duration_seconds)} unless its creator chose otherwise.",
+            f"When a room ends, everything in it is deleted {'at once' if not grace else 'after ' + _span(grace)}. What remains "
+            "is its id, when and why it ended, and how much was deleted.",
+            f"Your name and place are kept for {_span(sessions.name_hold_seconds)} after you have gone, your session for "
+            f'{_span(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
+            "The server's log holds no address, name, text or secret.",
+            f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
+            "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
+        ]
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    return f"{seconds:g} seconds"

@@ -1,0 +1,56 @@
+"""Routes about the server itself: health, metrics, what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from anonchat.declarations import Answer, Request, Route
+from anonchat.errors import ChatError
+from anonchat.metrics import Metrics
+
+Check = Callable[[], Awaitable[None]]
+
+
+class ServerRoutes:
+    """``/health``, ``/health/ready`` and ``/metrics``."""
+
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        metrics: Metrics,
+        state: Callable[[], Mapping[str, Any]],
+        draining: Callable[[], bool],
+    ) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self._state = state
+        self._draining = draining
+
+    def routes(self) -> Sequence[Route]:
+        """What the core offers about itself."""
+        return (
+            Route("GET", "/health", self.health, summary="Whether the process answers"),
+            Route("GET", "/health/ready", self.ready, summary="Whether each dependency answers"),
+            Route("GET", "/metrics", self.metrics, auth="operator", summary="Prometheus metrics"),
+        )
+
+    async def health(self, _: Request) -> Answer:
+        return Answer({"status": "ok"})
+
+    async def ready(self, _: Request) -> Answer:
+        """503 while a dependency does not answer or the server is going away; the body says which."""
+        dependencies: dict[str, str] = {}
+        for name, check in self._checks.items():
+            try:
+                await check()
+                dependencies[name] = "ok"
+            except ChatError as error:
+                dependencies[name] = error.code
+        whole = all(state == "ok" for state in dependencies.values())
+        status = "draining" if self._draining() else "ok" if whole else "degraded"
+        body = {"status": status, "dependencies": dependencies, **self._state()}
+        return Answer(body, 200 if status == "ok" else 503)
+
+    async def metrics(self, _: Request) -> Answer:
+        return Answer(self._metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

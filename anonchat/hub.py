@@ -1,0 +1,112 @@
+"""This node's connections by room: an event is encoded once for each wire format and queued on every connection.
+
+This is the fast path of a broadcast. It knows a connection only by `Member`, so that another transport can be added
+without touching rooms or messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from anonchat.models import Session
+
+
+class Wire(Protocol):
+    """How events look on one kind of connection. One object a kind: members are grouped by it."""
+
+    def encode(
+        self, event: str, data: Mapping[str, Any], *, seq: int | None = None, id: str | int | None = None
+    ) -> bytes: ...
+
+
+class Member(Protocol):
+    """What the hub needs of an identified connection."""
+
+    wire: Wire
+
+    @property
+    def session(self) -> Session: ...
+
+    def enqueue(self, frame: bytes, droppable: bool = False) -> None:
+        """Queue for the end of this turn of the event loop. Never blocks, never raises."""
+
+    def close(self, code: int, reason: str = "") -> None: ...
+
+    def update(self, session: Session) -> None:
+        """The session has changed (role, name)."""
+
+
+class Hub:
+    """Members of each room, by wire format and by session."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, dict[Wire, set[Member]]] = {}
+        self._sessions: dict[str, set[Member]] = {}
+
+    def add(self, member: Member) -> None:
+        """From now on `member` gets what is sent to its room."""
+        session = member.session
+        self._rooms.setdefault(session.room_id, {}).setdefault(member.wire, set()).add(member)
+        self._sessions.setdefault(session.id, set()).add(member)
+
+    def remove(self, member: Member) -> None:
+        """The opposite of `add`; may be called twice."""
+        session = member.session
+        wires = self._rooms.get(session.room_id, {})
+        wires.get(member.wire, set()).discard(member)
+        if not wires.get(member.wire, True):
+            del wires[member.wire]
+        if not wires:
+            self._rooms.pop(session.room_id, None)
+        members = self._sessions.get(session.id, set())
+        members.discard(member)
+        if not members:
+            self._sessions.pop(session.id, None)
+
+    def deliver(
+        self,
+        room_id: str,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        seq: int | None = None,
+        skip: str | None = None,
+        droppable: bool = False,
+    ) -> None:
+        """Queue an event on every connection of a room, but for those of the session `skip`. Cost: O(members)."""
+        for wire, members in self._rooms.get(room_id, {}).items():
+            frame = wire.encode(event, data, seq=seq)
+            if skip is None:
+                for member in members:
+                    member.enqueue(frame, droppable)
+            else:
+                for member in members:
+                    if member.session.id != skip:
+                        member.enqueue(frame, droppable)
+
+    def send(self, session_id: str, event: str, data: Mapping[str, Any]) -> bool:
+        """Queue an event on every connection of one session; answers whether it has any on this node."""
+        members = self._sessions.get(session_id, ())
+        for member in members:
+            member.enqueue(member.wire.encode(event, data))
+        return bool(members)
+
+    def of_session(self, session_id: str) -> tuple[Member, ...]:
+        """The connections of a session on this node."""
+        return tuple(self._sessions.get(session_id, ()))
+
+    def of_room(self, room_id: str) -> tuple[Member, ...]:
+        """The connections of a room on this node."""
+        return tuple(member for members in self._rooms.get(room_id, {}).values() for member in members)
+
+    def rooms(self) -> tuple[str, ...]:
+        """The rooms with a connection on this node."""
+        return tuple(self._rooms)
+
+    def __iter__(self) -> Iterator[Member]:
+        return (member for wires in self._rooms.values() for members in wires.values() for member in members)
+
+    def sessions(self) -> tuple[str, ...]:
+        """The sessions with a connection on this node."""
+        return tuple(self._sessions)

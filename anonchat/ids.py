@@ -1,0 +1,45 @@
+"""Ids and secrets: how they are made, and how secrets are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+
+
+def new_id() -> str:
+    """A random UUID (version 4) in text form, for what needs no order: rooms, sessions, invites."""
+    return str(uuid.uuid4())
+
+
+def new_message_id(now: int) -> str:
+    """A time-ordered UUID (version 7, RFC 9562 section 5.7) in text form, so that the index of messages only grows at its end.
+
+    `now` is in milliseconds; 74 bits are random.
+    """
+    number = (now & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_token() -> str:
+    """A secret of 256 random bits as 64 hex digits."""
+    return secrets.token_hex(32)
+
+
+def new_invite_token() -> str:
+    """A secret of 144 random bits that is short enough for a link: 24 URL-safe characters."""
+    return secrets.token_urlsafe(18)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a random token: SHA-256 in hex. Tokens carry at least 128 random bits, so no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def keyed_hash(key: str, *parts: str) -> str:
+    """HMAC-SHA-256 in hex of `parts` under `key`: stands in for a value that must not be stored (a device, a network)."""
+    return hmac.new(key.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()

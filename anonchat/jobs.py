@@ -1,0 +1,94 @@
+"""Work that runs now and then: registered, leased so that one node at a time does it, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+import structlog
+
+from anonchat.clock import Clock
+from anonchat.declarations import Job
+from anonchat.metrics import Metrics
+from anonchat.storage import Ephemeral
+
+log = structlog.get_logger("anonchat.jobs")
+
+TICK_SECONDS = 0.25
+JOB_SECONDS = 300.0  # after which a run is cut off
+
+
+@dataclass(slots=True)
+class _Scheduled:
+    job: Job
+    everywhere: bool
+    due: int
+    running: asyncio.Task[None] | None = None
+
+
+class Jobs:
+    """The schedule of one node. A job never overlaps itself, and one that fails runs again when it is due."""
+
+    def __init__(self, clock: Clock, ephemeral: Ephemeral, metrics: Metrics, lease_seconds: float) -> None:
+        self._clock = clock
+        self._ephemeral = ephemeral
+        self._metrics = metrics
+        self._lease = round(lease_seconds * 1_000)
+        self._node = secrets.token_hex(8).encode()
+        self._jobs: dict[str, _Scheduled] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    def add(self, job: Job, *, everywhere: bool = False) -> None:
+        """Register a job; with `everywhere` each node runs it for itself, without a lease."""
+        if job.name in self._jobs:
+            raise ValueError(f"Two jobs are named {job.name!r}.")
+        self._jobs[job.name] = _Scheduled(job, everywhere, self._clock.now() + round(job.seconds * 1_000))
+
+    def start(self) -> None:
+        self._loop = asyncio.create_task(self._run_forever())
+
+    async def stop(self) -> None:
+        """Cut off what runs, and give the leases back so that another node can go on at once."""
+        tasks = [task for task in (self._loop, *(scheduled.running for scheduled in self._jobs.values())) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in self._jobs:
+            await self._ephemeral.remove(f"job:{name}", only_if=self._node)
+
+    async def _run_forever(self) -> None:
+        while True:
+            now = self._clock.now()
+            for scheduled in self._jobs.values():
+                interval = round(scheduled.job.seconds * 1_000)
+                # The second condition catches a clock that was set back.
+                if scheduled.running is None and (now >= scheduled.due or scheduled.due > now + interval):
+                    scheduled.due = now + interval
+                    scheduled.running = asyncio.create_task(self._run(scheduled))
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _run(self, scheduled: _Scheduled) -> None:
+        name = scheduled.job.name
+        outcome = "failed"
+        try:
+            if not scheduled.everywhere and not await self._leased(name):
+                outcome = "elsewhere"
+                return
+            async with asyncio.timeout(JOB_SECONDS):
+                await scheduled.job.run()
+            outcome = "done"
+            self._metrics.job_finished.labels(name).set(self._clock.now() / 1_000)
+        except Exception:
+            log.exception("job failed", job=name)
+        finally:
+            self._metrics.jobs.labels(name, outcome).inc()
+            scheduled.running = None
+
+    async def _leased(self, name: str) -> bool:
+        """Whether this node holds the lease of the job, or can take it."""
+        key = f"job:{name}"
+        holder = await self._ephemeral.get(key)
+        if holder is not None:
+            return holder == self._node
+        return await self._ephemeral.put(key, self._node, self._lease, only_if_absent=True)

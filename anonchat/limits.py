@@ -1,0 +1,106 @@
+"""Who may do how much, and what stands for a network without being one."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from anonchat.clock import Clock
+from anonchat.config.settings import LimitSettings
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.ids import keyed_hash
+from anonchat.storage import Ephemeral
+
+DAY = 86_400_000
+
+
+class Limits:
+    """Rates by name. A rate is that of the setting of the same name in ``[limits]``."""
+
+    def __init__(self, settings: LimitSettings, ephemeral: Ephemeral, dispatcher: Dispatcher) -> None:
+        self._settings = settings
+        self._ephemeral = ephemeral
+        self._dispatcher = dispatcher
+
+    async def hit(self, name: str, key: str) -> None:
+        """Count one act of `key` against the setting `name`. Raises `rate_limited`, which says when to try again."""
+        await self.hit_rate(name, getattr(self._settings, name), key)
+
+    async def hit_rate(self, name: str, rate: str | None, key: str) -> None:
+        """Like `hit`, with a rate of one's own ("5/minute"; None and "off" never refuse)."""
+        if rate is None or rate == "off":
+            return
+        wait = await self._ephemeral.hit(rate, f"{name}:{key}")
+        if wait:
+            self._dispatcher.observe("limit_exceeded", limit=name)
+            raise ChatError("rate_limited", retry_after_ms=wait)
+
+
+class Networks:
+    """Keyed hashes of networks. The key is random, changes every day and is never written down.
+
+    On many nodes the key of the day lives in `Ephemeral`, so that all of them count the same.
+    """
+
+    def __init__(self, ephemeral: Ephemeral, clock: Clock) -> None:
+        self._ephemeral = ephemeral
+        self._clock = clock
+        self._key = secrets.token_hex(32)
+        self._day = -1
+        self._renewing = asyncio.Lock()
+
+    async def hash_of(self, address: str) -> str:
+        """The keyed hash of an IPv4 address or an IPv6 /64: the same for a day, meaningless afterwards."""
+        await self._renew()
+        return keyed_hash(self._key, network_of(address))
+
+    async def _renew(self) -> None:
+        day = self._clock.now() // DAY
+        if day == self._day:
+            return
+        async with self._renewing:
+            if day == self._day:
+                return
+            name = f"network_key:{day}"
+            fresh = secrets.token_hex(32)
+            await self._ephemeral.put(name, fresh.encode(), DAY, only_if_absent=True)
+            stored = await self._ephemeral.get(name)
+            self._key = stored.decode() if stored else fresh
+            self._day = day
+
+
+def network_of(address: str) -> str:
+    """What counts as one network: an IPv4 address, an IPv6 /64, or the text itself where it is no address."""
+    try:
+        parsed: IPv4Address | IPv6Address = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)
+
+
+def sender_of(address: str, forwarded: str | None, trusted: tuple[object, ...]) -> str:
+    """The address that a request comes from: the last one in `X-Forwarded-For` that is not a trusted proxy's.
+
+    The header counts only if the request itself comes from a trusted proxy; every address in it was appended by the
+    proxy to its right, so it is read from the right for as long as proxies are trusted.
+    """
+    sender = address
+    for candidate in reversed((forwarded or "").split(",")):
+        if not _is_trusted(sender, trusted) or not candidate.strip():
+            break
+        sender = candidate.strip()
+    return sender
+
+
+def _is_trusted(address: str, trusted: tuple[object, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in ip_network(str(network)) for network in trusted)

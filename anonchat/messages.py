@@ -1,0 +1,227 @@
+"""Messages: the way in (limits, filters, the writer), changes and removals.
+
+All sends that wait go together in one transaction. An answer is given only after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import orjson
+import regex
+
+from anonchat.clock import Clock, iso
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.journal import Journal, Transaction
+from anonchat.limits import Limits
+from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Draft, Edit, Event, Held, Message, Receipt, Session
+from anonchat.schemas import message_event, message_wire
+from anonchat.store import messages as statements
+from anonchat.store import sessions as session_statements
+from anonchat.writer import Done, Writer
+
+_CONTROLS = regex.compile(r"[\p{Cc}--[\n\t]]", regex.V1)
+
+
+class Messages:
+    """The rules about messages."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        writer: Writer,
+        dispatcher: Dispatcher,
+        limits: Limits,
+        clock: Clock,
+        *,
+        text_length: int,
+        edit_window_seconds: float,
+    ) -> None:
+        self._journal = journal
+        self._writer = writer
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._clock = clock
+        self._text_length = text_length
+        self._edit_window = round(edit_window_seconds * 1_000)
+        self._lanes: dict[str, asyncio.Lock] = {}
+
+    # --- sending
+
+    async def send(self, session: Session, data: Mapping[str, Any], done: Done) -> None:
+        """Take in a message; `done` is called after its commit with the receipt, or with the `ChatError` that refuses it.
+
+        Returns when the message has its place in the order of this session's sends, before it is stored. A repeated
+        `client_msg_id` gets the stored receipt, before limits and filters are asked.
+        """
+        text = self._text(data["text"])
+        draft = Draft(
+            session.room_id, session, data["client_msg_id"], {"type": "text", "text": text}, data["reply_to_id"]
+        )
+        if self._writer.join(draft, done):
+            return
+        filtered = self._dispatcher.has("filter_message")
+        async with self._lane(session.id) if filtered else nullcontext():
+            if filtered and (known := await self._known(draft)) is not None:
+                done(known)
+                return
+            try:
+                await self._limits.hit("messages_per_session", session.id)
+            except ChatError:
+                if (known := await self._known(draft)) is None:
+                    raise
+                done(known)
+                return
+            verdict = (
+                await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True) if filtered else draft
+            )
+            held = verdict if isinstance(verdict, Held) else None
+            self._writer.submit(draft if isinstance(verdict, Held) else verdict, done, held)
+
+    async def _known(self, draft: Draft) -> Receipt | None:
+        """The receipt of a send that is stored already."""
+        wanted = {"sessions": [draft.session.id], "keys": [draft.client_msg_id]}
+        row = await self._journal.fetch_one(statements.SELECT_RECEIPTS, wanted)
+        return statements.receipt_of(row) if row else None
+
+    def _lane(self, session_id: str) -> AbstractAsyncContextManager[None]:
+        """One send of a session in the filters at a time, in the order of their coming."""
+        for idle in [key for key, lane in self._lanes.items() if not lane.locked()] if len(self._lanes) > 1_000 else ():
+            del self._lanes[idle]
+        return self._lanes.setdefault(session_id, asyncio.Lock())
+
+    def _text(self, raw: str) -> str:
+        """The text of a message as it is kept. Raises `text_too_long` or `validation_failed`; nothing is cut silently."""
+        if len(raw) > self._text_length:
+            raise ChatError("text_too_long", f"At most {self._text_length} characters; this has {len(raw)}.")
+        text = raw.replace("\r\n", "\n").rstrip()
+        if not text.strip():
+            raise ChatError("validation_failed", "There is nothing in this message.", errors={"text": ["Empty."]})
+        if _CONTROLS.search(text):
+            problem = "Control characters cannot be sent, apart from line breaks and tabs."
+            raise ChatError("validation_failed", problem, errors={"text": [problem]})
+        return text
+
+    # --- changing
+
+    async def edit(self, session: Session, message_id: str, raw: str) -> Message:
+        """Change one's own message while the window is open; members get `message_edited`.
+
+        Raises `message_not_found`, `forbidden`, `edit_window_over`, and what a plugin's `filter_edit` says.
+        """
+        text = self._text(raw)
+        message = await self._find(session.room_id, message_id)
+        self._check_edit(message, session)
+        edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
+        answer = await self._dispatcher.filter("filter_edit", "edit", edit)
+        if isinstance(answer, Held):
+            raise ChatError("plugin_failed")
+        changed = await self._journal.transaction(lambda tx: self._store_edit(tx, answer))
+        self._dispatcher.observe("message_edited", message=changed)
+        return changed
+
+    def _check_edit(self, message: Message, session: Session) -> None:
+        if message.session_id != session.id:
+            raise ChatError("forbidden", "Only its author may change a message.")
+        if message.deleted_at is not None or message.seq is None:
+            raise ChatError("message_not_found")
+        if message.content.get("type") != "text":
+            raise ChatError("forbidden", "This message cannot be changed.")
+        if self._clock.now() > message.created_at + self._edit_window:
+            raise ChatError("edit_window_over")
+
+    async def _store_edit(self, tx: Transaction, edit: Edit) -> Message:
+        message_id, room_id = edit.message.id, edit.message.room_id
+        seq = await tx.take_seq(room_id)
+        before = await _fetch(tx, room_id, message_id)
+        self._check_edit(before, edit.session)
+        change = {
+            "message": message_id,
+            "new_content": orjson.dumps(edit.content).decode(),
+            "new_mentions": orjson.dumps(edit.mentions).decode() if edit.mentions else None,
+            "now": self._clock.now(),
+            "changed": seq,
+        }
+        await tx.execute(statements.UPDATE_EDITED, change)
+        message = await _fetch(tx, room_id, message_id)
+        await tx.record(Event(room_id, "message_edited", {"message": message_wire(message)}, seq, message_id), None)
+        return message
+
+    # --- removing
+
+    async def delete(self, session: Session, message_id: str) -> None:
+        """Delete one's own message or, as a moderator, that of somebody of a lower rank; members get `message_deleted`.
+
+        What was written is gone from the database with the commit. Raises `message_not_found`, `forbidden`,
+        `rank_too_low`, and what a plugin's `check_delete` says.
+        """
+        message = await self._find(session.room_id, message_id)
+        by = "author" if message.session_id == session.id else "moderator"
+        if by == "moderator" and not session.is_moderator:
+            raise ChatError("forbidden", "Only its author or a moderator may delete a message.")
+        await self._dispatcher.guard("check_delete", message=message, session=session)
+
+        async def work(tx: Transaction) -> None:
+            seq = await tx.take_seq(message.room_id)
+            before = await _fetch(tx, message.room_id, message_id)
+            if before.deleted_at is not None:
+                raise ChatError("message_not_found")
+            if by == "moderator" and await _author_rank(tx, before) >= session.rank:
+                raise ChatError("rank_too_low")
+            now = self._clock.now()
+            await tx.execute(statements.UPDATE_DELETED, {"message": message_id, "now": now, "changed": seq})
+            data = {"messageId": message_id, "by": by, "deletedAt": iso(now)}
+            await tx.record(Event(message.room_id, "message_deleted", data, seq), orjson.dumps(data).decode())
+
+        await self._journal.transaction(work)
+        self._dispatcher.observe("message_deleted", message_id=message_id, room_id=message.room_id, by=by)
+
+    async def _find(self, room_id: str, message_id: str) -> Message:
+        row = await self._journal.fetch_one(statements.SELECT_MESSAGE, {"room": room_id, "message": message_id})
+        if row is None:
+            raise ChatError("message_not_found")
+        return statements.message_of(row)
+
+    # --- held messages
+
+    async def release_due(self) -> int:
+        """Release the held messages whose time has come; returns how many."""
+        wanted = {"now": self._clock.now(), "limit": 100}
+        due = [statements.message_of(row) for row in await self._journal.fetch_all(statements.SELECT_HELD_DUE, wanted)]
+        for message in due:
+            await self.release(message)
+        return len(due)
+
+    async def release(self, message: Message) -> None:
+        """Give a held message its seq and show it to everybody. Released once, however often it is called."""
+
+        async def work(tx: Transaction) -> Message | None:
+            seq = await tx.take_seq(message.room_id)
+            if await tx.execute(statements.UPDATE_RELEASED, {"message": message.id, "new_seq": seq}) == 0:
+                raise ChatError("conflict", "This message is not held any more.")
+            receipt = {"session": message.session_id, "message": message.id, "new_seq": seq}
+            await tx.execute(statements.UPDATE_RECEIPT, receipt)
+            released = await _fetch(tx, message.room_id, message.id)
+            tx.publish(message_event(released))
+            return released
+
+        released = await self._journal.transaction(work)
+        self._dispatcher.observe("message_saved", message=released)
+
+
+async def _fetch(tx: Transaction, room_id: str, message_id: str) -> Message:
+    row = await tx.fetch_one(statements.SELECT_MESSAGE, {"room": room_id, "message": message_id})
+    if row is None:
+        raise ChatError("message_not_found")
+    return statements.message_of(row)
+
+
+async def _author_rank(tx: Transaction, message: Message) -> int:
+    row = await tx.fetch_one(session_statements.SELECT_SESSION, {"session": message.session_id})
+    if row is not None:
+        return int(row["rank"])
+    return RANK_MODERATOR if message.role == "moderator" else RANK_PARTICIPANT

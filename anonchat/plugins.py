@@ -1,0 +1,171 @@
+"""Find the enabled plugins, order them, register them with pluggy, and collect what they declare."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from anonchat.errors import StartError
+from anonchat.hookspecs import PROJECT, SPECS
+
+GROUP = "anonchat.plugins"
+BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unless the configuration names others
+
+Implementation = tuple[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One enabled plugin: its name in the configuration, its one object, and where it comes from."""
+
+    name: str
+    instance: Any = field(repr=False)
+    version: str
+    package: str
+
+
+def available() -> Mapping[str, EntryPoint]:
+    """Every installed plugin by its name, whether it is enabled or not. Nothing of them is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def bundled() -> tuple[str, ...]:
+    """The names of the plugins that come with anonchat, in the order of setup.cfg."""
+    return tuple(
+        name for name, point in available().items() if point.dist is not None and point.dist.name == BUNDLED_BY
+    )
+
+
+def load(enabled: Sequence[str] | None, folder: Path | None = None) -> Plugins:
+    """Import and register the enabled plugins (None: all bundled ones). Raises `StartError` that names the culprit."""
+    names = tuple(bundled() if enabled is None else enabled)
+    found = available()
+    loaded = []
+    for name in names:
+        if names.count(name) > 1:
+            raise StartError(f"[plugins] enabled names {name!r} twice.")
+        if folder is not None and (path := _in_folder(folder, name)) is not None:
+            loaded.append(_from_folder(name, path))
+        elif name in found:
+            loaded.append(_from_entry_point(name, found[name]))
+        else:
+            known = ", ".join(sorted(found)) or "none"
+            raise StartError(
+                f"[plugins] enabled names {name!r}, but no such plugin is installed. Installed: {known}. "
+                f"Install its package, or take the name out of the list."
+            )
+    return Plugins(loaded)
+
+
+class Plugins:
+    """The enabled plugins, registered. Order: that of the configuration."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.all = tuple(plugins)
+        self.names = tuple(plugin.name for plugin in plugins)
+        self._manager = pluggy.PluginManager(PROJECT)
+        for spec in SPECS:
+            self._manager.add_hookspecs(spec)
+        # pluggy calls the last registered first.
+        for plugin in reversed(self.all):
+            self._register(plugin)
+        self._add_offered_hooks()
+        self._check_hooks()
+
+    def hook_names(self) -> tuple[str, ...]:
+        """All hooks, those of the core and those that plugins offer."""
+        return tuple(sorted(name for name in vars(self._manager.hook) if not name.startswith("_")))
+
+    def implementations(self, hook: str) -> tuple[Implementation, ...]:
+        """(plugin name, function) in the order of calling. The function takes all arguments of the hook."""
+        caller = getattr(self._manager.hook, hook)
+        expected = caller.spec.argnames if caller.spec is not None else ()
+        return tuple(
+            (str(found.plugin_name), _accepting(found.function, found.argnames, expected))
+            for found in reversed(caller.get_hookimpls())
+        )
+
+    def declared(self, hook: str) -> Iterator[tuple[str, Any]]:
+        """(plugin name, what it declares) for a ``register_*`` hook; sequences one item at a time."""
+        for plugin, function in self.implementations(hook):
+            try:
+                answer = function()
+            except Exception as error:
+                raise StartError(f"The plugin {plugin!r} failed in {hook}: {error!r}") from error
+            items = answer if isinstance(answer, list | tuple) else [answer]
+            yield from ((plugin, item) for item in items if item is not None)
+
+    def hooks_of(self, plugin: str) -> tuple[str, ...]:
+        """The names of the hooks that a plugin implements."""
+        instance = next(found.instance for found in self.all if found.name == plugin)
+        callers = self._manager.get_hookcallers(instance) or []
+        return tuple(sorted(caller.name for caller in callers))
+
+    def _register(self, plugin: Plugin) -> None:
+        try:
+            self._manager.register(plugin.instance, plugin.name)
+        except (ValueError, pluggy.PluginValidationError) as error:
+            raise StartError(f"The plugin {plugin.name!r} does not fit: {error}") from error
+
+    def _add_offered_hooks(self) -> None:
+        for plugin, specs in list(self.declared("register_hookspecs")):
+            try:
+                self._manager.add_hookspecs(specs)
+            except (ValueError, pluggy.PluginValidationError) as error:
+                raise StartError(f"The hooks that the plugin {plugin!r} offers do not fit: {error}") from error
+
+    def _check_hooks(self) -> None:
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            name = self._manager.get_name(error.plugin)
+            raise StartError(f"The plugin {name!r} implements a hook that does not exist: {error}") from error
+        for hook in self.hook_names():
+            declares = hook.startswith("register_")
+            for found in getattr(self._manager.hook, hook).get_hookimpls():
+                if inspect.iscoroutinefunction(found.function) == declares:
+                    kind = "a plain function" if declares else "an async function"
+                    raise StartError(f"The plugin {found.plugin_name!r} must implement {hook} as {kind}.")
+
+
+def _accepting(function: Callable[..., Any], takes: Sequence[str], given: Sequence[str]) -> Callable[..., Any]:
+    """pluggy lets an implementation leave out arguments that it does not need."""
+    if set(takes) == set(given):
+        return function
+    return lambda **arguments: function(**{name: arguments[name] for name in takes})
+
+
+def _from_entry_point(name: str, point: EntryPoint) -> Plugin:
+    version = point.dist.version if point.dist is not None else "?"
+    try:
+        return Plugin(name, point.load()(), version, point.module.split(".")[0])
+    except Exception as error:
+        raise StartError(f"The plugin {name!r} ({point.value}) cannot be loaded: {error!r}") from error
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
+    """``<folder>/<name>.py`` or ``<folder>/<name>/__init__.py``."""
+    return next((path for path in (folder / f"{name}.py", folder / name / "__init__.py") if path.is_file()), None)
+
+
+def _from_folder(name: str, path: Path) -> Plugin:
+    """A plugin that is not installed: a module or package with a class `Plugin` in ``[plugins] plugins_dir``."""
+    module_name = f"anonchat_plugin_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise StartError(f"The plugin {name!r} at {path} is not a Python module.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+        return Plugin(name, module.Plugin(), getattr(module, "__version__", "?"), module_name)
+    except Exception as error:
+        raise StartError(f"The plugin {name!r} at {path} cannot be loaded: {error!r}") from error

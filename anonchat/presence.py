@@ -1,0 +1,146 @@
+"""Who is there: participants with at least one socket, counted once however many they have.
+
+Somebody whose last socket is gone leaves after a grace, so that a reload is not a departure. Above a size the room
+hears numbers instead of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anonchat.clock import Clock
+from anonchat.models import Session
+from anonchat.relay import Relay
+from anonchat.schemas import user_wire
+
+CROWD = 200  # members above which joins and leaves are told as a number
+STATE = 200  # members that a presence_state names, moderators first
+
+
+@dataclass(slots=True)
+class _Participant:
+    session: Session
+    sockets: int = 0
+    leaves_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Attendance:
+    """One room's people on this node."""
+
+    people: dict[str, _Participant] = field(default_factory=dict)
+    version: int = 0
+    uncounted: bool = False  # a crowd has changed since its number was last told
+
+
+class Presence:
+    """The people of each room. `tick` is to be called twice a second: it tells crowds and ends graces."""
+
+    def __init__(self, relay: Relay, clock: Clock, grace_seconds: float) -> None:
+        self._relay = relay
+        self._clock = clock
+        self._grace = round(grace_seconds * 1_000)
+        self._rooms: dict[str, _Attendance] = {}
+        self._leaving: dict[str, str] = {}
+
+    def connected(self, session: Session) -> bool:
+        """One more socket of `session`; answers whether it is the first since it was away."""
+        room = self._rooms.setdefault(session.room_id, _Attendance())
+        participant = room.people.get(session.id)
+        if participant is not None:
+            participant.session = session
+            participant.sockets += 1
+            participant.leaves_at = None
+            self._leaving.pop(session.id, None)
+            return False
+        room.people[session.id] = _Participant(session, 1)
+        self._tell(room, "join", session)
+        return True
+
+    def disconnected(self, session: Session) -> bool:
+        """One socket less; answers whether it was the last. The participant leaves when the grace is over."""
+        room = self._rooms.get(session.room_id)
+        participant = room.people.get(session.id) if room else None
+        if participant is None:
+            return False
+        participant.sockets -= 1
+        if participant.sockets > 0:
+            return False
+        participant.leaves_at = self._clock.now() + self._grace
+        self._leaving[session.id] = session.room_id
+        return True
+
+    def left(self, session: Session) -> None:
+        """The session is over: its participant leaves at once, whatever sockets are still open."""
+        self._remove(session.room_id, session.id)
+
+    def changed(self, session: Session) -> None:
+        """The session has a new role or name."""
+        participant = self._rooms.get(session.room_id, _Attendance()).people.get(session.id)
+        if participant is not None:
+            participant.session = session
+
+    def is_present(self, session: Session) -> bool:
+        """Whether the participant is there (or within the grace)."""
+        return session.id in self._rooms.get(session.room_id, _Attendance()).people
+
+    def state(self, room_id: str) -> dict[str, Any]:
+        """Data of `presence_state`: at most `STATE` people, moderators first, then by when they came."""
+        room = self._rooms.get(room_id, _Attendance())
+        everybody = [participant.session for participant in room.people.values()]
+        if len(everybody) > STATE:
+            everybody.sort(key=lambda session: -session.rank)
+        return {
+            "users": [user_wire(session) for session in everybody[:STATE]],
+            "total": len(everybody),
+            "version": room.version,
+        }
+
+    def version(self, room_id: str) -> int:
+        """Grows with every join and leave, so that a client can find a hole."""
+        return self._rooms.get(room_id, _Attendance()).version
+
+    def count(self) -> int:
+        """People in all rooms of this node."""
+        return sum(len(room.people) for room in self._rooms.values())
+
+    def tick(self) -> None:
+        """End the graces that are over, and tell crowds their number."""
+        now = self._clock.now()
+        for session_id, room_id in list(self._leaving.items()):
+            leaves_at = self._rooms[room_id].people[session_id].leaves_at
+            if leaves_at is not None and leaves_at <= now:
+                self._remove(room_id, session_id)
+        for room_id, room in self._rooms.items():
+            if room.uncounted:
+                room.uncounted = False
+                self._relay.broadcast(room_id, "presence", _count(room))
+
+    def end(self, room_id: str) -> None:
+        """The room is over."""
+        for session_id in self._rooms.pop(room_id, _Attendance()).people:
+            self._leaving.pop(session_id, None)
+
+    def _remove(self, room_id: str, session_id: str) -> None:
+        room = self._rooms.get(room_id)
+        participant = room.people.pop(session_id, None) if room else None
+        self._leaving.pop(session_id, None)
+        if room is None or participant is None:
+            return
+        self._tell(room, "leave", participant.session)
+        if not room.people:
+            del self._rooms[room_id]
+
+    def _tell(self, room: _Attendance, what: str, session: Session) -> None:
+        room.version += 1
+        if len(room.people) > CROWD:
+            room.uncounted = True
+            return
+        data = {"event": what, "user": user_wire(session), "total": len(room.people), "version": room.version}
+        self._relay.broadcast(session.room_id, "presence", data, skip=session.id)
+
+
+def _count(room: _Attendance) -> Mapping[str, Any]:
+    return {"event": "count", "total": len(room.people), "version": room.version}

@@ -1,0 +1,197 @@
+"""The end of things: messages after their time, rooms after theirs. Deletion is real, counted, and needs no activity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import Table
+from sqlalchemy.sql import ClauseElement
+
+from anonchat.clock import Clock
+from anonchat.config.settings import RoomSettings
+from anonchat.dispatch import Dispatcher
+from anonchat.hub import Hub
+from anonchat.journal import Journal, Transaction
+from anonchat.metrics import Metrics
+from anonchat.models import Event
+from anonchat.presence import Presence
+from anonchat.storage import Database
+from anonchat.store import events as event_statements
+from anonchat.store import messages as message_statements
+from anonchat.store import rooms as statements
+
+log = structlog.get_logger("anonchat.retention")
+
+WARNINGS_SECONDS = (600, 60)
+ROOMS = 100  # that one run of a job looks at
+CHUNK = 1_000  # messages that one transaction deletes
+
+
+class Retention:
+    """Deletes what is over. Every step can be cut off at any moment and is taken up by the next run."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        database: Database,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        clock: Clock,
+        settings: RoomSettings,
+        hub: Hub,
+        presence: Presence,
+        tables: Mapping[str, Table],
+    ) -> None:
+        self._journal = journal
+        self._database = database
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._clock = clock
+        self._purge_grace = round(settings.purge_grace_seconds * 1_000)
+        self._hub = hub
+        self._presence = presence
+        self._categories: dict[str, ClauseElement] = dict(statements.CATEGORIES)
+        self._categories |= {name: statements.count_of_room(table) for name, table in tables.items()}
+
+    # --- messages
+
+    async def run(self) -> tuple[int, int]:
+        """Delete every message that is older than its room keeps; returns (rooms, messages)."""
+        now = self._clock.now()
+        rows = await self._journal.fetch_all(statements.SELECT_RETAINING, {"now": now, "limit": ROOMS})
+        deleted = 0
+        for row in rows:
+            deleted += await self._trim(row["id"], now - row["retention_seconds"] * 1_000)
+        if rows:
+            await self._database.erase()
+            self._metrics.retention_messages.inc(deleted)
+            self._dispatcher.observe("retention_finished", rooms=len(rows), messages=deleted)
+            log.info("retention", rooms=len(rows), messages=deleted)
+        return len(rows), deleted
+
+    async def _trim(self, room_id: str, before: int) -> int:
+        deleted = 0
+        while count := await self._journal.transaction(lambda tx: _trim_some(tx, room_id, before)):
+            deleted += count
+        return deleted
+
+    # --- rooms
+
+    async def expire(self) -> None:
+        """Warn rooms that end soon, and end those whose time has come."""
+        now = self._clock.now()
+        wanted = {"horizon": now + max(WARNINGS_SECONDS) * 1_000, "limit": ROOMS}
+        for row in await self._journal.fetch_all(statements.SELECT_EXPIRING, wanted):
+            remaining = row["expires_at"] - now
+            if remaining <= 0:
+                await self.end(row["id"], "expired")
+                continue
+            stage = sum(remaining <= warning for warning in warnings(row["expires_at"] - row["created_at"]))
+            if stage > row["warned"]:
+                await self._warn(row["id"], stage, remaining)
+
+    async def _warn(self, room_id: str, stage: int, remaining: int) -> None:
+        async def work(tx: Transaction) -> None:
+            await tx.execute(statements.UPDATE_WARNED, {"room": room_id, "stage": stage})
+            tx.publish(Event(room_id, "room_ttl_warning", {"remainingSeconds": max(1, round(remaining / 1_000))}))
+
+        await self._journal.transaction(work)
+
+    async def end(self, room_id: str, reason: str) -> None:
+        """End a room for good: members are told and disconnected, and it is purged, at once or after the grace."""
+        now = self._clock.now()
+        ending = {"room": room_id, "now": now, "reason": reason, "purge": now + self._purge_grace}
+        if not await self._journal.transaction(lambda tx: tx.execute(statements.UPDATE_ENDED, ending)):
+            return
+        deleted: Mapping[str, int] = {}
+        if not self._purge_grace:
+            deleted = await self._purge(room_id, now, reason)
+        await self._tell_end(room_id, reason, deleted)
+
+    async def purge(self) -> None:
+        """Purge the ended rooms whose grace is over, and those whose purge was cut off."""
+        wanted = {"now": self._clock.now(), "limit": ROOMS}
+        for row in await self._journal.fetch_all(statements.SELECT_PURGEABLE, wanted):
+            deleted = await self._purge(row["id"], row["ended_at"], row["end_reason"])
+            self._dispatcher.observe("room_ended", room_id=row["id"], reason=row["end_reason"], deleted=deleted)
+
+    async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
+        """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted."""
+        counts: dict[str, int] = {}
+        answers = await self._dispatcher.enrich("purge_room", room_id=room_id)
+        for plugin, answer in answers.items():
+            counts |= {f"{plugin}.{category}": int(count) for category, count in answer.items()}
+        counts |= await self._journal.read(lambda tx: self._count(tx, room_id))
+        while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62)):
+            pass
+
+        async def work(tx: Transaction) -> None:
+            text = orjson.dumps(counts).decode()
+            await tx.execute(
+                statements.INSERT_ENDED, {"id": room_id, "ended_at": ended_at, "reason": reason, "deleted": text}
+            )
+            await tx.execute(statements.DELETE_ROOM, {"room": room_id})
+
+        await self._journal.transaction(work)
+        await self._database.erase()
+        self._metrics.rooms_purged.inc()
+        return counts
+
+    async def _count(self, tx: Any, room_id: str) -> dict[str, int]:
+        counts = {}
+        for category, statement in self._categories.items():
+            row = await tx.fetch_one(statement, {"room": room_id})
+            counts[category] = row[0]
+        return counts
+
+    async def _tell_end(self, room_id: str, reason: str, deleted: Mapping[str, int]) -> None:
+        async def work(tx: Transaction) -> None:
+            tx.publish(Event(room_id, "room_ended", {"reason": reason, "deleted": deleted}))
+
+        await self._journal.transaction(work)
+        self._dispatcher.observe("room_ended", room_id=room_id, reason=reason, deleted=deleted)
+
+    def ended(self, event: Event) -> None:
+        """Disconnect the members of a room that has ended; called for each `room_ended` that this node delivers."""
+        self._presence.end(event.room_id)
+        for member in self._hub.of_room(event.room_id):
+            member.close(4410, "room_ended")
+
+
+async def _trim_some(tx: Transaction, room_id: str, before: int) -> int:
+    """Delete a prefix of what is older than `before`, and tell the members up to where; returns how much that was."""
+    held = await tx.execute(message_statements.DELETE_OUTDATED_HELD, {"room": room_id, "before": before})
+    await tx.execute(event_statements.DELETE_EVENTS_BEFORE, {"room": room_id, "before": before})
+    messages, through = await _outdated(tx, room_id, before)
+    if messages:
+        await tx.execute(message_statements.DELETE_THROUGH, {"room": room_id, "through": through})
+        await tx.append(room_id, "messages_removed", {"throughSeq": through, "reason": "retention"})
+    return messages + held
+
+
+async def _delete_some(tx: Transaction, room_id: str, before: int) -> int:
+    """Delete some messages of a room that has ended; nobody is told."""
+    messages, through = await _outdated(tx, room_id, before)
+    if messages:
+        await tx.execute(message_statements.DELETE_THROUGH, {"room": room_id, "through": through})
+    return messages
+
+
+async def _outdated(tx: Transaction, room_id: str, before: int) -> tuple[int, int]:
+    """(how many, up to which seq): the run of messages at the beginning of the room that were made before a time."""
+    oldest = await tx.fetch_all(message_statements.SELECT_OLDEST, {"room": room_id, "limit": CHUNK})
+    count, through = 0, 0
+    for row in oldest:
+        if row["created_at"] >= before:
+            break
+        count, through = count + 1, row["seq"]
+    return count, through
+
+
+def warnings(duration: int) -> Sequence[int]:
+    """When a room of that duration is warned, in milliseconds before its end: 10 and 1 minute, or a tenth if short."""
+    usual = [seconds * 1_000 for seconds in WARNINGS_SECONDS if seconds * 2_000 < duration]
+    return usual or [duration // 10]

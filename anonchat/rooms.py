@@ -1,0 +1,305 @@
+"""Rooms and their invites: create, describe, close, end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import regex
+
+from anonchat.clock import Clock
+from anonchat.config.settings import RoomSettings
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.ids import new_id, new_invite_token, new_token, token_hash
+from anonchat.journal import Journal, Transaction
+from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room
+from anonchat.schemas import room_wire
+from anonchat.store import rooms as statements
+
+INVITES = 100  # that a room may have, revoked ones included
+SETTINGS_BYTES = 8_192
+_INVISIBLE = regex.compile(r"[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoom:
+    """What somebody asks for who creates a room. None: as the operator has set it."""
+
+    title: str
+    description: str = ""
+    ephemeral: bool = True
+    chat_duration_seconds: int | None = None
+    retention_seconds: int | None = None
+    max_participants: int | None = None
+    is_public: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedRoom:
+    """A new room and the two secrets that open it. They are shown once and stored only as hashes."""
+
+    room: Room
+    invite_token: str
+    moderator_token: str
+
+
+class Rooms:
+    """The rules about rooms."""
+
+    def __init__(
+        self, journal: Journal, dispatcher: Dispatcher, clock: Clock, settings: RoomSettings, plugins: tuple[str, ...]
+    ) -> None:
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._settings = settings
+        self._plugins = plugins
+
+    async def create(self, new: NewRoom) -> CreatedRoom:
+        """Make a room with one invite for participants and one for its owner. Raises `validation_failed`."""
+        now = self._clock.now()
+        room = self._draft(new, now)
+        invite, moderator = new_invite_token(), new_invite_token()
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(statements.INSERT_ROOM, _room_row(room))
+            for token, role, rank in ((invite, "participant", RANK_PARTICIPANT), (moderator, "moderator", RANK_OWNER)):
+                await tx.execute(statements.INSERT_INVITE, _invite_row(room.id, token, role, rank, now))
+
+        await self._journal.transaction(work)
+        self._dispatcher.observe("room_created", room=room)
+        return CreatedRoom(room, invite, moderator)
+
+    async def find(self, room_id: str) -> Room:
+        """The room. Raises `room_not_found`, or `room_ended` once it is over."""
+        row = await self._journal.fetch_one(statements.SELECT_ROOM, {"room": room_id})
+        if row is None:
+            ended = await self._journal.fetch_one(statements.SELECT_ENDED, {"room": room_id})
+            raise ChatError("room_not_found" if ended is None else "room_ended")
+        room = statements.room_of(row)
+        if room.ended_at is not None:
+            raise ChatError("room_ended")
+        return room
+
+    async def receipt(self, room_id: str) -> Mapping[str, Any] | None:
+        """When and why a room ended and what was deleted with it, or None."""
+        row = await self._journal.fetch_one(statements.SELECT_ENDED, {"room": room_id})
+        if row is None:
+            return None
+        return {"ended_at": row["ended_at"], "reason": row["reason"], "deleted": orjson.loads(row["deleted"])}
+
+    async def describe(self, room: Room) -> dict[str, Any]:
+        """Metadata on the wire."""
+        counted = {"room": room.id, "now": self._clock.now()}
+        row = await self._journal.fetch_one(statements.COUNT_SEATED, counted)
+        return room_wire(room, row[0] if row else 0, self._plugins)
+
+    async def public(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Public rooms, newest first, and the cursor of the next page."""
+        before, before_id = _cursor(cursor)
+        page = {"before": before, "before_id": before_id, "limit": limit + 1}
+        rows = await self._journal.fetch_all(statements.SELECT_PUBLIC, page)
+        rooms = [statements.room_of(row) for row in rows[:limit]]
+        counted = {"rooms": [room.id for room in rooms], "now": self._clock.now()}
+        seated = {
+            row["room_id"]: row["seated"] for row in await self._journal.fetch_all(statements.COUNT_SEATED_IN, counted)
+        }
+        following = f"{rooms[-1].created_at}~{rooms[-1].id}" if len(rows) > limit else None
+        return [room_wire(room, seated.get(room.id, 0), self._plugins) for room in rooms], following
+
+    # --- invites
+
+    async def check_invite(self, room: Room, token: str) -> Invite:
+        """The invite that `token` opens now. Raises `invalid_invite`."""
+        wanted = {"room": room.id, "token": token_hash(token), "now": self._clock.now()}
+        row = await self._journal.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
+        if row is None:
+            self._dispatcher.observe("authentication_failed", where="rest", code="invalid_invite")
+            raise ChatError("invalid_invite")
+        return statements.invite_of(row)
+
+    async def invite(self, room_id: str, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
+        """Make one more invite; returns it and its token, which is shown once. Raises `conflict` at the hundredth."""
+        now = self._clock.now()
+        token = new_invite_token()
+        rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
+        row = _invite_row(room_id, token, role, rank, now)
+        row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
+
+        async def work(tx: Transaction) -> Invite:
+            await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
+            count = await tx.fetch_one(statements.COUNT_INVITES, {"room": room_id})
+            if count is not None and count[0] >= INVITES:
+                raise ChatError("conflict", f"A room can have {INVITES} invites.")
+            await tx.execute(statements.INSERT_INVITE, row)
+            made = await tx.fetch_one(statements.SELECT_INVITE, {"room": room_id, "invite": row["id"]})
+            assert made is not None
+            return statements.invite_of(made)
+
+        return await self._journal.transaction(work), token
+
+    async def invites(self, room_id: str) -> Sequence[Invite]:
+        """All invites of a room, oldest first."""
+        rows = await self._journal.fetch_all(statements.SELECT_INVITES, {"room": room_id})
+        return [statements.invite_of(row) for row in rows]
+
+    async def revoke(self, room_id: str, invite_id: str) -> None:
+        """Refuse an invite from now on. Raises `not_found`."""
+        change = {"room": room_id, "invite": invite_id, "now": self._clock.now()}
+
+        async def work(tx: Transaction) -> None:
+            if await tx.execute(statements.REVOKE_INVITE, change) == 0:
+                raise ChatError("not_found", "There is no such invite, or it was revoked already.")
+
+        await self._journal.transaction(work)
+
+    # --- state
+
+    async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
+        """Change title, description or settings; members get `room_updated` with the changes."""
+        settings = {**room.settings, **changes.get("settings", {})}
+        title = self._title(changes.get("title", room.title))
+        description = self._description(changes.get("description", room.description))
+        new = {
+            "room": room.id,
+            "new_title": title,
+            "new_description": description,
+            "new_settings": _settings_text(settings),
+        }
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(statements.UPDATE_DETAILS, new)
+            data = {"room": {"title": title, "description": description, "settings": settings}}
+            await tx.append(room.id, "room_updated", data)
+
+        await self._journal.transaction(work)
+
+    async def close(self, room_id: str, by: str | None = None) -> None:
+        """Let nobody new in; members get `room_closed`. Those who are in stay."""
+        await self._set_open(room_id, False, "room_closed", {"by": by} if by else {})
+        room = await self.find(room_id)
+        self._dispatcher.observe("room_closed", room=room)
+
+    async def reopen(self, room_id: str) -> None:
+        """Let people in again; members get `room_updated`."""
+        await self._set_open(room_id, True, "room_updated", {"room": {"isOpen": True, "closedAt": None}})
+
+    async def _set_open(self, room_id: str, is_open: bool, event: str, data: Mapping[str, Any]) -> None:
+        closed = None if is_open else self._clock.now()
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(statements.UPDATE_OPEN, {"room": room_id, "open": int(is_open), "closed": closed})
+            await tx.append(room_id, event, data)
+
+        await self._journal.transaction(work)
+
+    # --- what a new room may be
+
+    def _draft(self, new: NewRoom, now: int) -> Room:
+        limits = self._settings
+        if new.is_public and not limits.public_rooms:
+            raise _invalid("isPublic", "This server has no public rooms ([rooms] public_rooms).")
+        duration = new.chat_duration_seconds or (limits.default_duration_seconds if new.ephemeral else None)
+        retention = new.retention_seconds or (limits.default_retention_seconds if new.ephemeral else None)
+        seats = new.max_participants or limits.default_participants
+        for name, value, most in (
+            ("chatDurationSeconds", duration, limits.max_duration_seconds),
+            ("retentionSeconds", retention, limits.max_retention_seconds),
+            ("maxParticipants", seats, limits.max_participants),
+        ):
+            if value is not None and value > most:
+                raise _invalid(name, f"At most {most} on this server.")
+        return Room(
+            id=new_id(),
+            title=self._title(new.title),
+            description=self._description(new.description),
+            ephemeral=new.ephemeral,
+            is_public=new.is_public,
+            is_open=True,
+            max_participants=seats,
+            seq=0,
+            settings=orjson.loads(_settings_text(new.settings)),
+            secret=new_token(),
+            created_at=now,
+            expires_at=now + duration * 1_000 if duration else None,
+            retention_seconds=retention if new.ephemeral else None,
+            closed_at=None,
+            ended_at=None,
+            end_reason=None,
+        )
+
+    def _title(self, text: str) -> str:
+        title = " ".join(_INVISIBLE.sub(" ", text).split())
+        if not title:
+            raise _invalid("title", "Give the room a title.")
+        if len(title) > self._settings.title_length:
+            raise _invalid("title", f"At most {self._settings.title_length} characters.")
+        return title
+
+    def _description(self, text: str) -> str:
+        if len(text) > self._settings.description_length:
+            raise _invalid("description", f"At most {self._settings.description_length} characters.")
+        return text.strip()
+
+
+def _invalid(field_name: str, text: str) -> ChatError:
+    return ChatError("validation_failed", errors={field_name: [text]})
+
+
+def _settings_text(settings: Mapping[str, Any]) -> str:
+    text = orjson.dumps(settings)
+    if len(text) > SETTINGS_BYTES:
+        raise _invalid("settings", f"At most {SETTINGS_BYTES} bytes as JSON.")
+    return text.decode()
+
+
+def _cursor(cursor: str | None) -> tuple[int, str]:
+    if cursor is None:
+        return 2**62, ""
+    moment, _, room_id = cursor.partition("~")
+    if not moment.isdecimal() or len(moment) > 18:
+        raise ChatError("validation_failed", errors={"cursor": ["Not a cursor of this list."]})
+    return int(moment), room_id
+
+
+def _room_row(room: Room) -> dict[str, Any]:
+    return {
+        "id": room.id,
+        "title": room.title,
+        "description": room.description,
+        "ephemeral": int(room.ephemeral),
+        "is_public": int(room.is_public),
+        "is_open": int(room.is_open),
+        "max_participants": room.max_participants,
+        "seats": 0,
+        "seq": 0,
+        "settings": orjson.dumps(room.settings).decode(),
+        "secret": room.secret,
+        "created_at": room.created_at,
+        "expires_at": room.expires_at,
+        "warned": 0,
+        "retention_seconds": room.retention_seconds,
+        "closed_at": None,
+        "ended_at": None,
+        "end_reason": None,
+        "purge_at": None,
+    }
+
+
+def _invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "room_id": room_id,
+        "token_hash": token_hash(token),
+        "role": role,
+        "rank": rank,
+        "created_at": now,
+        "expires_at": None,
+        "max_uses": None,
+        "uses": 0,
+        "revoked_at": None,
+    }

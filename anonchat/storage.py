@@ -1,0 +1,121 @@
+"""The three roles of storage. A backend implements one and is chosen by the scheme of a URL.
+
+Statements are SQLAlchemy Core constructs (never text), built once as module constants with `bindparam`, and compiled
+once per dialect. A list is bound with `anonchat.sql.one_of`. Rows answer to ``row["name"]`` and ``row[0]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.sql import ClauseElement
+
+from anonchat.migrate.revisions import MigrationSet
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any]
+
+
+class Row(Protocol):
+    """One row of an answer."""
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+    def keys(self) -> Any: ...
+
+
+class Statements(Protocol):
+    """What runs inside a transaction. Each call sees what the calls before it wrote."""
+
+    async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None: ...
+
+    async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]: ...
+
+    async def execute(self, statement: ClauseElement, parameters: Parameters | None = None) -> int:
+        """Run a writing statement; returns how many rows it touched."""
+
+    async def execute_many(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> None:
+        """Run one statement for many sets of parameters. All sets have the same keys."""
+
+
+Work = Callable[[Statements], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """What the enabled owners need: the core's revisions first, and the names of each plugin's tables."""
+
+    sets: Sequence[MigrationSet]
+    tables: Mapping[str, Sequence[str]]
+
+
+class Database(Protocol):
+    """The truth. Answers only after what it wrote would survive a loss of power."""
+
+    dialect: str
+
+    async def start(self, migrations: Migrations) -> None:
+        """Bring the tables up to date, then open. Raises `StartError` with a sentence for the operator."""
+
+    async def close(self) -> None:
+        """Finish what waits, then close."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one consistent snapshot, without waiting for writers. `work` may await only its argument."""
+
+    def transaction(self, work: Work[T], committed: Callable[[], None] | None = None) -> Awaitable[T]:
+        """Run `work` in a transaction of its own or, isolated by a savepoint, in one that it shares with others.
+
+        `work` may await only its argument, and may be run again from the start when it lost a race. If it raises,
+        what it wrote is undone and the error reaches the caller, alone. `committed` is called in the event loop once
+        the commit is durable, after the callers of that commit have been woken, in the order of the commits, and
+        also when the caller has stopped waiting.
+        Raises `ChatError` ``storage_full``, ``storage_unavailable`` or ``overloaded``.
+        """
+
+    async def check(self) -> None:
+        """Raise `ChatError` unless the database answers a read and accepts a write now."""
+
+    async def erase(self) -> None:
+        """Called after deletions: make what was deleted unreadable on the medium, as far as this backend can."""
+
+
+class Bus(Protocol):
+    """Carries events of rooms to the other nodes. May lose and reorder; never relied upon for the truth."""
+
+    @property
+    def shared(self) -> bool:
+        """False while nobody else listens, so that nothing needs to be encoded for the others."""
+
+    async def start(self, received: Callable[[str, bytes], None]) -> None:
+        """Begin; `received` is called with (channel, payload) in the event loop for what *other* nodes publish."""
+
+    async def close(self) -> None: ...
+
+    async def subscribe(self, channel: str) -> None: ...
+
+    async def unsubscribe(self, channel: str) -> None: ...
+
+    def publish(self, channel: str, payload: bytes) -> None:
+        """Send to the other nodes, in order, without waiting; what cannot be sent is counted and dropped."""
+
+
+class Ephemeral(Protocol):
+    """State that expires and may be lost at any time without logging anybody out."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, milliseconds: int, *, only_if_absent: bool = False) -> bool:
+        """Store for a time; answers whether it was stored."""
+
+    async def remove(self, key: str, *, only_if: bytes | None = None) -> bool:
+        """Remove, if it holds `only_if` where that is given; answers whether it was there."""
+
+    async def hit(self, rate: str, key: str, cost: int = 1) -> int:
+        """Count `cost` against `rate` (notation of the package ``limits``); 0 if allowed, else milliseconds to wait."""

@@ -1,0 +1,43 @@
+"""Statements about positions and durable events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from anonchat.models import Event
+from anonchat.sql import one_of, upsert
+from anonchat.storage import Row
+from anonchat.tables import events, meta, rooms
+
+# The row of the room is locked by this until the commit, so two transactions never get the same seq.
+TAKE_SEQ = (
+    update(rooms)
+    .where(rooms.c.id == bindparam("room"), rooms.c.ended_at.is_(None))
+    .values(seq=rooms.c.seq + bindparam("count"))
+    .returning(rooms.c.seq)
+)
+INSERT_EVENT = insert(events)
+SELECT_SEQ = select(rooms.c.seq).where(rooms.c.id == bindparam("room"))
+SELECT_SEQS = select(rooms.c.id, rooms.c.seq).where(one_of(rooms.c.id, "rooms"))
+SELECT_EVENTS = (
+    select(events)
+    .where(
+        events.c.room_id == bindparam("room"), events.c.seq > bindparam("after"), events.c.seq <= bindparam("through")
+    )
+    .order_by(events.c.seq)
+)
+DELETE_EVENTS_BEFORE = delete(events).where(
+    events.c.room_id == bindparam("room"), events.c.created_at < bindparam("before")
+)
+
+SELECT_META = select(meta.c.value).where(meta.c.key == bindparam("name"))
+UPSERT_META = upsert(meta, [meta.c.key], ["value"])
+
+
+def event_of(row: Row) -> Event:
+    """An `Event` of its row; `data` is empty where the message's present state is to be filled in."""
+    data: dict[str, Any] = orjson.loads(row["data"]) if row["data"] is not None else {}
+    return Event(row["room_id"], row["event"], data, row["seq"], row["message_id"])

@@ -1,0 +1,160 @@
+"""Statements about rooms and invites."""
+
+from __future__ import annotations
+
+import orjson
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.sql import ClauseElement
+
+from anonchat.models import Invite, Room
+from anonchat.sql import insert_or_ignore, one_of
+from anonchat.storage import Row
+from anonchat.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions
+
+_OF_ROOM = rooms.c.id == bindparam("room")
+
+INSERT_ROOM = insert(rooms)
+SELECT_ROOM = select(rooms).where(_OF_ROOM)
+LOCK_ROOM = select(rooms).where(_OF_ROOM).with_for_update()
+SELECT_ENDED = select(ended_rooms).where(ended_rooms.c.id == bindparam("room"))
+INSERT_ENDED = insert_or_ignore(ended_rooms, ended_rooms.c.id)
+
+SEATED = and_(sessions.c.name_key.is_not(None), sessions.c.seat_until >= bindparam("now"))
+COUNT_SEATED = select(func.count()).select_from(sessions).where(sessions.c.room_id == bindparam("room"), SEATED)
+COUNT_SEATED_IN = (
+    select(sessions.c.room_id, func.count().label("seated"))
+    .where(one_of(sessions.c.room_id, "rooms"), SEATED)
+    .group_by(sessions.c.room_id)
+)
+SELECT_PUBLIC = (
+    select(rooms)
+    .where(
+        rooms.c.is_public == 1,
+        rooms.c.ended_at.is_(None),
+        tuple_(rooms.c.created_at, rooms.c.id) < tuple_(bindparam("before"), bindparam("before_id")),
+    )
+    .order_by(rooms.c.created_at.desc(), rooms.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
+UPDATE_DETAILS = (
+    update(rooms)
+    .where(_OF_ROOM)
+    .values(title=bindparam("new_title"), description=bindparam("new_description"), settings=bindparam("new_settings"))
+)
+UPDATE_OPEN = update(rooms).where(_OF_ROOM).values(is_open=bindparam("open"), closed_at=bindparam("closed"))
+UPDATE_ENDED = (
+    update(rooms)
+    .where(_OF_ROOM, rooms.c.ended_at.is_(None))
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"), purge_at=bindparam("purge"), is_open=0)
+)
+UPDATE_WARNED = update(rooms).where(_OF_ROOM).values(warned=bindparam("stage"))
+SELECT_EXPIRING = (
+    select(rooms.c.id, rooms.c.created_at, rooms.c.expires_at, rooms.c.warned)
+    .where(rooms.c.ended_at.is_(None), rooms.c.expires_at.is_not(None), rooms.c.expires_at <= bindparam("horizon"))
+    .order_by(rooms.c.expires_at)
+    .limit(bindparam("limit"))
+)
+SELECT_PURGEABLE = (
+    select(rooms.c.id, rooms.c.ended_at, rooms.c.end_reason)
+    .where(rooms.c.ended_at.is_not(None), rooms.c.purge_at <= bindparam("now"))
+    .limit(bindparam("limit"))
+)
+_CUTOFF: ColumnElement[int] = bindparam("now") - rooms.c.retention_seconds * 1_000
+
+
+def _oldest(table: Table) -> ColumnElement[int]:
+    """When the first row of the room in its order was made: one look at the index, however many rows there are."""
+    of_room = select(table.c.created_at).where(table.c.room_id == rooms.c.id, table.c.seq.is_not(None))
+    return of_room.order_by(table.c.seq).limit(1).scalar_subquery()
+
+
+# Rooms that hold something older than they promise to keep.
+SELECT_RETAINING = (
+    select(rooms.c.id, rooms.c.retention_seconds)
+    .where(
+        rooms.c.ended_at.is_(None),
+        rooms.c.retention_seconds.is_not(None),
+        or_(
+            _oldest(messages) < _CUTOFF,
+            _oldest(events) < _CUTOFF,
+            exists().where(messages.c.room_id == rooms.c.id, messages.c.seq.is_(None), messages.c.created_at < _CUTOFF),
+        ),
+    )
+    .limit(bindparam("limit"))
+)
+DELETE_ROOM = delete(rooms).where(_OF_ROOM)
+# What the deletion of a room's row takes with it, by the category that people are told.
+CATEGORIES = {
+    "messages": select(func.count()).select_from(messages).where(messages.c.room_id == bindparam("room")),
+    "events": select(func.count()).select_from(events).where(events.c.room_id == bindparam("room")),
+    "participants": select(func.count()).select_from(sessions).where(sessions.c.room_id == bindparam("room")),
+    "invites": select(func.count()).select_from(invites).where(invites.c.room_id == bindparam("room")),
+    "receipts": select(func.count())
+    .select_from(receipts.join(sessions, receipts.c.session_id == sessions.c.id))
+    .where(sessions.c.room_id == bindparam("room")),
+}
+
+
+def count_of_room(table: Table) -> ClauseElement:
+    """How many rows of a plugin's table belong to a room."""
+    return select(func.count()).select_from(table).where(table.c.room_id == bindparam("room"))
+
+
+_USABLE = and_(
+    invites.c.room_id == bindparam("room"),
+    invites.c.token_hash == bindparam("token"),
+    invites.c.revoked_at.is_(None),
+    or_(invites.c.expires_at.is_(None), invites.c.expires_at > bindparam("now")),
+    or_(invites.c.max_uses.is_(None), invites.c.uses < invites.c.max_uses),
+)
+INSERT_INVITE = insert(invites)
+SELECT_USABLE_INVITE = select(invites).where(_USABLE)
+USE_INVITE = update(invites).where(_USABLE).values(uses=invites.c.uses + 1).returning(invites.c.role, invites.c.rank)
+SELECT_INVITES = (
+    select(invites).where(invites.c.room_id == bindparam("room")).order_by(invites.c.created_at, invites.c.id)
+)
+COUNT_INVITES = select(func.count()).select_from(invites).where(invites.c.room_id == bindparam("room"))
+REVOKE_INVITE = (
+    update(invites)
+    .where(invites.c.room_id == bindparam("room"), invites.c.id == bindparam("invite"), invites.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
+SELECT_INVITE = select(invites).where(invites.c.room_id == bindparam("room"), invites.c.id == bindparam("invite"))
+
+
+def room_of(row: Row) -> Room:
+    """A `Room` of its row."""
+    return Room(
+        id=row["id"],
+        title=row["title"],
+        description=row["description"],
+        ephemeral=bool(row["ephemeral"]),
+        is_public=bool(row["is_public"]),
+        is_open=bool(row["is_open"]),
+        max_participants=row["max_participants"],
+        seq=row["seq"],
+        settings=orjson.loads(row["settings"]),
+        secret=row["secret"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        retention_seconds=row["retention_seconds"],
+        closed_at=row["closed_at"],
+        ended_at=row["ended_at"],
+        end_reason=row["end_reason"],
+    )
+
+
+def invite_of(row: Row) -> Invite:
+    """An `Invite` of its row."""
+    return Invite(
+        id=row["id"],
+        room_id=row["room_id"],
+        role=row["role"],
+        rank=row["rank"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        max_uses=row["max_uses"],
+        uses=row["uses"],
+        revoked_at=row["revoked_at"],
+    )

@@ -1,0 +1,1 @@
+"""The pages and static files that the server shows."""

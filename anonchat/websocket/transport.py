@@ -1,0 +1,324 @@
+"""One WebSocket connection as the server sees it: bulk reads, one outbox, pings, and an end that is always reached."""
+
+import asyncio
+import logging
+import math
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tornado.iostream import IOStream, SSLIOStream
+from tornado.util import _websocket_mask as unmask
+
+from anonchat.websocket.frames import (
+    NO_STATUS,
+    Close,
+    FrameReader,
+    Ping,
+    Pong,
+    ProtocolError,
+    encode_close,
+    encode_ping,
+    encode_pong,
+)
+from anonchat.websocket.keepalive import Keepalive
+from anonchat.websocket.outbox import Flusher, Outbox
+
+log = logging.getLogger("anonchat")
+
+READ_BYTES: Final = 65536
+OVERFLOW_SECONDS: Final = 1.0
+"""How long a connection that was too slow may take to receive the frame that tells it so."""
+
+PING_FRAME: Final = encode_ping()
+
+
+class Peer(Protocol):
+    """Whoever gets what a connection receives."""
+
+    def messages_received(self, messages: list[str | bytes]) -> None:
+        """All messages that one read completed, in order: text as `str`, binary as `bytes`.
+
+        If it raises, the error is logged and this connection is closed with 1011.
+        """
+
+    def transport_closed(self, code: int | None) -> None:
+        """The connection is gone; called once, last, and never from inside another call of the transport.
+
+        `code` is that of the first close frame, sent or received: 1005 if it carried none, None if there was none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """What one connection may cost, see `[limits]` in the configuration."""
+
+    frame_bytes: int = 65536
+    frame_fragments: int = 64
+    unfinished_seconds: float = 10.0
+    queue_bytes: int = 1 << 20
+    ping_seconds: float = 25.0
+    pong_seconds: float = 8.0
+    close_seconds: float = 5.0
+
+    @property
+    def tick_seconds(self) -> float:
+        """How late a deadline may be seen: a quarter of the shortest one, at most a second."""
+        shortest = min(self.unfinished_seconds, self.ping_seconds, self.pong_seconds, self.close_seconds)
+        return min(1.0, shortest / 4)
+
+
+class Transports:
+    """What all connections of one server share: made once and given to each of them."""
+
+    def __init__(self, limits: SocketLimits | None = None) -> None:
+        self.limits = limits or SocketLimits()
+        self.flusher = Flusher()
+        self.keepalive = Keepalive(self.limits.tick_seconds)
+
+    def __len__(self) -> int:
+        return len(self.keepalive)
+
+    def abort_all(self) -> None:
+        """End all connections at once: Tornado's server knows nothing of them after their handshake."""
+        self.keepalive.abort_all()
+
+
+class SocketTransport:
+    """A connection after its handshake; belongs to one event loop and is not thread-safe.
+
+    Nothing that a client sends raises out of here. `closed` is True from the moment at which the end begins: then
+    nothing is taken or delivered any more. Only a missing pong, a broken limit or a broken protocol closes it.
+    """
+
+    __slots__ = (
+        "_awaits_pong",
+        "_close_code",
+        "_close_received",
+        "_failed",
+        "_flushing",
+        "_outbox",
+        "_paused",
+        "_peer",
+        "_ping_due",
+        "_read",
+        "_reader",
+        "_stream",
+        "_transports",
+        "closed",
+        "due",
+    )
+
+    def __init__(self, stream: IOStream, transports: Transports) -> None:
+        limits = transports.limits
+        self.closed = False
+        self.due = math.inf
+        self._stream = stream
+        self._transports = transports
+        self._reader = FrameReader(limits.frame_bytes, limits.frame_fragments, unmask)
+        self._outbox = Outbox(stream, limits.queue_bytes)
+        self._peer: Peer | None = None
+        self._read: asyncio.Future[bytes] | None = None
+        self._ping_due = math.inf
+        self._awaits_pong = False
+        self._paused = False
+        self._flushing = False
+        self._close_code: int | None = None
+        self._close_received = False
+        self._failed = False
+
+    def start(self, peer: Peer) -> None:
+        """Read from now on and give what comes to `peer`; called once."""
+        self._peer = peer
+        self._stream.set_nodelay(True)
+        self._transports.keepalive.add(self)
+        self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds
+        self._set_due()
+        self._read_more()
+
+    def enqueue(self, frame: bytes, droppable: bool = False) -> None:
+        """Send a frame at the end of this turn of the event loop; a closed transport ignores it.
+
+        Give the same object to all receivers. When `queue_bytes` wait, droppable frames are dropped; if that is not
+        enough, everything that waits is dropped and the connection is closed with 4413.
+        """
+        if self.closed:
+            return
+        if not self._outbox.add(frame, droppable):
+            self._outbox.clear()
+            self._begin_close(4413, encode_close(4413, "too slow"), OVERFLOW_SECONDS)
+        elif not self._flushing:
+            self._flushing = True
+            self._transports.flusher.add(self)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits and a close frame, then wait for the client's, all within `close_seconds`."""
+        if not self.closed:
+            self._begin_close(code, encode_close(code, reason), self._transports.limits.close_seconds)
+
+    def abort(self) -> None:
+        """End at once and release everything; can be called in any state."""
+        peer, self._peer = self._peer, None
+        self.closed = True
+        self._outbox.clear()
+        self._transports.keepalive.discard(self)
+        self._stream.set_close_callback(None)
+        self._stream.close()
+        if peer is not None:
+            asyncio.get_running_loop().call_soon(_tell_closed, peer, self._close_code)
+
+    def pause_reading(self) -> None:
+        """Deliver nothing until `resume_reading`; meanwhile pings rest, for pongs could not be seen.
+
+        Called from inside `messages_received` it leaves at most one more read (64 KiB) in memory, from elsewhere two.
+        """
+        if not self.closed and not self._paused:
+            self._paused = True
+            self.due = math.inf
+            self._stream.set_close_callback(self.abort)
+
+    def resume_reading(self) -> None:
+        """Deliver again; the client gets its full time again for what it had not finished."""
+        if not self._paused:
+            return
+        self._paused = False
+        self._stream.set_close_callback(None)
+        loop = asyncio.get_running_loop()
+        limits = self._transports.limits
+        self._ping_due = loop.time() + (limits.pong_seconds if self._awaits_pong else limits.ping_seconds)
+        if self._reader.unfinished_since is not None:
+            self._reader.unfinished_since = loop.time()
+        self._set_due()
+        if self._read is None:
+            self._read_more()
+        elif self._read.done():
+            loop.call_soon(self._received, self._read)
+
+    def flush(self) -> None:
+        """Send what waits; called by the `Flusher` and when the stream can take more."""
+        self._flushing = False
+        if self._peer is None:
+            return
+        try:
+            sending = self._outbox.flush()
+        except OSError:
+            self.abort()
+            return
+        if sending is not None:
+            sending.add_done_callback(lambda _: self.flush())
+        elif self.closed and self._outbox.empty:
+            if self._close_received:
+                self.abort()
+            elif self._failed:
+                _shut_down_writing(self._stream)
+
+    def overdue(self, now: float) -> None:
+        """Called by the `Keepalive` when `due` has passed."""
+        limits = self._transports.limits
+        since = self._reader.unfinished_since
+        if self.closed:
+            self.abort()
+        elif since is not None and now >= since + limits.unfinished_seconds:
+            self.close(4400, "a message was not finished in time")
+        elif self._awaits_pong:
+            self.close(4408, "no pong")
+        else:
+            self._awaits_pong = True
+            self._ping_due = now + limits.pong_seconds
+            self._set_due()
+            self.enqueue(PING_FRAME)
+
+    def _begin_close(self, code: int, frame: bytes, seconds: float) -> None:
+        self.closed = True
+        self._close_code = code
+        self._outbox.add_last(frame)
+        self.due = asyncio.get_running_loop().time() + seconds
+        self.resume_reading()
+        if not self._flushing:
+            self._flushing = True
+            self._transports.flusher.add(self)
+
+    def _set_due(self) -> None:
+        """The next ping, the end of the wait for a pong, or the end of the time for an unfinished message."""
+        if not self.closed and not self._paused:
+            since = self._reader.unfinished_since
+            unfinished_due = math.inf if since is None else since + self._transports.limits.unfinished_seconds
+            self.due = min(self._ping_due, unfinished_due)
+
+    def _read_more(self) -> None:
+        """Wait for the next bytes. Callbacks, because a task for each idle connection would cost 1 KiB more."""
+        if self._paused or self._peer is None or self._read is not None:
+            return
+        try:
+            self._read = asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True))
+        except OSError:
+            self.abort()
+        else:
+            self._read.add_done_callback(self._received)
+
+    def _received(self, read: asyncio.Future[bytes]) -> None:
+        """Decode one read: runs of messages go to the peer, control frames between them are obeyed in their place."""
+        if self._paused or read is not self._read:
+            return
+        self._read = None
+        if read.cancelled() or read.exception() is not None:
+            self.abort()
+            return
+        messages: list[str | bytes] = []
+        for item in self._reader.feed(read.result(), asyncio.get_running_loop().time()):
+            if isinstance(item, (str, bytes)):
+                messages.append(item)
+            else:
+                self._hand_over(messages)
+                messages = []
+                self._obey(item)
+        self._hand_over(messages)
+        self._set_due()
+        self._read_more()
+
+    def _hand_over(self, messages: list[str | bytes]) -> None:
+        if not messages or self.closed or self._peer is None:
+            return
+        try:
+            self._peer.messages_received(messages)
+        except Exception:
+            log.exception("a connection failed and is closed")
+            self.close(1011, "internal error")
+
+    def _obey(self, item: Ping | Pong | Close | ProtocolError) -> None:
+        seconds = self._transports.limits.close_seconds
+        match item:
+            case Ping(payload):
+                self.enqueue(encode_pong(payload))
+            case Pong() if self._awaits_pong:
+                self._awaits_pong = False
+                self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds
+            case Close(code):
+                self._close_received = True
+                if self.closed:
+                    self.flush()
+                else:
+                    self._begin_close(NO_STATUS if code is None else code, encode_close(code), seconds)
+            case ProtocolError():
+                self._failed = True
+                if not self.closed:
+                    self._begin_close(item.close_code, encode_close(item.close_code, item.reason), seconds)
+
+
+def _tell_closed(peer: Peer, code: int | None) -> None:
+    try:
+        peer.transport_closed(code)
+    except Exception:
+        log.exception("a connection failed at its end")
+
+
+def _shut_down_writing(stream: IOStream) -> None:
+    """Let the client see the end while its last bytes are still read and thrown away (RFC 6455, 7.1.1).
+
+    Closing at once would answer them with a reset, which can destroy our close frame. TLS has no half-closed state;
+    there the time for the closing handshake is waited for.
+    """
+    if not isinstance(stream, SSLIOStream):
+        with suppress(OSError):
+            stream.socket.shutdown(socket.SHUT_WR)

@@ -1,0 +1,170 @@
+"""What a client is told when it identifies: who it is, who is there, what was said; no gap to what follows live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.history import Page, Replay, read_page
+from anonchat.hub import Hub, Member
+from anonchat.journal import Journal
+from anonchat.models import Room, Session
+from anonchat.presence import Presence
+from anonchat.relay import ActiveRoom, Relay
+from anonchat.rooms import Rooms
+from anonchat.sessions import Sessions
+from anonchat.store import messages as message_statements
+
+ATTEMPTS = 3  # to find a moment in which the state that was read is still in reach
+
+
+class Welcome:
+    """Identifies a session on a connection and brings it to the present."""
+
+    def __init__(
+        self,
+        epoch: str,
+        journal: Journal,
+        dispatcher: Dispatcher,
+        rooms: Rooms,
+        sessions: Sessions,
+        presence: Presence,
+        relay: Relay,
+        hub: Hub,
+    ) -> None:
+        self._epoch = epoch
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._rooms = rooms
+        self._sessions = sessions
+        self._presence = presence
+        self._relay = relay
+        self._hub = hub
+
+    async def session_of(self, token: str, network: str) -> tuple[Session, Room]:
+        """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""
+        try:
+            session = await self._sessions.find(token)
+        except ChatError as error:
+            self._dispatcher.observe("authentication_failed", where="socket", code=error.code)
+            raise
+        room = await self._rooms.find(session.room_id)
+        await self._dispatcher.guard("check_connect", room=room, session=session, network=network)
+        return await self._sessions.seat(session), room
+
+    async def bring_up(self, member: Member, room: Room, since: int | None, epoch: str | None) -> ActiveRoom:
+        """Send a member everything up to now, and what comes from now on. Returns the room that it has to close."""
+        active = await self._relay.open(room.id)
+        try:
+            await self._bring_up(member, room, active, since if epoch == self._epoch else None)
+        except BaseException:
+            await self._relay.close(active)
+            raise
+        return active
+
+    async def _bring_up(self, member: Member, room: Room, active: ActiveRoom, since: int | None) -> None:
+        described = await self._rooms.describe(room)
+        welcome = await self._dispatcher.enrich("extend_welcome", room=room, session=member.session)
+        for _ in range(ATTEMPTS):
+            state = await self._state(active, since)
+            position = state.through if isinstance(state, Replay) else state.seq
+            told = await self._extended(state)
+            await self._relay.reach(active, position)
+            # From here to the end nothing waits, so nothing can happen in between.
+            since_then = active.recent.since(position)
+            if since_then is not None:
+                break
+        else:
+            raise ChatError("overloaded", retry_after_ms=1_000)
+        identified = self._identified(member.session, described, position, welcome)
+        self._tell(member, "identified", identified)
+        first = self._presence.connected(member.session)
+        self._tell(member, "presence_state", self._presence.state(room.id))
+        self._tell(member, *told)
+        for item in since_then.events:
+            member.enqueue(member.wire.encode(item["event"], item["data"], seq=item["seq"]))
+        self._hub.add(member)
+        if first:
+            self._dispatcher.observe("connection_opened", session=member.session)
+
+    async def _state(self, active: ActiveRoom, since: int | None) -> Page | Replay:
+        replay = await self._relay.since(active, since) if since is not None else None
+        return replay or await self._relay.newest(active)
+
+    async def _extended(self, state: Page | Replay) -> tuple[str, dict[str, Any]]:
+        """The event that tells `state`, with what plugins have to say about its messages."""
+        if isinstance(state, Page):
+            messages = await self._with_ext(state.messages)
+            chunk = {"messages": messages, "hasMore": state.has_more, "seq": state.seq, "recovered": False}
+            return "history_chunk", chunk | {"epoch": self._epoch}
+        events = state.events
+        if self._dispatcher.has("extend_messages"):
+            events = await self._replay_with_ext(events)
+        bounds = {"from": state.since, "to": state.through}
+        return "replay", {"events": events, "epoch": self._epoch, "recovered": True, **bounds}
+
+    async def _replay_with_ext(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        wires = [wire for event in events if (wire := _message_in(event)) is not None]
+        extended = {wire["id"]: wire for wire in await self._with_ext(wires)}
+        return [_with_message(event, extended) for event in events]
+
+    async def _with_ext(self, wires: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Messages with `ext`: what each plugin adds, asked once for all of them."""
+        if not wires or not self._dispatcher.has("extend_messages"):
+            return list(wires)
+        wanted = {"messages": list({wire["id"] for wire in wires})}
+        rows = await self._journal.fetch_all(message_statements.SELECT_MESSAGES, wanted)
+        messages = [message_statements.message_of(row) for row in rows]
+        answers = await self._dispatcher.enrich("extend_messages", messages=messages)
+        return [
+            {**wire, "ext": {plugin: answer[wire["id"]] for plugin, answer in answers.items() if wire["id"] in answer}}
+            for wire in wires
+        ]
+
+    async def page(self, room_id: str, limit: int, before: int | None, after: int | None) -> dict[str, Any]:
+        """A page of history as `history_chunk` and REST tell it."""
+        page = await self._journal.read(lambda tx: read_page(tx, room_id, limit, before=before, after=after))
+        messages = await self._with_ext(page.messages)
+        return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}
+
+    async def gone(self, member: Member, active: ActiveRoom) -> None:
+        """An identified connection is closed."""
+        self._hub.remove(member)
+        if self._presence.disconnected(member.session):
+            self._sessions.absent(member.session)
+        await self._relay.close(active)
+
+    def _identified(
+        self, session: Session, room: Mapping[str, Any], position: int, welcome: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "sessionId": session.id,
+            "roomId": session.room_id,
+            "username": session.username,
+            "anonymousId": session.anonymous_id,
+            "role": session.role,
+            "room": room,
+            "epoch": self._epoch,
+            "seq": position,
+            "ext": welcome,
+        }
+
+    @staticmethod
+    def _tell(member: Member, event: str, data: Mapping[str, Any]) -> None:
+        member.enqueue(member.wire.encode(event, data))
+
+
+def _message_in(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if event["event"] == "message":
+        return event["data"]  # type: ignore[no-any-return]
+    return event["data"]["message"] if event["event"] == "message_edited" else None
+
+
+def _with_message(event: Mapping[str, Any], extended: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    wire = _message_in(event)
+    if wire is None:
+        return event
+    found = extended[wire["id"]]
+    return {**event, "data": found if event["event"] == "message" else {"message": found}}

@@ -1,0 +1,229 @@
+"""The writer of messages: all sends that wait become one batch of one transaction, where they get their seq.
+
+This is the fast path of a send: a batch costs a handful of statements, however many messages are in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from anonchat.clock import Clock
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.ids import new_message_id
+from anonchat.journal import Journal, Transaction
+from anonchat.metrics import Metrics
+from anonchat.models import Draft, Held, Message, Receipt
+from anonchat.schemas import message_event
+from anonchat.store import messages as statements
+from anonchat.store import sessions as session_statements
+
+log = structlog.get_logger("anonchat.writer")
+
+BATCH = 500
+WAITING = 20_000  # sends that may wait before new ones are refused as `overloaded`
+
+Done = Callable[[Receipt | ChatError], None]
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Send:
+    """One send on its way into the database, and all who wait for it (a repetition waits for the first)."""
+
+    draft: Draft
+    held: Held | None
+    waiting: list[Done]
+    message: Message | None = None
+    outcome: Receipt | ChatError = field(default_factory=lambda: ChatError("internal"))
+
+    @property
+    def key(self) -> Key:
+        return self.draft.session.id, self.draft.client_msg_id
+
+
+class Writer:
+    """Collects sends and writes them in batches, one batch at a time."""
+
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, metrics: Metrics, clock: Clock) -> None:
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._clock = clock
+        self._sends: dict[Key, _Send] = {}
+        self._waiting: list[_Send] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def join(self, draft: Draft, done: Done) -> bool:
+        """If the same send is on its way already, wait for it; answers whether it is."""
+        send = self._sends.get((draft.session.id, draft.client_msg_id))
+        if send is None:
+            return False
+        send.waiting.append(done)
+        return True
+
+    def submit(self, draft: Draft, done: Done, held: Held | None = None) -> None:
+        """Have a message stored; `done` is called after its commit. Raises `overloaded` if too many wait."""
+        if len(self._waiting) >= WAITING:
+            raise ChatError("overloaded", retry_after_ms=1_000)
+        if self.join(draft, done):
+            return
+        send = _Send(draft, held, [done])
+        self._sends[send.key] = send
+        self._waiting.append(send)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+
+    async def finish(self) -> None:
+        """Wait until everything submitted so far is stored and answered."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                with self._metrics.commit_seconds.time():
+                    await self._write(batch)
+                for send in batch:
+                    self._answer(send)
+        finally:
+            self._writing = None
+
+    async def _write(self, batch: Sequence[_Send]) -> None:
+        try:
+            await self._journal.transaction(lambda tx: self._store(tx, batch))
+        except ChatError as error:
+            if error.code == "conflict" and len(batch) > 1:
+                # One of them lost a race against another node; alone, the others stand.
+                for send in batch:
+                    await self._write([send])
+                return
+            for send in batch:
+                send.outcome = error
+        except Exception:
+            log.exception("a batch of messages could not be stored")
+            for send in batch:
+                send.outcome = ChatError("internal")
+
+    def _answer(self, send: _Send) -> None:
+        del self._sends[send.key]
+        for done in send.waiting:
+            try:
+                done(send.outcome)
+            except Exception:
+                log.exception("an answer to a send failed")
+        if send.message is not None and isinstance(send.outcome, Receipt):
+            self._metrics.messages.inc()
+            if send.held is None:
+                self._dispatcher.observe("message_saved", message=send.message)
+
+    # --- inside the transaction
+
+    async def _store(self, tx: Transaction, batch: Sequence[_Send]) -> None:
+        """Decide on each send and store those that stand. May run again from its start."""
+        now = self._clock.now()
+        fresh = await self._undecided(tx, batch)
+        await self._take_seqs(tx, fresh, now)
+        stored = [(send, send.message) for send in fresh if send.message is not None]
+        if not stored:
+            return
+        rows = [
+            statements.row_of(message, send.held.until if send.held else None, send.held.reason if send.held else None)
+            for send, message in stored
+        ]
+        await tx.execute_many(statements.INSERT_MESSAGE, rows)
+        keys = [
+            {
+                "session_id": message.session_id,
+                "client_msg_id": send.draft.client_msg_id,
+                "message_id": message.id,
+                "seq": message.seq,
+                "created_at": now,
+            }
+            for send, message in stored
+        ]
+        await tx.execute_many(statements.INSERT_RECEIPT, keys)
+        tx.publish(*(message_event(message) for _, message in stored if message.seq is not None))
+
+    async def _undecided(self, tx: Transaction, batch: Sequence[_Send]) -> list[_Send]:
+        """The sends that are new, whose session is still there, and that reply to something visible."""
+        sessions = list({send.draft.session.id for send in batch})
+        wanted = {"sessions": sessions, "keys": [send.draft.client_msg_id for send in batch]}
+        rows = await tx.fetch_all(statements.SELECT_RECEIPTS, wanted)
+        known = {(row["session_id"], row["client_msg_id"]): statements.receipt_of(row) for row in rows}
+        present = {
+            row["id"] for row in await tx.fetch_all(session_statements.SELECT_PRESENT_IDS, {"sessions": sessions})
+        }
+        visible = await self._visible(tx, batch)
+        fresh = []
+        for send in batch:
+            send.message = None
+            reply = send.draft.reply_to_id
+            if send.key in known:
+                send.outcome = known[send.key]
+            elif send.draft.session.id not in present:
+                send.outcome = ChatError("session_expired")
+            elif reply is not None and visible.get(reply) != send.draft.room_id:
+                send.outcome = ChatError(
+                    "message_not_found", "The message that this replies to is not there (any more)."
+                )
+            else:
+                fresh.append(send)
+        return fresh
+
+    async def _visible(self, tx: Transaction, batch: Sequence[_Send]) -> Mapping[str, str]:
+        """Message id -> room id of the messages replied to."""
+        wanted = list({send.draft.reply_to_id for send in batch if send.draft.reply_to_id is not None})
+        if not wanted:
+            return {}
+        rows = await tx.fetch_all(statements.SELECT_VISIBLE_IDS, {"messages": wanted})
+        return {row["id"]: row["room_id"] for row in rows}
+
+    async def _take_seqs(self, tx: Transaction, fresh: Sequence[_Send], now: int) -> None:
+        """Number the sends, room by room in sorted order, so that two nodes never wait for each other."""
+        counts = Counter(send.draft.room_id for send in fresh if send.held is None)
+        following: dict[str, int] = {}
+        ended: set[str] = set()
+        for room_id in sorted({send.draft.room_id for send in fresh}):
+            try:
+                count = counts[room_id]
+                following[room_id] = await tx.take_seq(room_id, count) - count + 1
+            except ChatError:
+                ended.add(room_id)
+        for send in fresh:
+            room_id = send.draft.room_id
+            if room_id in ended:
+                send.outcome = ChatError("room_ended")
+                continue
+            seq = None
+            if send.held is None:
+                seq = following[room_id]
+                following[room_id] += 1
+            send.message = message = _message(send.draft, seq, now)
+            held_until, reason = (send.held.until, send.held.reason) if send.held else (None, None)
+            send.outcome = Receipt(send.draft.client_msg_id, message.id, seq, now, held_until, reason)
+
+
+def _message(draft: Draft, seq: int | None, now: int) -> Message:
+    session = draft.session
+    return Message(
+        id=new_message_id(now),
+        room_id=draft.room_id,
+        seq=seq,
+        changed_seq=seq,
+        session_id=session.id,
+        username=session.username,
+        anonymous_id=session.anonymous_id,
+        role=session.role,
+        avatar=session.avatar,
+        content=draft.content,
+        reply_to_id=draft.reply_to_id,
+        mentions=draft.mentions,
+        created_at=now,
+    )

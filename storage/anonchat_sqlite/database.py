@@ -1,0 +1,244 @@
+"""`Database` on one SQLite file, through aiosqlite.
+
+Writers share commits: while one commit waits for the disk, all that arrives waits, and goes together into the next
+transaction, in one hop to the writer's thread. Readers have connections of their own and never queue behind a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import aiosqlite
+import structlog
+
+from anonchat import ChatError, Clock, MigrationError, Migrations, StartError, Work
+from anonchat_sqlite.lock import FileLock
+from anonchat_sqlite.migration import migrate
+from anonchat_sqlite.statements import SQLiteStatements, compiler, drive
+
+T = TypeVar("T")
+log = structlog.get_logger("anonchat.sqlite")
+
+READERS = 2
+BATCH = 1_000  # jobs in one commit: bounds how long the first of them waits for the last
+WAITING = 20_000  # jobs that may wait before new ones are refused as `overloaded`
+BUSY_MILLISECONDS = 5_000
+
+# FULL: a commit is on the disk before it is answered. NORMAL lost acknowledged messages in simulated power cuts.
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-32768",
+)
+
+
+class _Job:
+    """One piece of writing work, and who waits for it."""
+
+    __slots__ = ("committed", "future", "outcome", "work")
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any], committed: Callable[[], None] | None) -> None:
+        self.work = work
+        self.future = future
+        self.committed = committed
+        self.outcome: Any = None
+
+    def wake(self) -> None:
+        """Hand the outcome to the caller, unless it has stopped waiting."""
+        if self.future.done():
+            return
+        if isinstance(self.outcome, BaseException):
+            self.future.set_exception(self.outcome)
+        else:
+            self.future.set_result(self.outcome)
+
+
+class SQLiteDatabase:
+    """The database of one server. The file is locked against a second server while it is open."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.path = path_of(url)
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._compile = compiler()
+        self._waiting: deque[_Job] = deque()
+        self._committing: asyncio.Task[None] | None = None
+        self._readers: list[aiosqlite.Connection] = []
+        self._turn = itertools.count()
+        self._writer: aiosqlite.Connection | None = None
+
+    async def start(self, migrations: Migrations) -> None:
+        if not self._lock.take():
+            raise StartError(
+                f"{self.path} is in use by another anonchat server. SQLite serves one node; stop the other."
+            )
+        try:
+            await asyncio.to_thread(migrate, self.path, migrations)
+            self._writer = await self._open()
+            self._readers = [await self._open(query_only=True) for _ in range(READERS)]
+        except MigrationError as error:
+            await self.close()
+            raise StartError(str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            await self.close()
+            raise StartError(f"The database {self.path} cannot be opened: {error}.") from error
+
+    async def close(self) -> None:
+        """Finish what waits, then close. Work that arrives later is refused."""
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+        readers, self._readers = self._readers, []
+        writer, self._writer = self._writer, None
+        for connection in (*readers, writer):
+            if connection is not None:
+                await connection.close()
+        self._lock.release()
+
+    async def read(self, work: Work[T]) -> T:
+        if not self._readers:
+            raise ChatError("storage_unavailable")
+        connection = self._readers[next(self._turn) % len(self._readers)]
+        return await _hop(connection, self._read, connection, work)
+
+    def transaction(self, work: Work[T], committed: Callable[[], None] | None = None) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._writer is None:
+            future.set_exception(ChatError("storage_unavailable"))
+        elif len(self._waiting) >= WAITING:
+            future.set_exception(ChatError("overloaded", retry_after_ms=1_000))
+        else:
+            self._waiting.append(_Job(work, future, committed))
+            if self._committing is None:
+                self._committing = asyncio.create_task(self._commit_all(self._writer))
+        return future
+
+    async def erase(self) -> None:
+        """Empty the write-ahead log, so that what it still holds of deleted rows is overwritten."""
+        if self._writer is not None:
+            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def check(self) -> None:
+        async def nothing(_: object) -> None:
+            return None
+
+        await self.read(nothing)
+        await self.transaction(nothing)
+
+    async def _open(self, *, query_only: bool = False) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=512)
+        connection.row_factory = sqlite3.Row
+        pragmas = (*PRAGMAS, "PRAGMA query_only=ON") if query_only else PRAGMAS
+        try:
+            for pragma in pragmas:
+                await connection.execute_fetchall(pragma)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _commit_all(self, writer: aiosqlite.Connection) -> None:
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                durable = await _hop(writer, self._commit, writer, batch)
+                for job in batch:
+                    job.wake()
+                loop = asyncio.get_running_loop()
+                for job in durable:
+                    if job.committed is not None:
+                        # After the callers, which were woken above: an answer goes out before its consequences.
+                        loop.call_soon(job.committed)
+        finally:
+            self._committing = None
+
+    def _commit(self, writer: aiosqlite.Connection, batch: Sequence[_Job]) -> list[_Job]:
+        """In the writer's thread: one transaction for the whole batch; returns the jobs that are durable now."""
+        connection = writer._conn
+        statements = SQLiteStatements(connection, self._compile)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            durable = [job for job in batch if _run(connection, statements, job)]
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failure = _storage_error(error)
+            for job in batch:
+                job.outcome = failure
+            return []
+        return durable
+
+    def _read(self, reader: aiosqlite.Connection, work: Work[T]) -> T:
+        """In a reader's thread: `work` on one snapshot."""
+        connection = reader._conn
+        try:
+            connection.execute("BEGIN")
+            return cast("T", drive(work(SQLiteStatements(connection, self._compile))))
+        except sqlite3.Error as error:
+            raise _storage_error(error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def path_of(url: str) -> Path:
+    """The file of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. Raises `StartError`."""
+    _, _, path = url.partition(":///")
+    if not path:
+        raise StartError(f"{url!r} names no file. Write sqlite:///anonchat.db, or sqlite:////srv/chat/anonchat.db.")
+    return Path(path)
+
+
+def _run(connection: sqlite3.Connection, statements: SQLiteStatements, job: _Job) -> bool:
+    """One job under a savepoint of its own; answers whether it stands. Raises if the whole transaction is lost."""
+    connection.execute("SAVEPOINT job")
+    try:
+        job.outcome = drive(job.work(statements))
+    except BaseException as error:
+        if not connection.in_transaction:
+            raise  # a full disk or an I/O error has rolled back everything
+        connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        job.outcome = _job_error(error)
+        return False
+    connection.execute("RELEASE job")
+    return True
+
+
+def _job_error(error: BaseException) -> BaseException:
+    if isinstance(error, sqlite3.IntegrityError):
+        conflict = ChatError("conflict")
+        conflict.__cause__ = error
+        return conflict
+    return _storage_error(error)
+
+
+def _storage_error(error: BaseException) -> BaseException:
+    """What the caller is told of a failure of the file itself. The log keeps SQLite's own words."""
+    if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.ProgrammingError):
+        return error  # not the file's failure but a mistake in the program
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    log.error("sqlite failed", error=str(error), sqlite_code=code)
+    answer = ChatError("storage_full" if code == sqlite3.SQLITE_FULL else "storage_unavailable", retry_after_ms=2_000)
+    answer.__cause__ = error
+    return answer
+
+
+async def _hop(connection: aiosqlite.Connection, function: Callable[..., T], *arguments: Any) -> T:
+    """Run a function in a connection's thread, in turn with its statements.
+
+    aiosqlite has no public name for this; its version is bounded in setup.cfg, and a test holds the call.
+    """
+    result: T = await connection._execute(function, *arguments)  # type: ignore[no-untyped-call]
+    return result
