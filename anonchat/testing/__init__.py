@@ -1,0 +1,64 @@
+"""For authors of plugins and backends: a real server in a test, a clock that can be set, a process to be killed.
+
+Importing this module is cheap; pytest loads it in every run in which anonchat is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anonchat.app import Server
+    from anonchat.clock import Clock
+    from anonchat.config import Settings
+
+# Tests act faster than people: without this each of them would have to wait.
+UNLIMITED = {
+    "requests_per_network": "off",
+    "rooms_per_fingerprint": "off",
+    "rooms_per_network": "off",
+    "joins_per_fingerprint": "off",
+    "joins_per_network": "off",
+    "messages_per_session": "off",
+    "typing_per_session": "off",
+    "events_per_session": "off",
+    "sockets_per_network": 100_000,
+}
+
+
+def settings_in(folder: Path, **tables: Mapping[str, Any]) -> Settings:
+    """Settings of a server on a free port with its database in `folder`, without limits and plugins.
+
+    Each keyword is a table of the configuration: ``settings_in(tmp_path, limits={"text_length": 10})``.
+    """
+    from anonchat.config import Settings
+
+    database = f"sqlite:///{folder / 'anonchat.db'}"
+    defaults: dict[str, dict[str, Any]] = {
+        "server": {"port": 0},
+        "storage": {"database": database},
+        "limits": UNLIMITED,
+        "plugins": {"enabled": ()},
+    }
+    settings = Settings()
+    for name in {*defaults, *tables}:
+        changed = replace(getattr(settings, name), **{**defaults.get(name, {}), **tables.get(name, {})})
+        settings = replace(settings, **{name: changed})
+    return settings
+
+
+@asynccontextmanager
+async def running_server(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A server in this process and event loop, on a real socket; stopped at the end."""
+    from anonchat.app import Server
+
+    server = Server(settings, clock)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()

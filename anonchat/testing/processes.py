@@ -1,0 +1,82 @@
+"""A server in a process of its own, to be stopped, killed and started again on the same file and port."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_ADDRESS = re.compile(r"http://\S+:(\d+)")
+
+
+class ServerProcess:
+    """``anonchat serve`` in `folder`. Its log goes to ``server.log`` there; the port stays the same over restarts."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None, command: tuple[str, ...] = ()) -> None:
+        self._folder = folder
+        self._environ = dict(environ or {})
+        self._command = command or (sys.executable, "-m", "anonchat", "serve")
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """Everything that it has logged, over all its lives."""
+        path = self._folder / "server.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """The id of the running process."""
+        if self._process is None:
+            raise RuntimeError("The server does not run.")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start and wait for the address on its first line. Raises RuntimeError with the log if it does not come up."""
+        environ = {**os.environ, **self._environ, "ANONCHAT_SERVER__PORT": str(self.port)}
+        with (self._folder / "server.log").open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, env=environ, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = _ADDRESS.search(line)
+        if found is None:
+            self.kill()
+            raise RuntimeError(f"The server did not start: {line}{self.log}")
+        self.port = int(found[1])
+
+    def kill(self) -> None:
+        """``kill -9``: nothing is finished, nothing is said."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code. Raises TimeoutExpired after 20 seconds."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        code = process.wait(20)
+        assert process.stdout is not None
+        process.stdout.close()
+        return code
+
+    def __enter__(self) -> ServerProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
