@@ -35,3 +35,4 @@ async def test_two_people_talk(tmp_path: Path) -> None:
         for socket in (alice, bob):
             message = json.loads(str(await socket.read_message()))
             assert (message["event"], message["seq"], message["data"]["content"]["text"]) == ("message", 1, "Hi")
+            socket.close()
