@@ -287,23 +287,23 @@ class SocketTransport:
             self.close(1011, "internal error")
 
     def _obey(self, item: Ping | Pong | Close | ProtocolError) -> None:
-        seconds = self._transports.limits.close_seconds
+        limits = self._transports.limits
         match item:
             case Ping(payload):
                 self.enqueue(encode_pong(payload))
             case Pong() if self._awaits_pong:
                 self._awaits_pong = False
-                self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds
+                self._ping_due = asyncio.get_running_loop().time() + limits.ping_seconds
             case Close(code):
                 self._close_received = True
                 if self.closed:
                     self.flush()
                 else:
-                    self._begin_close(NO_STATUS if code is None else code, encode_close(code), seconds)
+                    self._begin_close(NO_STATUS if code is None else code, encode_close(code), limits.close_seconds)
             case ProtocolError():
                 self._failed = True
                 if not self.closed:
-                    self._begin_close(item.close_code, encode_close(item.close_code, item.reason), seconds)
+                    self._begin_close(item.close_code, encode_close(item.close_code, item.reason), limits.close_seconds)
 
 
 def _tell_closed(peer: Peer, code: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anonchat import settings
+from anonchat.config import settings
 from anonchat.config import Settings, describe_settings, load_settings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError, fields
 
-from anonchat import setting_values
+from anonchat.config import values as setting_values
 
 HOST = setting_values.host_name()
 ORIGIN = setting_values.origin()
