@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Clock:
@@ -16,8 +17,14 @@ class Clock:
 
 def iso(milliseconds: int) -> str:
     """ISO-8601 in UTC with milliseconds, as every time on the wire is written: ``2026-11-20T20:44:02.123Z``."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    seconds, rest = divmod(milliseconds, 1_000)
+    return f"{_seconds(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _seconds(seconds: int) -> str:
+    """A whole second; the messages of a moment share it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def iso_or_none(milliseconds: int | None) -> str | None:

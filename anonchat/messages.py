@@ -6,12 +6,12 @@ All sends that wait go together in one transaction. An answer is given only afte
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import orjson
-import regex
 
 from anonchat.clock import Clock, iso
 from anonchat.dispatch import Dispatcher
@@ -24,7 +24,7 @@ from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
 from anonchat.writer import Done, Writer
 
-_CONTROLS = regex.compile(r"[\p{Cc}--[\n\t]]", regex.V1)
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the category Cc without line break and tab
 
 
 class Messages:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -40,7 +40,7 @@ class _Send:
     held: Held | None
     waiting: list[Done]
     message: Message | None = None
-    outcome: Receipt | ChatError = field(default_factory=lambda: ChatError("internal"))
+    outcome: Receipt | ChatError | None = None
 
     @property
     def key(self) -> Key:
@@ -113,9 +113,10 @@ class Writer:
 
     def _answer(self, send: _Send) -> None:
         del self._sends[send.key]
+        outcome = send.outcome or ChatError("internal")
         for done in send.waiting:
             try:
-                done(send.outcome)
+                done(outcome)
             except Exception:
                 log.exception("an answer to a send failed")
         if send.message is not None and isinstance(send.outcome, Receipt):

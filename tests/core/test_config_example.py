@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from anonchat.config import settings
-from anonchat.config import Settings, describe_settings, load_settings
+from anonchat.config import Settings, describe_settings, load_settings, settings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SETTING = re.compile(r"^#(?=\w+ = )", re.MULTILINE)
