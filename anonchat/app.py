@@ -183,8 +183,9 @@ class Server:
     async def _start_plugins(self) -> None:
         self.epoch = await self._epoch()
         self.welcome = Welcome(
-            self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub
-        )
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub,
+            most_bytes=self.settings.limits.queue_bytes // 2,
+        )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
         self.events.declare(CORE, core.client_events(), core.server_events())
         for plugin, event in self.plugins.declared("register_server_events"):

@@ -105,6 +105,11 @@ class Connection:
             raise ChatError("not_identified")
         return self._session
 
+    @property
+    def closed(self) -> bool:
+        """Whether the transport has begun to close."""
+        return self._transport.closed
+
     def update(self, session: Session) -> None:
         """The session has changed."""
         self._session = session

@@ -28,6 +28,10 @@ class Member(Protocol):
     @property
     def session(self) -> Session: ...
 
+    @property
+    def closed(self) -> bool:
+        """True from the moment at which its end begins."""
+
     def enqueue(self, frame: bytes, droppable: bool = False) -> None:
         """Queue for the end of this turn of the event loop. Never blocks, never raises."""
 
@@ -44,14 +48,16 @@ class Hub:
         self._rooms: dict[str, dict[Wire, set[Member]]] = {}
         self._sessions: dict[str, set[Member]] = {}
 
+    def enter(self, member: Member) -> None:
+        """From now on `member` is found by its session, so that it can be told, changed and closed."""
+        self._sessions.setdefault(member.session.id, set()).add(member)
+
     def add(self, member: Member) -> None:
-        """From now on `member` gets what is sent to its room."""
-        session = member.session
-        self._rooms.setdefault(session.room_id, {}).setdefault(member.wire, set()).add(member)
-        self._sessions.setdefault(session.id, set()).add(member)
+        """From now on `member`, which has entered, gets what is sent to its room."""
+        self._rooms.setdefault(member.session.room_id, {}).setdefault(member.wire, set()).add(member)
 
     def remove(self, member: Member) -> None:
-        """The opposite of `add`; may be called twice."""
+        """The opposite of `enter` and `add`; may be called twice."""
         session = member.session
         wires = self._rooms.get(session.room_id, {})
         wires.get(member.wire, set()).discard(member)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.history import Page, Replay, read_page
-from anonchat.hub import Hub, Member
+from anonchat.hub import Hub, Member, Wire
 from anonchat.journal import Journal
 from anonchat.models import Room, Session
 from anonchat.presence import Presence
@@ -33,6 +35,8 @@ class Welcome:
         presence: Presence,
         relay: Relay,
         hub: Hub,
+        *,
+        most_bytes: int,
     ) -> None:
         self._epoch = epoch
         self._journal = journal
@@ -42,6 +46,7 @@ class Welcome:
         self._presence = presence
         self._relay = relay
         self._hub = hub
+        self._most_bytes = most_bytes
 
     async def session_of(self, token: str, network: str) -> tuple[Session, Room]:
         """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""
@@ -56,21 +61,30 @@ class Welcome:
 
     async def bring_up(self, member: Member, room: Room, since: int | None, epoch: str | None) -> ActiveRoom:
         """Send a member everything up to now, and what comes from now on. Returns the room that it has to close."""
-        active = await self._relay.open(room.id)
+        self._hub.enter(member)  # from now on whoever ends or changes the session reaches this member
         try:
-            await self._bring_up(member, room, active, since if epoch == self._epoch else None)
+            active = await self._relay.open(room.id)
+            try:
+                await self._bring_up(member, room, active, since if epoch == self._epoch else None)
+            except BaseException:
+                await self._relay.close(active)
+                raise
         except BaseException:
-            await self._relay.close(active)
+            self._hub.remove(member)
             raise
         return active
 
     async def _bring_up(self, member: Member, room: Room, active: ActiveRoom, since: int | None) -> None:
-        described = await self._rooms.describe(room)
         welcome = await self._dispatcher.enrich("extend_welcome", room=room, session=member.session)
         for _ in range(ATTEMPTS):
             state = await self._state(active, since)
             position = state.through if isinstance(state, Replay) else state.seq
-            told = await self._extended(state)
+            told = await self._encoded(member.wire, state)
+            if told is None:
+                since = None  # too large to be told one by one
+                continue
+            # Read after the position was: what changes later comes as an event, what changed before is in it.
+            described = await self._described(member)
             await self._relay.reach(active, position)
             # From here to the end nothing waits, so nothing can happen in between.
             since_then = active.recent.since(position)
@@ -78,20 +92,40 @@ class Welcome:
                 break
         else:
             raise ChatError("overloaded", retry_after_ms=1_000)
+        if member.closed:
+            raise ChatError("session_expired")
         identified = self._identified(member.session, described, position, welcome)
         self._tell(member, "identified", identified)
         first = self._presence.connected(member.session)
         self._tell(member, "presence_state", self._presence.state(room.id))
-        self._tell(member, *told)
+        member.enqueue(told)
         for item in since_then.events:
             member.enqueue(member.wire.encode(item["event"], item["data"], seq=item["seq"]))
         self._hub.add(member)
         if first:
             self._dispatcher.observe("connection_opened", session=member.session)
 
+    async def _described(self, member: Member) -> Mapping[str, Any]:
+        """The room's metadata, for a session that is still there."""
+        session = await self._sessions.get(member.session.id)
+        if session is None:
+            raise ChatError("session_expired")
+        member.update(session)
+        return await self._rooms.describe(await self._rooms.find(session.room_id))
+
     async def _state(self, active: ActiveRoom, since: int | None) -> Page | Replay:
         replay = await self._relay.since(active, since) if since is not None else None
         return replay or await self._relay.newest(active)
+
+    async def _encoded(self, wire: Wire, state: Page | Replay) -> bytes | None:
+        """One frame of at most `most_bytes`: a page loses its oldest messages, a replay that is larger is None."""
+        while True:
+            frame = wire.encode(*await self._extended(state))
+            if len(frame) <= self._most_bytes:
+                return frame
+            if isinstance(state, Replay) or len(state.messages) <= 1:
+                return None if isinstance(state, Replay) else frame
+            state = Page(state.messages[len(state.messages) // 2 :], True, state.seq)
 
     async def _extended(self, state: Page | Replay) -> tuple[str, dict[str, Any]]:
         """The event that tells `state`, with what plugins have to say about its messages."""
@@ -126,8 +160,17 @@ class Welcome:
     async def page(self, room_id: str, limit: int, before: int | None, after: int | None) -> dict[str, Any]:
         """A page of history as `history_chunk` and REST tell it."""
         page = await self._journal.read(lambda tx: read_page(tx, room_id, limit, before=before, after=after))
+        page = self._cut(page, newest=after is not None)
         messages = await self._with_ext(page.messages)
         return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}
+
+    def _cut(self, page: Page, *, newest: bool) -> Page:
+        """At most `most_bytes` of messages, without the oldest, or the newest where the page goes forwards."""
+        messages = page.messages
+        while len(messages) > 1 and len(orjson.dumps(messages)) > self._most_bytes:
+            half = len(messages) // 2
+            messages = messages[:half] if newest else messages[half:]
+        return Page(messages, page.has_more or len(messages) < len(page.messages), page.seq)
 
     async def gone(self, member: Member, active: ActiveRoom) -> None:
         """An identified connection is closed."""

@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tornado.httpclient import AsyncHTTPClient
@@ -38,7 +39,7 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def post(url: str, body: dict[str, object]) -> dict[str, str]:
+async def post(url: str, body: Mapping[str, object]) -> dict[str, str]:
     """One REST call."""
     answer = await AsyncHTTPClient().fetch(url, method="POST", body=json.dumps(body))
     return dict(json.loads(answer.body))
@@ -78,7 +79,7 @@ async def measure(server: ServerProcess, connections: int, seconds: float) -> No
     """Open the connections, wait, and print."""
     warm = await room_of_people(server, ROOM)
     before = resident_kib(server.pid)
-    sockets = []
+    sockets: list[WebSocketClientConnection] = []
     while len(sockets) < connections:
         sockets += await room_of_people(server, min(ROOM, connections - len(sockets)))
         print(f"\r{len(sockets)} connections", end="", flush=True)
