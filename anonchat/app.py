@@ -101,6 +101,7 @@ class Server:
         self.dispatcher = Dispatcher(self.plugins, self.metrics)
         self._options = self._validated_options()
         self._contexts: list[PluginContext] = []
+        self._told_overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_storage()
         self._build_services()
@@ -236,7 +237,17 @@ class Server:
         for plugin, job in self.plugins.declared("register_jobs"):
             self.jobs.add(Job(f"{plugin}.{job.name}", job.seconds, job.run))
 
+    def _is_retention_overdue(self) -> bool:
+        """Whether what should be deleted may still be there. Told in the log once, in health and metrics all the while."""
+        overdue = self.jobs.is_overdue("retention", self.settings.retention.overdue_seconds)
+        if overdue and not self._told_overdue:
+            log.error("retention is overdue: messages that should be deleted may still be there")
+        self._told_overdue = overdue
+        self.metrics.retention_overdue.set(overdue)
+        return overdue
+
     async def _tick(self) -> None:
+        self._is_retention_overdue()
         self.presence.tick()
         await self.sessions.touch()
 
@@ -322,7 +333,11 @@ class Server:
 
     def _state(self) -> Mapping[str, Any]:
         plugins = {plugin.name: self.dispatcher.state(plugin.name) for plugin in self.plugins.all}
-        return {"plugins": plugins, "connections": len(self.transports)}
+        return {
+            "plugins": plugins,
+            "connections": len(self.transports),
+            "retentionOverdue": self._is_retention_overdue(),
+        }
 
     @property
     def url(self) -> str:

@@ -37,6 +37,9 @@ class Jobs:
         self._lease = round(lease_seconds * 1_000)
         self._node = secrets.token_hex(8).encode()
         self._jobs: dict[str, _Scheduled] = {}
+        self._finished: dict[str, int] = {}
+        self._elsewhere: set[str] = set()
+        self._started = clock.now()
         self._loop: asyncio.Task[None] | None = None
 
     def add(self, job: Job, *, everywhere: bool = False) -> None:
@@ -45,7 +48,16 @@ class Jobs:
             raise ValueError(f"Two jobs are named {job.name!r}.")
         self._jobs[job.name] = _Scheduled(job, everywhere, self._clock.now() + round(job.seconds * 1_000))
 
+    def is_overdue(self, name: str, seconds: float) -> bool:
+        """Whether this node has tried the job and not finished it for so long. False where another node runs it."""
+        job = self._jobs.get(name)
+        if job is None or name in self._elsewhere:
+            return False
+        return self._clock.now() > self._finished.get(name, self._started) + seconds * 1_000
+
     def start(self) -> None:
+        """Begin to run what is due, in the running event loop."""
+        self._started = self._clock.now()
         self._loop = asyncio.create_task(self._run_forever())
 
     async def stop(self) -> None:
@@ -74,10 +86,13 @@ class Jobs:
         try:
             if not scheduled.everywhere and not await self._leased(name):
                 outcome = "elsewhere"
+                self._elsewhere.add(name)
                 return
+            self._elsewhere.discard(name)
             async with asyncio.timeout(JOB_SECONDS):
                 await scheduled.job.run()
             outcome = "done"
+            self._finished[name] = self._clock.now()
             self._metrics.job_finished.labels(name).set(self._clock.now() / 1_000)
         except Exception:
             log.exception("job failed", job=name)
