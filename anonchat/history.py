@@ -159,7 +159,8 @@ class Recent:
         self._messages = {key: wire for key, wire in self._messages.items() if key not in ids and wire["seq"] > through}
         for index, held in enumerate(self._events):
             wire = held.data if held.name == "message" else held.data.get("message", {})
-            if wire.get("id") in ids or (wire and wire["seq"] <= through) or held.message_id in ids:
+            purged = wire.get("id") in ids or wire.get("seq", NEWEST) <= through
+            if purged or (held.seq or 0) <= through:
                 self._events[index] = Event(held.room_id, "gone", {}, held.seq)
 
     def _copies(self, message_id: str) -> list[Mapping[str, Any]]:

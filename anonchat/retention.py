@@ -162,13 +162,19 @@ class Retention:
 
 
 async def _trim_some(tx: Transaction, room_id: str, before: int) -> int:
-    """Delete a prefix of what is older than `before`, and tell the members up to where; returns how much that was."""
+    """Delete what is older than `before` from the beginning of the room, and tell the members up to where.
+
+    Returns how many messages that was; there may be more while it is not 0.
+    """
     held = await tx.execute(message_statements.DELETE_OUTDATED_HELD, {"room": room_id, "before": before})
-    await tx.execute(event_statements.DELETE_EVENTS_BEFORE, {"room": room_id, "before": before})
     messages, through = await _outdated(tx, room_id, before)
-    if messages:
+    if messages < CHUNK:
+        row = await tx.fetch_one(event_statements.SELECT_OUTDATED_EVENT, {"room": room_id, "before": before})
+        through = max(through, (row["through"] if row else None) or 0)
+    if through:
         await tx.execute(message_statements.DELETE_THROUGH, {"room": room_id, "through": through})
-        await tx.append(room_id, "messages_removed", {"throughSeq": through, "reason": "retention"})
+        await tx.execute(event_statements.DELETE_EVENTS_THROUGH, {"room": room_id, "through": through})
+        await tx.append(room_id, event_statements.REMOVED, {"throughSeq": through, "reason": "retention"})
     return messages + held
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from anonchat.models import Event
 from anonchat.sql import one_of, upsert
@@ -29,8 +29,13 @@ SELECT_EVENTS = (
     )
     .order_by(events.c.seq)
 )
-DELETE_EVENTS_BEFORE = delete(events).where(
-    events.c.room_id == bindparam("room"), events.c.created_at < bindparam("before")
+# The last `messages_removed` stays: whoever comes back has to learn how far retention got.
+REMOVED = "messages_removed"
+SELECT_OUTDATED_EVENT = select(func.max(events.c.seq).label("through")).where(
+    events.c.room_id == bindparam("room"), events.c.created_at < bindparam("before"), events.c.event != REMOVED
+)
+DELETE_EVENTS_THROUGH = delete(events).where(
+    events.c.room_id == bindparam("room"), events.c.seq <= bindparam("through")
 )
 
 SELECT_META = select(meta.c.value).where(meta.c.key == bindparam("name"))

@@ -9,6 +9,7 @@ from sqlalchemy.sql import ClauseElement
 from anonchat.models import Invite, Room
 from anonchat.sql import insert_or_ignore, one_of
 from anonchat.storage import Row
+from anonchat.store.events import REMOVED
 from anonchat.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions
 
 _OF_ROOM = rooms.c.id == bindparam("room")
@@ -63,9 +64,9 @@ SELECT_PURGEABLE = (
 _CUTOFF: ColumnElement[int] = bindparam("now") - rooms.c.retention_seconds * 1_000
 
 
-def _oldest(table: Table) -> ColumnElement[int]:
+def _oldest(table: Table, *but: ColumnElement[bool]) -> ColumnElement[int]:
     """When the first row of the room in its order was made: one look at the index, however many rows there are."""
-    of_room = select(table.c.created_at).where(table.c.room_id == rooms.c.id, table.c.seq.is_not(None))
+    of_room = select(table.c.created_at).where(table.c.room_id == rooms.c.id, table.c.seq.is_not(None), *but)
     return of_room.order_by(table.c.seq).limit(1).scalar_subquery()
 
 
@@ -77,7 +78,7 @@ SELECT_RETAINING = (
         rooms.c.retention_seconds.is_not(None),
         or_(
             _oldest(messages) < _CUTOFF,
-            _oldest(events) < _CUTOFF,
+            _oldest(events, events.c.event != REMOVED) < _CUTOFF,
             exists().where(messages.c.room_id == rooms.c.id, messages.c.seq.is_(None), messages.c.created_at < _CUTOFF),
         ),
     )
