@@ -8,6 +8,7 @@ from collections import Counter as Tally
 from collections.abc import Coroutine, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import structlog
@@ -170,16 +171,35 @@ class Server:
     # --- starting
 
     async def start(self) -> None:
-        """Open everything and serve. Raises `StartError`; what was opened until then is closed again."""
+        """Open everything and serve. Raises `StartError`; what was opened until then is closed again.
+
+        The port is taken first: a second server by mistake must not get as far as the database.
+        """
+        listening = self._bind()
         try:
             await self.database.start(migrations_of(self.plugins))
             await self.bus.start(self.relay.received)
             await self.ephemeral.start()
             await self._start_plugins()
-            await self._serve()
+            self._serve(listening)
         except BaseException:
+            for taken in listening:
+                taken.close()
+            await self._close_plugins()
             await self._close_storage()
             raise
+
+    def _bind(self) -> list[socket]:
+        server = self.settings.server
+        try:
+            listening = bind_sockets(server.port, server.host, backlog=BACKLOG)
+        except OSError as error:
+            raise StartError(
+                f"Cannot listen on {server.host}:{server.port}: {error.strerror}. "
+                "Is another server running there? [server] port chooses another."
+            ) from error
+        self.port = int(listening[0].getsockname()[1])
+        return listening
 
     async def _start_plugins(self) -> None:
         self.epoch = await self._epoch()
@@ -251,7 +271,7 @@ class Server:
         self.presence.tick()
         await self.sessions.touch()
 
-    async def _serve(self) -> None:
+    def _serve(self, listening: list[socket]) -> None:
         settings = self.settings
         self.transports = Transports(
             SocketLimits(
@@ -275,15 +295,7 @@ class Server:
             idle_connection_timeout=30,
             body_timeout=10,
         )
-        try:
-            listening = bind_sockets(settings.server.port, settings.server.host, backlog=BACKLOG)
-        except OSError as error:
-            raise StartError(
-                f"Cannot listen on {settings.server.host}:{settings.server.port}: {error.strerror}. "
-                "Is another server running there? [server] port chooses another."
-            ) from error
         self._http.add_sockets(listening)
-        self.port = int(listening[0].getsockname()[1])
         self.jobs.start()
         self.watchdog.start()
 
@@ -360,10 +372,13 @@ class Server:
         self.watchdog.stop()
         await self.dispatcher.settle()
         await self.sessions.touch()
+        await self._close_plugins()
+        await self._close_storage()
+
+    async def _close_plugins(self) -> None:
         await self.dispatcher.life("shutdown", reverse=True)
         for context in self._contexts:
             await context.stop()
-        await self._close_storage()
 
     async def _close_storage(self) -> None:
         for part in (self.bus, self.ephemeral, self.database):
