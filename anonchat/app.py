@@ -376,7 +376,8 @@ class Server:
         await self._close_storage()
 
     async def _close_plugins(self) -> None:
-        await self.dispatcher.life("shutdown", reverse=True)
+        if self._contexts:
+            await self.dispatcher.life("shutdown", reverse=True)
         for context in self._contexts:
             await context.stop()
 
