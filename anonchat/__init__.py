@@ -3,6 +3,8 @@
 What is re-exported here is the public API for authors of plugins and storage backends; nothing else is public.
 """
 
+from importlib.metadata import version
+
 from anonchat.clock import Clock, iso
 from anonchat.context import PluginContext
 from anonchat.declarations import (
@@ -27,6 +29,8 @@ from anonchat.schemas import EventSchema, Schema, Truth, Whole
 from anonchat.sessions import Applicant
 from anonchat.sql import insert_or_ignore, one_of, upsert
 from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
+
+__version__ = version("anonchat")
 
 __all__ = [
     "Answer",
