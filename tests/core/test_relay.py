@@ -1,0 +1,170 @@
+"""Events reach the members once and in order, whatever is lost, doubled or late on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonchat import relay as relay_module
+from anonchat.app import Server
+from anonchat.journal import Transaction
+from anonchat.models import Event, Session
+from anonchat.relay import ActiveRoom
+from anonchat.rooms import NewRoom
+from anonchat.sessions import Applicant
+from anonchat.testing import running_server, settings_in
+
+REPLAY = 10
+
+
+class Recorder:
+    """A wire format and a member in one: it keeps what it is told."""
+
+    closed = False
+
+    def __init__(self, session: Session) -> None:
+        self.wire = self
+        self.session = session
+        self.told: list[tuple[str, int | None]] = []
+
+    def encode(
+        self, event: str, data: Mapping[str, Any], *, seq: int | None = None, id: str | int | None = None
+    ) -> bytes:
+        self.told.append((event, seq))
+        return b""
+
+    def enqueue(self, frame: bytes, droppable: bool = False) -> None:
+        assert frame == b""
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.closed = True
+
+    def update(self, session: Session) -> None:
+        self.session = session
+
+
+class Scene:
+    """A room with one member, and commits whose publication is held back."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.kept: list[Event] = []
+        server.journal.publish_to(self.keep)
+
+    def keep(self, published: Sequence[Event]) -> None:
+        self.kept.extend(published)
+
+    async def begin(self) -> None:
+        created = await self.server.rooms.create(NewRoom("Room"))
+        applicant = Applicant("Alice", "participant", "network")
+        session, _ = await self.server.sessions.join(created.room, applicant, created.invite_token)
+        self.room_id = created.room.id
+        self.member = Recorder(session)
+        self.active: ActiveRoom = await self.server.relay.open(self.room_id)
+        self.server.hub.enter(self.member)
+        self.server.hub.add(self.member)
+
+    async def commit(self, count: int) -> list[Event]:
+        """Commit durable events; they are not published."""
+        before = len(self.kept)
+
+        async def work(tx: Transaction) -> None:
+            for number in range(count):
+                await tx.append(self.room_id, "room_updated", {"number": number})
+
+        await self.server.journal.transaction(work)
+        while len(self.kept) < before + count:
+            await asyncio.sleep(0)
+        return self.kept[before:]
+
+    def publish(self, *events: Event) -> None:
+        self.server.relay.committed(events)
+
+    @property
+    def seqs(self) -> list[int | None]:
+        return [seq for _, seq in self.member.told]
+
+    async def hears(self, *seqs: int) -> None:
+        """Wait until the member has been told exactly these, in this order."""
+        async with asyncio.timeout(5):
+            while len(self.member.told) < len(seqs):
+                await asyncio.sleep(0.01)
+        assert self.seqs == list(seqs)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with running_server(settings_in(tmp_path, rooms={"replay_events": REPLAY})) as server:
+        scene = Scene(server)
+        await scene.begin()
+        yield scene
+        server.hub.remove(scene.member)
+        await server.relay.close(scene.active)
+
+
+@pytest.mark.gen_test
+async def test_order_is_restored(scene: Scene) -> None:
+    first, second, third = await scene.commit(3)
+    scene.publish(third, first)
+    assert scene.seqs == [1]
+    scene.publish(second)
+    assert scene.seqs == [1, 2, 3]
+
+
+@pytest.mark.gen_test
+async def test_nothing_is_told_twice(scene: Scene) -> None:
+    events = await scene.commit(2)
+    scene.publish(*events, *events)
+    scene.publish(events[0])
+    assert scene.seqs == [1, 2]
+
+
+@pytest.mark.gen_test
+async def test_a_gap_is_filled_from_the_database(scene: Scene) -> None:
+    *_, last = await scene.commit(4)
+    scene.publish(last)
+    assert scene.seqs == []
+    await scene.hears(1, 2, 3, 4)
+
+
+@pytest.mark.gen_test
+async def test_a_lost_last_event_is_found(scene: Scene) -> None:
+    await scene.commit(2)
+    await scene.hears(1, 2)  # by the comparison with the database, once a second
+
+
+@pytest.mark.gen_test
+async def test_too_much_lost_is_a_fresh_start(scene: Scene) -> None:
+    *_, last = await scene.commit(REPLAY + 2)
+    scene.publish(last)
+    async with asyncio.timeout(5):
+        while not scene.member.told:
+            await asyncio.sleep(0.01)
+    assert scene.member.told == [("resync", None)]
+    (following,) = await scene.commit(1)
+    scene.publish(following)
+    assert scene.seqs == [None, REPLAY + 3]
+
+
+@pytest.mark.gen_test
+async def test_memory_over_all_rooms_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "REMEMBERED", 5)
+    for _ in range(4):
+        scene.publish(*await scene.commit(4))
+        assert len(scene.active.recent) <= 5
+    assert scene.seqs == list(range(1, 17))
+    assert await scene.server.relay.since(scene.active, 10) is not None  # from the database
+
+
+@pytest.mark.gen_test
+async def test_events_that_come_while_a_room_is_opened_are_not_lost(scene: Scene) -> None:
+    await scene.server.relay.close(scene.active)
+    opening = asyncio.create_task(scene.server.relay.open(scene.room_id))
+    await asyncio.sleep(0)
+    scene.publish(*await scene.commit(2))
+    scene.active = await opening
+    assert scene.active.recent.position == 2
