@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import schemas
+from anonchat import schemas, shapes
 from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError
@@ -53,13 +53,11 @@ class CoreEvents:
     @staticmethod
     def server_events() -> Sequence[ServerEvent]:
         """What the core sends."""
-        durable = ("message", "message_edited", "message_deleted", "messages_removed", "room_updated", "room_closed")
-        passing = (
-            "hello", "identified", "presence_state", "presence", "presence_removed", "history_chunk", "replay",
-            "message_ack", "message_held", "message_released", "edit_ack", "delete_ack", "typing", "heartbeat_ack",
-            "room_ttl_warning", "room_ended", "kicked", "resync", "going_away", "error", "left",
-        )  # fmt: skip
-        return [*(ServerEvent(name, durable=True) for name in durable), *(ServerEvent(name) for name in passing)]
+        return (
+            *(ServerEvent(name, schema, durable=True) for name, schema in shapes.DURABLE.items()),
+            *(ServerEvent(name, schema) for name, schema in shapes.PASSING.items()),
+            ServerEvent("message_released"),
+        )
 
     async def send_message(self, call: Call) -> None:
         def done(outcome: Receipt | ChatError) -> None:

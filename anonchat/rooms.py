@@ -109,7 +109,13 @@ class Rooms:
             row["room_id"]: row["seated"] for row in await self._journal.fetch_all(statements.COUNT_SEATED_IN, counted)
         }
         following = f"{rooms[-1].created_at}~{rooms[-1].id}" if len(rows) > limit else None
-        return [room_wire(room, seated.get(room.id, 0), self._plugins) for room in rooms], following
+        return [self._listed(room, seated.get(room.id, 0)) for room in rooms], following
+
+    def _listed(self, room: Room, seated: int) -> dict[str, Any]:
+        """Metadata without settings: those of a whole page could be as large as a file."""
+        wire = room_wire(room, seated, self._plugins)
+        del wire["settings"]
+        return wire
 
     # --- invites
 
@@ -243,7 +249,7 @@ class Rooms:
     def _description(self, text: str) -> str:
         if len(text) > self._settings.description_length:
             raise _invalid("description", f"At most {self._settings.description_length} characters.")
-        return text.strip()
+        return "\n".join(_INVISIBLE.sub(" ", line).rstrip() for line in text.splitlines()).strip()
 
 
 def _invalid(field_name: str, text: str) -> ChatError:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
+from anonchat.declarations import Answer
+
 WEB = Path(__file__).parent.parent / "web"
 STYLE = "/static/style.css"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+
+def page_answer(title: str, body: str) -> Answer:
+    """A page as the answer of a route."""
+    headers = {"Content-Security-Policy": PAGE_POLICY}
+    return Answer(page(title, body), headers=headers, content_type="text/html; charset=utf-8")
 
 
 def page(title: str, body: str) -> bytes:

@@ -10,11 +10,13 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
+from marshmallow import Schema
 
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import CODES
-from anonchat.events import Events
-from anonchat.http.layout import page
+from anonchat.events import CORE, Events
+from anonchat.http.layout import page_answer
+from anonchat.schemas import Identify
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 PROBLEM = {
@@ -54,18 +56,14 @@ class Documents:
         return Answer(orjson.dumps(self.asyncapi))
 
     async def _page(self, _: Request) -> Answer:
-        return Answer(self._html(), content_type="text/html; charset=utf-8")
+        return self._html()
 
     # --- REST
 
     @cached_property
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1."""
-        # Imported here: it costs a start 50 ms that most starts do not need.
-        from apispec import APISpec
-        from apispec.ext.marshmallow import MarshmallowPlugin
-
-        spec = APISpec("anonchat", version("anonchat"), "3.1.0", plugins=[MarshmallowPlugin()])
+        spec = _new_spec()
         spec.components.security_scheme("session", {"type": "http", "scheme": "bearer"})
         spec.components.schema("Problem", PROBLEM)
         for path in dict.fromkeys(route.path for _, route in self._routes):
@@ -77,11 +75,12 @@ class Documents:
             spec.path(
                 path=path, operations=operations, parameters=[_path_parameter(name) for name in _VARIABLE.findall(path)]
             )
-        return spec.to_dict()
+        document: dict[str, Any] = spec.to_dict()
+        return document
 
     def _operation(self, owner: str, route: Route) -> dict[str, Any]:
         content = {"application/problem+json": {"schema": "Problem"}}
-        answer = {"application/json": {"schema": route.answer or {"type": "object"}}}
+        answer = {"application/json": {"schema": route.answer}} if route.answer is not None else {"*/*": {}}
         operation: dict[str, Any] = {
             "summary": route.summary,
             "tags": [owner],
@@ -103,19 +102,15 @@ class Documents:
     @cached_property
     def asyncapi(self) -> dict[str, Any]:
         """AsyncAPI 3.0: one channel, an operation for each direction, a message for each event."""
-        from apispec import APISpec
-        from apispec.ext.marshmallow import MarshmallowPlugin
-
-        spec = APISpec("anonchat", version("anonchat"), "3.1.0", plugins=[MarshmallowPlugin()])
+        spec = _new_spec()
         received, sent = self._events.client_events(), self._events.server_events()
-        messages: dict[str, Any] = {}
+        summary = "Say who one is: the first frame, unless the request brought the token."
+        identify = _message("identify", CORE, summary, _reference(spec, Identify()))
+        messages: dict[str, Any] = {"client.identify": identify}
         for name, (owner, client) in received.items():
-            spec.components.schema(f"client.{name}", schema=type(client.schema))
-            messages[f"client.{name}"] = _message(name, owner, client.summary, f"client.{name}")
+            messages[f"client.{name}"] = _message(name, owner, client.summary, _reference(spec, client.schema))
         for name, (owner, server) in sent.items():
-            if server.schema is not None:
-                spec.components.schema(f"server.{name}", schema=type(server.schema))
-            described = f"server.{name}" if server.schema is not None else None
+            described = _reference(spec, server.schema)
             messages[f"server.{name}"] = _message(name, owner, server.summary, described, durable=server.durable)
         channel = {"address": "/ws", "messages": {key: {"$ref": f"#/components/messages/{key}"} for key in messages}}
         return {
@@ -131,7 +126,7 @@ class Documents:
 
     # --- for people
 
-    def _html(self) -> bytes:
+    def _html(self) -> Answer:
         routes = "".join(
             f"<tr><td>{route.method}</td><td><code>{html.escape(route.path)}</code></td>"
             f"<td>{html.escape(route.summary)}</td><td>{html.escape(owner)}</td><td>{route.auth}</td></tr>"
@@ -147,7 +142,7 @@ class Documents:
             f"<tr><td><code>{code}</code></td><td>{known.status}</td><td>{html.escape(known.text)}</td></tr>"
             for code, known in sorted(CODES.items())
         )
-        return page(
+        return page_answer(
             "The API of this server",
             '<p>For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>'
             f"<h2>REST</h2><table><tr><th>Method<th>Path<th>What<th>Of<th>For</tr>{routes}</table>"
@@ -161,14 +156,39 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"in": "path", "name": name, "required": True, "schema": {"type": "string", "maxLength": 64}}
 
 
-def _message(name: str, owner: str, summary: str, schema: str | None, *, durable: bool = False) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "event": {"const": name},
-        "data": {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"},
-    }
+def _new_spec() -> Any:
+    # Imported here: it costs a start 50 ms that most starts do not need.
+    from apispec import APISpec
+    from apispec.ext.marshmallow import MarshmallowPlugin
+
+    return APISpec("anonchat", version("anonchat"), "3.1.0", plugins=[MarshmallowPlugin(schema_name_resolver=_name)])
+
+
+def _name(schema: Schema | type[Schema]) -> str:
+    """One component for each class, however many routes and events share it; plugins' own names cannot meet ours."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "anonchat" else f"{package}.{kind.__name__}"
+
+
+def _reference(spec: Any, schema: Schema | None) -> dict[str, Any]:
+    """A reference to the component of a schema, which is made if it is not there yet."""
+    if schema is None:
+        return {"type": "object"}
+    name = _name(schema)
+    if name not in spec.components.schemas:
+        spec.components.schema(name, schema=type(schema))
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _message(name: str, owner: str, summary: str, data: dict[str, Any], *, durable: bool = False) -> dict[str, Any]:
+    """An event as a frame. `id` stands on the direct answer to a frame that had one."""
+    properties: dict[str, Any] = {"event": {"const": name}, "data": data}
     if durable:
         properties["seq"] = {"type": "integer"}
-    payload = {"type": "object", "required": list(properties), "properties": properties}
+    required = list(properties)
+    properties["id"] = {"type": ["string", "integer"]}
+    payload = {"type": "object", "required": required, "properties": properties}
     return {"name": name, "summary": summary, "tags": [{"name": owner}], "payload": payload}
 
 

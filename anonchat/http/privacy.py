@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from anonchat.config import Settings
 from anonchat.declarations import Answer, Request, Route
-from anonchat.http.layout import page
+from anonchat.http.layout import page_answer
 
 
 class Privacy:
@@ -24,7 +24,7 @@ class Privacy:
     async def _page(self, _: Request) -> Answer:
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         body = f"<p class=lead>Made from the running configuration.</p><ul>{items}</ul>"
-        return Answer(page("What this server keeps", body), content_type="text/html; charset=utf-8")
+        return page_answer("What this server keeps", body)
 
     def sentences(self) -> list[str]:
         """One sentence for each thing that is kept, or is not."""

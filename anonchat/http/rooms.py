@@ -9,10 +9,14 @@ from anonchat.clock import Clock
 from anonchat.config.settings import RoomSettings
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
+from anonchat.http import answers
 from anonchat.limits import Limits
 from anonchat.rooms import NewRoom, Rooms
 from anonchat.sessions import Applicant, Sessions
+from anonchat.shapes import RoomDetails
 from anonchat.welcome import Welcome
+
+ROOM = "/api/rooms/{roomId}"
 
 
 class RoomRoutes:
@@ -36,23 +40,42 @@ class RoomRoutes:
 
     def routes(self) -> Sequence[Route]:
         """What the core offers about rooms."""
-        room = "/api/rooms/{roomId}"
+        return (*self._about_rooms(), *self._about_members(), *self._about_invites())
+
+    def _about_rooms(self) -> Sequence[Route]:
         return (
-            Route("POST", "/api/rooms", self.create, body=schemas.CreateRoom(), status=201, summary="Create a room"),
-            Route("GET", "/api/rooms", self.public, query=schemas.ListQuery(), summary="List public rooms"),
-            Route("GET", room, self.describe, summary="A room's metadata"),
-            Route("POST", f"{room}/validate-invite", self.check_invite, body=schemas.CheckInvite(), summary="Check an invite"),
-            Route("POST", f"{room}/join", self.join, body=schemas.Join(), status=201, summary="Join a room"),
-            Route("POST", f"{room}/leave", self.leave, auth="participant", body=schemas.Leave(), summary="Leave a room"),
-            Route("GET", f"{room}/participants", self.participants, auth="participant", query=schemas.ParticipantsQuery(),
+            Route("POST", "/api/rooms", self.create, body=schemas.CreateRoom(), answer=answers.CreatedRoom(), status=201,
+                  summary="Create a room"),
+            Route("GET", "/api/rooms", self.public, query=schemas.ListQuery(), answer=answers.PublicRooms(),
+                  summary="List public rooms"),
+            Route("GET", ROOM, self.describe, answer=RoomDetails(), summary="A room's metadata"),
+            Route("GET", f"{ROOM}/time-remaining", self.time_remaining, answer=answers.TimeRemaining(),
+                  summary="How long the room lives"),
+            Route("POST", f"{ROOM}/validate-invite", self.check_invite, body=schemas.CheckInvite(),
+                  answer=answers.CheckedInvite(), summary="Check an invite"),
+            Route("POST", f"{ROOM}/join", self.join, body=schemas.Join(), answer=answers.Joined(), status=201,
+                  summary="Join a room"),
+        )  # fmt: skip
+
+    def _about_members(self) -> Sequence[Route]:
+        return (
+            Route("POST", f"{ROOM}/leave", self.leave, auth="participant", body=schemas.Leave(), answer=answers.Done(),
+                  summary="Leave a room"),
+            Route("GET", f"{ROOM}/participants", self.participants, auth="participant",
+                  query=schemas.ParticipantsQuery(), answer=answers.Participants(),
                   summary="Who has a place in the room"),
-            Route("GET", f"{room}/time-remaining", self.time_remaining, summary="How long the room lives"),
-            Route("GET", f"{room}/messages", self.history, auth="participant", query=schemas.HistoryQuery(),
-                  summary="A page of history"),
-            Route("GET", f"{room}/invites", self.invites, auth="moderator", summary="List a room's invites"),
-            Route("POST", f"{room}/invites", self.invite, auth="moderator", body=schemas.CreateInvite(), status=201,
-                  summary="Make an invite"),
-            Route("DELETE", f"{room}/invites/{{inviteId}}", self.revoke, auth="moderator", summary="Revoke an invite"),
+            Route("GET", f"{ROOM}/messages", self.history, auth="participant", query=schemas.HistoryQuery(),
+                  answer=answers.History(), summary="A page of history"),
+        )  # fmt: skip
+
+    def _about_invites(self) -> Sequence[Route]:
+        return (
+            Route("GET", f"{ROOM}/invites", self.invites, auth="moderator", answer=answers.Invites(),
+                  summary="List a room's invites"),
+            Route("POST", f"{ROOM}/invites", self.invite, auth="moderator", body=schemas.CreateInvite(),
+                  answer=answers.CreatedInvite(), status=201, summary="Make an invite"),
+            Route("DELETE", f"{ROOM}/invites/{{inviteId}}", self.revoke, auth="moderator", answer=answers.Done(),
+                  summary="Revoke an invite"),
         )  # fmt: skip
 
     async def create(self, request: Request) -> Answer:

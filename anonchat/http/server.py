@@ -7,6 +7,7 @@ from typing import Any
 
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
+from anonchat.http import answers
 from anonchat.metrics import Metrics
 
 Check = Callable[[], Awaitable[None]]
@@ -30,8 +31,14 @@ class ServerRoutes:
     def routes(self) -> Sequence[Route]:
         """What the core offers about itself."""
         return (
-            Route("GET", "/health", self.health, summary="Whether the process answers"),
-            Route("GET", "/health/ready", self.ready, summary="Whether each dependency answers"),
+            Route("GET", "/health", self.health, answer=answers.Health(), summary="Whether the process answers"),
+            Route(
+                "GET",
+                "/health/ready",
+                self.ready,
+                answer=answers.Readiness(),
+                summary="Whether each dependency answers",
+            ),
             Route("GET", "/metrics", self.metrics, auth="operator", summary="Prometheus metrics"),
         )
 

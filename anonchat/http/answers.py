@@ -1,0 +1,102 @@
+"""What the core's routes answer, as schemas: for OpenAPI, and held by the tests."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from anonchat.schemas import EventSchema
+from anonchat.shapes import ChatMessage, RoomDetails, User
+
+
+class CreatedRoom(EventSchema):
+    """The secrets are shown this once."""
+
+    room_id = fields.String(required=True)
+    invite_token = fields.String(required=True)
+    moderator_token = fields.String(required=True)
+    join_url = fields.String(required=True)
+    moderator_url = fields.String(required=True)
+
+
+class ListedRoom(RoomDetails):
+    """A public room; its settings are only in its own metadata."""
+
+    class Meta(RoomDetails.Meta):
+        exclude = ("settings",)
+
+
+class PublicRooms(EventSchema):
+    rooms = fields.List(fields.Nested(ListedRoom), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class Done(EventSchema):
+    ok = fields.Boolean(required=True)
+
+
+class CheckedInvite(Done):
+    role = fields.String(required=True)
+
+
+class Joined(EventSchema):
+    """`websocketUrl` holds no token."""
+
+    session_token = fields.String(required=True)
+    session_id = fields.String(required=True)
+    anonymous_id = fields.String(required=True)
+    username = fields.String(required=True)
+    role = fields.String(required=True)
+    websocket_url = fields.String(required=True)
+
+
+class Participants(EventSchema):
+    participants = fields.List(fields.Nested(User), required=True)
+    total = fields.Integer(required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class TimeRemaining(EventSchema):
+    """None: the room has no end."""
+
+    remaining_seconds = fields.Integer(required=True, allow_none=True)
+
+
+class History(EventSchema):
+    messages = fields.List(fields.Nested(ChatMessage), required=True)
+    has_more = fields.Boolean(required=True)
+    epoch = fields.String(required=True)
+    seq = fields.Integer(required=True)
+
+
+class InviteDetails(EventSchema):
+    invite_id = fields.String(required=True)
+    role = fields.String(required=True)
+    created_at = fields.String(required=True)
+    expires_at = fields.String(required=True, allow_none=True)
+    max_uses = fields.Integer(required=True, allow_none=True)
+    uses = fields.Integer(required=True)
+    revoked_at = fields.String(required=True, allow_none=True)
+
+
+class Invites(EventSchema):
+    invites = fields.List(fields.Nested(InviteDetails), required=True)
+
+
+class CreatedInvite(InviteDetails):
+    """The token is shown this once."""
+
+    invite_token = fields.String(required=True)
+    join_url = fields.String(required=True)
+
+
+class Health(EventSchema):
+    status = fields.String(required=True)
+
+
+class Readiness(Health):
+    """`status` is "ok", or with 503 "degraded" or "draining"; each dependency is "ok" or an error code."""
+
+    dependencies = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    plugins = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    connections = fields.Integer(required=True)
+    retention_overdue = fields.Boolean(required=True)
