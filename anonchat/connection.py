@@ -17,7 +17,7 @@ from anonchat.events import Events
 from anonchat.hub import Wire
 from anonchat.metrics import Metrics
 from anonchat.models import Session
-from anonchat.protocol import PROTOCOL, Frame, NotOurs, decode, error_data
+from anonchat.protocol import PROTOCOL, BadFrame, Frame, NotOurs, decode, error_data
 from anonchat.relay import ActiveRoom
 from anonchat.schemas import Identify
 from anonchat.welcome import Welcome
@@ -26,7 +26,8 @@ log = structlog.get_logger("anonchat.connection")
 
 INBOX = 64  # events that wait for their turn before the connection is not read any further
 INBOX_LOW = 16
-REFUSALS = 60  # refused for their rate, one after another, before the connection is closed with 4429
+REFUSALS = 60  # of what is in GOING_ON, one after another, before the connection is closed with 4429
+GOING_ON = frozenset({"rate_limited", "bad_frame", "not_identified"})  # cost work, and no other limit counts them
 TURN = 32  # events of one connection before the others get a turn
 
 
@@ -91,7 +92,7 @@ class Connection:
         self._on_closed = on_closed
         self._session: Session | None = None
         self._active: ActiveRoom | None = None
-        self._inbox: deque[str] = deque()
+        self._inbox: deque[str | bytes] = deque()
         self._working: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
@@ -138,11 +139,7 @@ class Connection:
 
     def messages_received(self, messages: list[str | bytes]) -> None:
         """All messages of one read, in order."""
-        for message in messages:
-            if isinstance(message, bytes):
-                self._refuse_frame()
-                return
-            self._inbox.append(message)
+        self._inbox.extend(messages)
         self._desk.metrics.events_received.inc(len(messages))
         if len(self._inbox) > INBOX and not self._paused:
             self._paused = True
@@ -189,13 +186,13 @@ class Connection:
         finally:
             self._working = None
 
-    async def _receive(self, text: str) -> None:
+    async def _receive(self, message: str | bytes) -> None:
         try:
-            frame = decode(text, self._desk.json_depth)
+            frame = decode(message, self._desk.json_depth)
         except NotOurs:
             self._refuse_frame()
-        except ChatError as error:
-            self._fail(error, None)
+        except BadFrame as error:
+            self._fail(error, error.frame)
         else:
             await self._handle(frame)
 
@@ -249,7 +246,7 @@ class Connection:
         self._desk.metrics.errors.labels(error.code).inc()
         event, data, frame_id = frame if frame is not None else (None, None, None)
         self.enqueue(self.wire.encode("error", error_data(error, event, data), id=frame_id))
-        if error.code == "rate_limited":
+        if error.code in GOING_ON:
             self._refusals += 1
             if self._refusals >= REFUSALS:
                 self.close(4429, "rate_limited")

@@ -65,7 +65,16 @@ class Events:
         try:
             await self._handle(frame, call)
         except ChatError as error:
-            call.fail(error)
+            call.fail(await self._counted(frame, call, error))
+
+    async def _counted(self, frame: Frame, call: Call, error: ChatError) -> ChatError:
+        """A send that was refused counts as an event, so that nonsense has a limit too; else what `error` says."""
+        if frame.event == "send_message" and error.code != "rate_limited":
+            try:
+                await self._limits.hit("events_per_session", call.session.id)
+            except ChatError as limited:
+                return limited
+        return error
 
     async def _handle(self, frame: Frame, call: Call) -> None:
         limit = "typing_per_session" if frame.event == "typing" else "events_per_session"

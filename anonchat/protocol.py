@@ -23,6 +23,14 @@ class Frame(NamedTuple):
     id: str | int | None
 
 
+class BadFrame(ChatError):
+    """A frame that cannot be handled; `frame` holds as much of it as the answer needs to be matched to it."""
+
+    def __init__(self, message: str | None, frame: Frame | None = None) -> None:
+        super().__init__("bad_frame", message)
+        self.frame = frame
+
+
 class NotOurs(Exception):
     """A frame that is no attempt at our protocol: the connection is closed with 4400."""
 
@@ -42,20 +50,21 @@ class JsonWire:
         return encode_frame(orjson.dumps(frame))
 
 
-def decode(text: str, depth: int) -> Frame:
-    """A client's text as a `Frame`. Raises `ChatError` ``bad_frame``, or `NotOurs` for what is no JSON object."""
-    if not text.lstrip().startswith("{"):
+def decode(message: str | bytes, depth: int) -> Frame:
+    """A client's message as a `Frame`. Raises `BadFrame`, or `NotOurs` for what is no JSON object in text."""
+    if isinstance(message, bytes) or not message.lstrip().startswith("{"):
         raise NotOurs
-    frame = load_json(text, depth)
-    event = frame.get("event")
-    data = frame.get("data", {})
-    frame_id = frame.get("id")
-    if not isinstance(event, str) or not 0 < len(event) <= NAME_LENGTH:
-        raise ChatError("bad_frame", 'A frame needs "event", the name of the event.')
-    if not isinstance(data, dict):
-        raise ChatError("bad_frame", '"data" must be an object.')
+    try:
+        frame = load_json(message, depth)
+    except ChatError as error:
+        raise BadFrame(error.message) from error
+    event, data, frame_id = frame.get("event"), frame.get("data", {}), frame.get("id")
     if not _is_id(frame_id):
-        raise ChatError("bad_frame", f'"id" must be a number or a string of at most {ID_LENGTH} characters.')
+        raise BadFrame(f'"id" must be a number or a string of at most {ID_LENGTH} characters.')
+    if not isinstance(event, str) or not 0 < len(event) <= NAME_LENGTH:
+        raise BadFrame('A frame needs "event", the name of the event.', Frame("", {}, frame_id))
+    if not isinstance(data, dict):
+        raise BadFrame('"data" must be an object.', Frame(event, {}, frame_id))
     return Frame(event, data, frame_id)
 
 
@@ -102,7 +111,7 @@ def _is_id(value: object) -> bool:
 def error_data(error: ChatError, event: str | None = None, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Data of the event `error`."""
     told: dict[str, Any] = {"code": error.code, "message": error.message}
-    if event is not None:
+    if event:
         told["event"] = event
     client_msg_id = data.get("clientMsgId") if data else None
     if isinstance(client_msg_id, str):
