@@ -205,7 +205,7 @@ class Server:
         self.epoch = await self._epoch()
         self.welcome = Welcome(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub,
-            most_bytes=self.settings.limits.queue_bytes // 2,
+            most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
         self.events.declare(CORE, core.client_events(), core.server_events())
@@ -245,10 +245,11 @@ class Server:
         return await self.journal.transaction(work)
 
     def _add_jobs(self) -> None:
-        hold = self.settings.sessions.name_hold_seconds
+        sessions = self.settings.sessions
+        touch = max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
         self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
         self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
-        self.jobs.add(Job("touch", max(1.0, hold / 3), lambda: self.sessions.touch(everybody=True)), everywhere=True)
+        self.jobs.add(Job("touch", touch, lambda: self.sessions.touch(everybody=True)), everywhere=True)
         self.jobs.add(Job("rooms", 1.0, self.retention.expire))
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
         self.jobs.add(Job("held", 1.0, self.messages.release_due))

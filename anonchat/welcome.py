@@ -19,6 +19,7 @@ from anonchat.rooms import Rooms
 from anonchat.sessions import Sessions
 from anonchat.store import messages as message_statements
 
+RETRY_MILLISECONDS = 10_000  # a connection that broke is noticed after a ping and a pong, not sooner
 ATTEMPTS = 3  # to find a moment in which the state that was read is still in reach
 
 
@@ -37,6 +38,7 @@ class Welcome:
         hub: Hub,
         *,
         most_bytes: int,
+        most_sockets: int,
     ) -> None:
         self._epoch = epoch
         self._journal = journal
@@ -47,6 +49,7 @@ class Welcome:
         self._relay = relay
         self._hub = hub
         self._most_bytes = most_bytes
+        self._most_sockets = most_sockets
 
     async def session_of(self, token: str, network: str) -> tuple[Session, Room]:
         """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""
@@ -60,7 +63,16 @@ class Welcome:
         return await self._sessions.seat(session), room
 
     async def bring_up(self, member: Member, room: Room, since: int | None, epoch: str | None) -> ActiveRoom:
-        """Send a member everything up to now, and what comes from now on. Returns the room that it has to close."""
+        """Send a member everything up to now, and what comes from now on. Returns the room that it has to close.
+
+        Raises `rate_limited` if the session has `sockets_per_session` connections on this node already.
+        """
+        if len(self._hub.of_session(member.session.id)) >= self._most_sockets:
+            raise ChatError(
+                "rate_limited",
+                f"One participant may have {self._most_sockets} connections ([limits] sockets_per_session).",
+                retry_after_ms=RETRY_MILLISECONDS,
+            )
         self._hub.enter(member)  # from now on whoever ends or changes the session reaches this member
         try:
             active = await self._relay.open(room.id)
