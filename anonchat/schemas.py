@@ -5,6 +5,7 @@ Fields are snake_case here and camelCase on the wire. Schema objects are built o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,15 @@ ID_LENGTH = 64
 TOKEN_LENGTH = 128
 HASH_LENGTH = 128
 AVATAR_LENGTH = 64
+
+
+# Control characters, line breaks and marks that turn the direction of what follows have no place in one line of text.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def _visible(value: str) -> None:
+    if _HIDDEN.search(value):
+        raise marshmallow.ValidationError("No control characters, please.")
 
 
 def camel(name: str) -> str:
@@ -110,7 +120,7 @@ class Join(Schema):
     invite_token = _token(load_default=None, allow_none=True)
     moderator_token = _token(load_default=None, allow_none=True)
     username = fields.String(required=True, validate=validate.Length(max=512))
-    avatar = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, AVATAR_LENGTH))
+    avatar = fields.String(load_default=None, allow_none=True, validate=[validate.Length(1, AVATAR_LENGTH), _visible])
     fingerprint_hash = _hash()
     device_id = _hash()
 

@@ -131,13 +131,15 @@ class Sessions:
     # --- coming back
 
     async def find(self, token: str) -> Session:
-        """The session of a token. Raises `invalid_token` or `session_expired`."""
+        """The session of a token. Raises `invalid_token`, `session_expired`, or `room_ended` while a grace runs."""
         row = await self._journal.fetch_one(statements.SELECT_BY_TOKEN, {"token": token_hash(token)})
         if row is None:
             raise ChatError("invalid_token")
         session = statements.session_of(row)
         if session.expires_at < self._clock.now():
             raise ChatError("session_expired")
+        if row["ended_at"] is not None:
+            raise ChatError("room_ended")
         return session
 
     async def seat(self, session: Session) -> Session:
@@ -147,7 +149,8 @@ class Sessions:
         """
         now = self._clock.now()
         hold = self._hold
-        if session.name_key is not None and session.seat_until > now + hold * 2 // 3:
+        lives = session.expires_at > now + self._ttl * 2 // 3
+        if lives and session.name_key is not None and session.seat_until > now + hold * 2 // 3:
             return session
 
         async def work(tx: Transaction) -> Session:

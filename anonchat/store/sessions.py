@@ -25,7 +25,10 @@ PRUNE_TOKENS = delete(tokens).where(
     ),
 )
 SELECT_BY_TOKEN = (
-    select(sessions).join(tokens, tokens.c.session_id == sessions.c.id).where(tokens.c.token_hash == bindparam("token"))
+    select(sessions, rooms.c.ended_at)
+    .join(tokens, tokens.c.session_id == sessions.c.id)
+    .join(rooms, rooms.c.id == sessions.c.room_id)
+    .where(tokens.c.token_hash == bindparam("token"))
 )
 SELECT_SESSION = select(sessions).where(_OF_SESSION)
 COUNT_PARTICIPANTS = (
