@@ -330,7 +330,7 @@ class Server:
         routes += [(CORE, route) for route in documents.routes()]
         return [
             (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
-            *page_rules(self.sockets, self.door, self.rooms),
+            *page_rules(self.sockets, self.door, self.rooms, self.limits),
             *route_table(routes, counter),
             (r".*", NotFound),
         ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ from anonchat.declarations import Answer, Request, Route
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError, StartError
 from anonchat.http.door import Door
+from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.limits import Limits
 from anonchat.metrics import Metrics
 from anonchat.models import Session
@@ -30,15 +30,6 @@ log = structlog.get_logger("anonchat.http")
 
 ROUTE_SECONDS = 30.0
 PREFLIGHT_SECONDS = 600
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-}
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
@@ -80,36 +71,36 @@ class PlainHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         """Called by Tornado before anything else."""
-        self.clear_header("Server")
-        for name, value in SECURITY_HEADERS.items():
-            self.set_header(name, value)
+        set_security_headers(self)
+
+    def compute_etag(self) -> str | None:
+        """None: what must not be stored needs no tag."""
+        return None
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A part of the path or query as text. NUL is refused: no storage could look for it."""
+        text = super().decode_argument(value, name)
+        if "\0" in text:
+            raise HTTPError(400)
+        return text
+
+    def allowed(self) -> Iterable[str]:
+        """The methods that this address answers."""
+        return ()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Whatever goes wrong outside of a route."""
-        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status_code, "internal")
-        self.problem(ChatError(code if status_code < 500 else "internal", status=status_code))
+        self.problem(problem_of(status_code, kwargs.get("exc_info", (None, None))[1]))
 
     def problem(self, error: ChatError) -> None:
-        """Answer with an error as RFC 9457 wants it."""
-        body: dict[str, Any] = {
-            "type": f"urn:anonchat:{error.code}",
-            "title": HTTPStatus(error.status).phrase,
-            "status": error.status,
-            "code": error.code,
-            "detail": error.message,
-        }
-        if error.errors:
-            body["errors"] = error.errors
-        if error.retry_after_ms is not None:
-            body["retryAfterMs"] = error.retry_after_ms
-            self.set_header("Retry-After", str(-(-error.retry_after_ms // 1_000)))
-        self.set_status(error.status)
-        self.set_header("Content-Type", "application/problem+json")
-        self.finish(orjson.dumps(body))
+        """Answer with an error."""
+        if error.code == "method_not_allowed":
+            self.set_header("Allow", ", ".join(sorted(self.allowed())))
+        refuse(self, error)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log our own failures without the request, which holds an address."""
-        if value is not None and not isinstance(value, HTTPError):
+        if is_ours(value):
             log.error("a request failed", exc_info=value)
 
 
@@ -118,6 +109,10 @@ class NotFound(PlainHandler):
 
     def prepare(self) -> None:
         """Answer any method."""
+        self.problem(ChatError("not_found"))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Methods that Tornado does not know are not found either."""
         self.problem(ChatError("not_found"))
 
 
@@ -151,7 +146,7 @@ class ApiHandler(PlainHandler):
         await self.counter.limits.hit("requests_per_network", network)
         await self.counter.limits.hit_rate(f"{route.method} {route.path}", route.limit, network)
         session, operator = await self._authenticate(route)
-        query = _load(route.query, {name: self.get_query_argument(name) for name in self.request.query_arguments})
+        query = _load(route.query, self._query())
         body = _load(route.body, self._body() if route.body is not None else {})
         base_url = self.counter.door.base_url(self.request)
         request = Request(dict(self.path_kwargs), query, body, network, base_url, session, operator)
@@ -169,9 +164,12 @@ class ApiHandler(PlainHandler):
         method = self.request.method or ""
         found = self.methods.get("GET" if method == "HEAD" else method)
         if found is None:
-            self.set_header("Allow", ", ".join(sorted({*self.methods, "OPTIONS"})))
             raise ChatError("method_not_allowed")
         return found
+
+    def allowed(self) -> Iterable[str]:
+        """The declared methods, and what goes with them."""
+        return {*self.methods, "OPTIONS", *(["HEAD"] if "GET" in self.methods else [])}
 
     async def _authenticate(self, route: Route) -> tuple[Session | None, bool]:
         token = self._bearer()
@@ -203,6 +201,12 @@ class ApiHandler(PlainHandler):
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
+    def _query(self) -> dict[str, str]:
+        try:
+            return {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        except HTTPError as error:
+            raise ChatError("validation_failed", "The query is not as it should be: UTF-8, without NUL.") from error
+
     def _body(self) -> dict[str, Any]:
         body = self.request.body
         if len(body) > self.counter.body_bytes:
@@ -219,17 +223,13 @@ class ApiHandler(PlainHandler):
     # --- other sites
 
     def _check_origin(self) -> None:
+        self.counter.door.check_origin(self.request)
         origin = self.request.headers.get("Origin")
         if origin is None:
             return
-        if not self.counter.door.is_origin_allowed(origin, self.request):
-            raise ChatError(
-                "forbidden",
-                f"Pages of {origin[:100]!r} may not use this server. If they should, the operator adds that origin to "
-                "[server] allowed_origins.",
-            )
-        if self.counter.door.is_cross_origin_allowed(origin):
-            self.set_header("Access-Control-Allow-Origin", origin)
+        shown = self.counter.door.cross_origin(origin)
+        if shown is not None:
+            self.set_header("Access-Control-Allow-Origin", shown)
             self.set_header("Access-Control-Expose-Headers", "Retry-After")
             self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
             self.add_header("Vary", "Origin")
@@ -238,7 +238,7 @@ class ApiHandler(PlainHandler):
         self.set_header("Access-Control-Allow-Methods", ", ".join(sorted(self.methods)))
         self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", str(PREFLIGHT_SECONDS))
-        self.set_header("Allow", ", ".join(sorted({*self.methods, "OPTIONS"})))
+        self.set_header("Allow", ", ".join(sorted(self.allowed())))
         self.set_status(204)
         self.finish()
 

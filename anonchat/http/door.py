@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from anonchat.limits import Networks, sender_of
 log = structlog.get_logger("anonchat.http")
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_NOT_A_HOST = re.compile(r"[@/?#\\\s]")
 FORWARDING = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "X-Forwarded-Host")
 
 
@@ -43,16 +45,28 @@ class Door:
                 "[server] allowed_hosts or sets [server] public_url.",
             )
 
+    def check_origin(self, request: HTTPServerRequest) -> None:
+        """Raises `forbidden` for a request that another site's page made."""
+        origin = request.headers.get("Origin")
+        if origin is not None and not self.is_origin_allowed(origin, request):
+            raise ChatError(
+                "forbidden",
+                f"Pages of {origin[:100]!r} may not use this server. If they should, the operator adds that origin to "
+                "[server] allowed_origins.",
+            )
+
     def is_origin_allowed(self, origin: str, request: HTTPServerRequest) -> bool:
         """Whether a page of `origin` may talk to this server: its own pages, and those of `allowed_origins`."""
         if "*" in self._origins or origin in self._origins:
             return True
-        parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and parts.netloc.lower() == request.host.lower()
+        scheme, _, authority = origin.partition("://")
+        return scheme in ("http", "https") and authority.lower() == request.host.lower()
 
-    def is_cross_origin_allowed(self, origin: str) -> bool:
-        """Whether another site's page may read the answers."""
-        return "*" in self._settings.allowed_origins or origin in self._settings.allowed_origins
+    def cross_origin(self, origin: str) -> str | None:
+        """Which origin's pages may read the answers, as the header says it; None if another site's may not."""
+        if "*" in self._settings.allowed_origins:
+            return "*"  # nothing that a browser adds by itself (cookies) opens anything here
+        return origin if origin in self._settings.allowed_origins else None
 
     async def network_of(self, request: HTTPServerRequest) -> str:
         """The keyed hash of the network that a request comes from; no address leaves this function."""
@@ -80,9 +94,11 @@ class Door:
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header, without port and brackets, lower case."""
+    """The name in a Host header, without port and brackets, lower case; empty if it is more than a name and a port."""
+    if _NOT_A_HOST.search(header):
+        return ""
     try:
-        return (urlsplit(f"//{header}").hostname or "").lower()
+        return (urlsplit(f"//{header}").hostname or "").lower().removesuffix(".")
     except ValueError:
         return ""
 

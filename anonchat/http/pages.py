@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -13,6 +14,7 @@ from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
 from anonchat.http.door import Door
 from anonchat.http.layout import PAGE_POLICY, WEB, page
+from anonchat.limits import Limits
 from anonchat.rooms import Rooms
 from anonchat.websocket.handler import Sockets, WebSocketEntrance
 
@@ -48,17 +50,24 @@ class Upgrade(PathMatches):
 class PageHandler(PlainHandler):
     """A page, answered only under our own names."""
 
-    def initialize(self, door: Door, rooms: Rooms) -> None:
+    def initialize(self, door: Door, rooms: Rooms, limits: Limits) -> None:
         """Called by Tornado with the keywords of the rule."""
         self.door = door
         self.rooms = rooms
+        self.limits = limits
 
-    def prepare(self) -> None:
-        """Refuse foreign hosts."""
-        try:
-            self.door.check_host(self.request)
-        except ChatError as error:
-            self.problem(error)
+    async def prepare(self) -> None:
+        """Refuse foreign hosts, and networks that ask too often."""
+        self.door.check_host(self.request)
+        await self.limits.hit("requests_per_network", await self.door.network_of(self.request))
+
+    def allowed(self) -> Iterable[str]:
+        """Pages are only read."""
+        return ("GET", "HEAD")
+
+    def head(self, *arguments: str, **keywords: str) -> Awaitable[None] | None:
+        """Like GET; Tornado leaves the body out."""
+        return self.get(*arguments, **keywords)
 
     def show(self, title: str, body: str, status: int = 200) -> None:
         """Answer with a page."""
@@ -122,9 +131,9 @@ class Style(PageHandler):
         self.finish((WEB / "style.css").read_bytes())
 
 
-def page_rules(sockets: Sockets, door: Door, rooms: Rooms) -> list[Any]:
+def page_rules(sockets: Sockets, door: Door, rooms: Rooms, limits: Limits) -> list[Any]:
     """Tornado's rules for the pages; a WebSocket upgrade of ``/`` goes where ``/ws`` goes."""
-    keywords = {"door": door, "rooms": rooms}
+    keywords = {"door": door, "rooms": rooms, "limits": limits}
     return [
         (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
         (r"/", FrontPage, keywords),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from anonchat.connection import Connection, Desk
 from anonchat.errors import ChatError
 from anonchat.http.door import Door
+from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.hub import Wire
 from anonchat.websocket.handshake import SocketHandler
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
+
+RETRY_MILLISECONDS = 10_000
 
 
 @dataclass(slots=True)
@@ -50,22 +54,41 @@ class WebSocketEntrance(SocketHandler):
         super().initialize(sockets.transports)
         self.sockets = sockets
         self.network = ""
+        self.token: str | None = None
+
+    def set_default_headers(self) -> None:
+        """Called by Tornado before anything else."""
+        set_security_headers(self)
 
     async def prepare(self) -> None:
         """Refuse a foreign host, one connection too many, or any while the server is going away."""
-        try:
-            self.sockets.door.check_host(self.request)
-            self.network = await self.sockets.door.network_of(self.request)
-            if self.sockets.draining:
-                raise ChatError("going_away")
-            if self.sockets.open[self.network] >= self.sockets.per_network:
-                raise ChatError(
-                    "rate_limited", "Too many connections from your network ([limits] sockets_per_network)."
-                )
-        except ChatError as error:
-            self.set_status(error.status)
-            self.set_header("Content-Type", "text/plain; charset=UTF-8")
-            self.finish(f"{error.message}\n")
+        sockets = self.sockets
+        sockets.door.check_host(self.request)
+        sockets.door.check_origin(self.request)
+        if self.request.method == "GET" and self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise ChatError("validation_failed", "This address speaks WebSocket: ask for an upgrade.", status=426)
+        self.network = await sockets.door.network_of(self.request)
+        if sockets.draining:
+            raise ChatError("going_away", retry_after_ms=RETRY_MILLISECONDS)
+        if sockets.open[self.network] >= sockets.per_network:
+            raise ChatError(
+                "rate_limited",
+                "Too many connections from your network ([limits] sockets_per_network).",
+                retry_after_ms=RETRY_MILLISECONDS,
+            )
+        self.token = self._token()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Whatever stands in the way of a connection, as REST says it."""
+        error = problem_of(status_code, kwargs.get("exc_info", (None, None))[1])
+        if error.code == "method_not_allowed":
+            self.set_header("Allow", "GET")
+        refuse(self, error)
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """A refusal is no failure of ours."""
+        if is_ours(value):
+            super().log_exception(typ, value, tb)
 
     def check_origin(self, origin: str) -> bool:
         """Foreign pages must not open sockets with their visitors' eyes (cross-site WebSocket hijacking)."""
@@ -76,11 +99,11 @@ class WebSocketEntrance(SocketHandler):
         sockets = self.sockets
         connection = Connection(sockets.desk, transport, sockets.wire, self.network, sockets.closed)
         sockets.open[self.network] += 1
-        asyncio.get_running_loop().call_soon(connection.opened, self._token())
+        asyncio.get_running_loop().call_soon(connection.opened, self.token)
         return connection
 
     def _token(self) -> str | None:
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return token.strip()
-        return self.get_query_argument("t", None) if self.sockets.token_in_url else None
+        return (self.get_query_argument("t", None) or None) if self.sockets.token_in_url else None
