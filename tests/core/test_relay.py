@@ -11,6 +11,7 @@ import pytest
 
 from anonchat import relay as relay_module
 from anonchat.app import Server
+from anonchat.hub import Wire
 from anonchat.journal import Transaction
 from anonchat.models import Event, Session
 from anonchat.relay import ActiveRoom
@@ -27,7 +28,7 @@ class Recorder:
     closed = False
 
     def __init__(self, session: Session) -> None:
-        self.wire = self
+        self.wire: Wire = self
         self.session = session
         self.told: list[tuple[str, int | None]] = []
 
