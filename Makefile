@@ -66,7 +66,7 @@ $(READY):
 	@echo '$(CURDIR)' > $@
 
 $(SERVER): $(READY) setup.cfg pyproject.toml
-	$(call install,)
+	$(call install,[chat])
 	@touch $@
 
 # Holds everything the server needs too.

@@ -267,7 +267,7 @@ def test_an_idle_connection_is_small_and_keeps_no_handler() -> None:
 
 
 async def none_left(transports: Transports) -> None:
-    while len(transports):  # noqa: ASYNC110 - several transports, and each has an end of its own
+    while len(transports):
         await asyncio.sleep(0)
 
 

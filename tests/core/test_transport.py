@@ -113,7 +113,7 @@ async def connected(
 async def turns_until(condition: Callable[[], bool]) -> None:
     """Let the event loop turn until something is so."""
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110 - there is no event for the state of a socket
+        while not condition():
             await asyncio.sleep(0)
 
 
