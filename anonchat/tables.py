@@ -96,6 +96,14 @@ sessions = Table(
     Index("sessions_name", "room_id", "name_key", unique=True),
     Index("sessions_anonymous_id", "room_id", "anonymous_id", unique=True),
     Index("sessions_expiry", "expires_at"),
+    # Who holds a place, by when it lapses: counted at each identify, released at each join.
+    Index(
+        "sessions_seats",
+        "room_id",
+        "seat_until",
+        sqlite_where=text("name_key IS NOT NULL"),
+        postgresql_where=text("name_key IS NOT NULL"),
+    ),
 )
 
 # One session may be entered from several tabs that joined on their own with the same device key.

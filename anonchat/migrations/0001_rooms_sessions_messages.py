@@ -91,6 +91,10 @@ def _create_sessions() -> None:
     op.create_index("sessions_name", "sessions", ["room_id", "name_key"], unique=True)
     op.create_index("sessions_anonymous_id", "sessions", ["room_id", "anonymous_id"], unique=True)
     op.create_index("sessions_expiry", "sessions", ["expires_at"])
+    seated = sa.text("name_key IS NOT NULL")
+    op.create_index(
+        "sessions_seats", "sessions", ["room_id", "seat_until"], sqlite_where=seated, postgresql_where=seated
+    )
     op.create_table(
         "tokens",
         sa.Column("token_hash", sa.Text, primary_key=True),
