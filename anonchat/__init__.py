@@ -27,7 +27,7 @@ from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
 from anonchat.schemas import EventSchema, Schema, Truth, Whole
 from anonchat.sessions import Applicant
-from anonchat.sql import insert_or_ignore, one_of, upsert
+from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
 
 __version__ = version("anonchat")
@@ -82,5 +82,6 @@ __all__ = [
     "keyed_hash",
     "new_id",
     "one_of",
+    "pair_of",
     "upsert",
 ]

@@ -84,7 +84,7 @@ class Messages:
 
     async def _known(self, draft: Draft) -> Receipt | None:
         """The receipt of a send that is stored already."""
-        wanted = {"sessions": [draft.session.id], "keys": [draft.client_msg_id]}
+        wanted = {"keys": [(draft.session.id, draft.client_msg_id)]}
         row = await self._journal.fetch_one(statements.SELECT_RECEIPTS, wanted)
         return statements.receipt_of(row) if row else None
 

@@ -155,8 +155,7 @@ class Writer:
     async def _undecided(self, tx: Transaction, batch: Sequence[_Send]) -> list[_Send]:
         """The sends that are new, whose session is still there, and that reply to something visible."""
         sessions = list({send.draft.session.id for send in batch})
-        wanted = {"sessions": sessions, "keys": [send.draft.client_msg_id for send in batch]}
-        rows = await tx.fetch_all(statements.SELECT_RECEIPTS, wanted)
+        rows = await tx.fetch_all(statements.SELECT_RECEIPTS, {"keys": [send.key for send in batch]})
         known = {(row["session_id"], row["client_msg_id"]): statements.receipt_of(row) for row in rows}
         present = {
             row["id"] for row in await tx.fetch_all(session_statements.SELECT_PRESENT_IDS, {"sessions": sessions})

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from anonchat.models import Message, Receipt
-from anonchat.sql import one_of
+from anonchat.sql import one_of, pair_of
 from anonchat.storage import Row
 from anonchat.tables import messages, receipts
 
@@ -20,7 +20,7 @@ INSERT_RECEIPT = insert(receipts)
 SELECT_RECEIPTS = (
     select(receipts, messages.c.held_until, messages.c.held_reason)
     .outerjoin(messages, messages.c.id == receipts.c.message_id)
-    .where(one_of(receipts.c.session_id, "sessions"), one_of(receipts.c.client_msg_id, "keys"))
+    .where(pair_of(receipts.c.session_id, receipts.c.client_msg_id, "keys"))
 )
 SELECT_MESSAGE = select(messages).where(_OF_MESSAGE, _IN_ROOM)
 SELECT_MESSAGES = select(messages).where(one_of(messages.c.id, "messages"))
