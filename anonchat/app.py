@@ -29,6 +29,7 @@ from anonchat.errors import StartError
 from anonchat.events import CORE, Events
 from anonchat.http.api import Counter, NotFound, route_table
 from anonchat.http.door import Door
+from anonchat.http.export import ExportRoutes
 from anonchat.http.openapi import Documents
 from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
@@ -341,7 +342,8 @@ class Server:
             {"database": self.database.check}, self.metrics, self._state, lambda: self.sockets.draining
         )
         privacy = Privacy(self.settings, self.plugins.names)
-        own = (*rooms.routes(), *server.routes(), *privacy.routes())
+        export = ExportRoutes(self.journal, self.rooms, self.dispatcher, self.clock)
+        own = (*rooms.routes(), *export.routes(), *server.routes(), *privacy.routes())
         return [*((CORE, route) for route in own), *self.plugins.declared("register_routes")]
 
     def _state(self) -> Mapping[str, Any]:

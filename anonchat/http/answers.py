@@ -89,6 +89,16 @@ class CreatedInvite(InviteDetails):
     join_url = fields.String(required=True)
 
 
+class Export(EventSchema):
+    """`complete` is false where the room has more messages than one export holds."""
+
+    room = fields.Nested(RoomDetails, required=True)
+    exported_at = fields.String(required=True)
+    messages = fields.List(fields.Nested(ChatMessage), required=True)
+    complete = fields.Boolean(required=True)
+    plugins = fields.Dict(keys=fields.String(), required=True)
+
+
 class Health(EventSchema):
     status = fields.String(required=True)
 

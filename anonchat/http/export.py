@@ -1,0 +1,45 @@
+"""``GET /api/rooms/{roomId}/export``: a room as its moderators may take it home before it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anonchat.clock import Clock, iso
+from anonchat.declarations import Answer, Request, Route
+from anonchat.dispatch import Dispatcher
+from anonchat.history import read_page
+from anonchat.http.answers import Export
+from anonchat.journal import Journal
+from anonchat.rooms import Rooms
+
+MESSAGES = 10_000  # the newest; a larger room says so with `complete: false`
+
+
+class ExportRoutes:
+    """The transcript, and what each plugin has to add (`export_room`)."""
+
+    def __init__(self, journal: Journal, rooms: Rooms, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._journal = journal
+        self._rooms = rooms
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    def routes(self) -> Sequence[Route]:
+        """Where it is served. A moderator gets it a few times a minute, for it reads much."""
+        path = "/api/rooms/{roomId}/export"
+        summary = "The room's transcript"
+        return (Route("GET", path, self.export, auth="moderator", answer=Export(), limit="6/minute", summary=summary),)
+
+    async def export(self, request: Request) -> Answer:
+        """Room, messages and the plugins' parts as JSON."""
+        room = await self._rooms.find(request.path["roomId"])
+        page = await self._journal.read(lambda tx: read_page(tx, room.id, MESSAGES))
+        return Answer(
+            {
+                "room": await self._rooms.describe(room),
+                "exportedAt": iso(self._clock.now()),
+                "messages": page.messages,
+                "complete": not page.has_more,
+                "plugins": await self._dispatcher.enrich("export_room", room=room),
+            }
+        )
