@@ -151,7 +151,7 @@ class PluginContext:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("a task of the plugin failed", error=repr(error))
+            self.log.error("a task of the plugin failed", exc_info=error)
 
     async def stop(self) -> None:
         """Cancel what still runs."""
