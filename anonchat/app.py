@@ -366,7 +366,7 @@ class Server:
     async def stop(self) -> None:
         """Stop accepting, tell clients when to come back, finish what is in flight, close. Bounded by `drain_seconds`."""
         self._http.stop()
-        await drain(self.sockets, self.hub, self.settings.server.drain_seconds)
+        await drain(self.sockets, self.hub, self.writer, self.settings.server.drain_seconds)
         await self.writer.finish()
         self.transports.abort_all()
         await self._http.close_all_connections()

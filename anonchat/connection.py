@@ -119,6 +119,13 @@ class Connection:
         """Send what waits, then close."""
         self._transport.close(code, reason)
 
+    async def finish(self) -> None:
+        """Read nothing more, and handle what has been read."""
+        self._paused = False
+        self._transport.pause_reading()
+        while self._working is not None:
+            await asyncio.wait([self._working])
+
     # --- what the transport calls
 
     def opened(self, token: str | None = None) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 
 from anonchat.hub import Hub, Member
 from anonchat.websocket.handler import Sockets
+from anonchat.writer import Writer
 
 BATCH = 1_000
 SHARE = 0.5  # of the whole time for a shutdown that saying goodbye may take
 COME_BACK_MILLISECONDS = (1_000, 5_000)
 
 
-async def drain(sockets: Sockets, hub: Hub, seconds: float) -> None:
-    """Send `going_away` and close with 1001, batch by batch, within half of `seconds`; then wait for the last to go."""
+async def drain(sockets: Sockets, hub: Hub, writer: Writer, seconds: float) -> None:
+    """Say goodbye batch by batch, within half of `seconds`: `going_away`, what is in flight, then a close with 1001.
+
+    What was read from a member is stored and answered before its close frame, which would be the last it sees.
+    """
     sockets.draining = True
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds * SHARE
@@ -25,13 +30,22 @@ async def drain(sockets: Sockets, hub: Hub, seconds: float) -> None:
     for batch in batches:
         for member in batch:
             _say_goodbye(member)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await _finish(batch, writer)
+        for member in batch:
+            member.close(1001, "going_away")
         await asyncio.sleep(pause)
     with suppress(TimeoutError):
         async with asyncio.timeout_at(deadline):
             await sockets.emptied()
 
 
+async def _finish(members: Sequence[Member], writer: Writer) -> None:
+    await asyncio.gather(*(member.finish() for member in members))
+    await writer.finish()
+
+
 def _say_goodbye(member: Member) -> None:
     wait = random.randint(*COME_BACK_MILLISECONDS)
     member.enqueue(member.wire.encode("going_away", {"reconnectAfterMs": wait}))
-    member.close(1001, "going_away")

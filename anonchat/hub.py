@@ -37,6 +37,9 @@ class Member(Protocol):
 
     def close(self, code: int, reason: str = "") -> None: ...
 
+    async def finish(self) -> None:
+        """Read nothing more, and handle what has been read. Unbounded: the caller gives it a time."""
+
     def update(self, session: Session) -> None:
         """The session has changed (role, name)."""
 

@@ -80,9 +80,13 @@ class Writer:
             self._writing = asyncio.create_task(self._write_all())
 
     async def finish(self) -> None:
-        """Wait until everything submitted so far is stored and answered."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        """Wait until everything submitted so far is stored and answered; what others submit meanwhile is not waited for."""
+        if not self._sends:
+            return
+        answered = asyncio.Event()
+        # Sends are answered in the order of their coming.
+        next(reversed(self._sends.values())).waiting.append(lambda _: answered.set())
+        await answered.wait()
 
     async def _write_all(self) -> None:
         try:

@@ -1,0 +1,99 @@
+"""A server that stops says goodbye, and loses nothing of what it has read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from anonchat.app import Server
+from anonchat.testing import settings_in
+
+# Holds each message back until the test lets it go.
+SLOW_PLUGIN = """
+import asyncio
+from anonchat import hookimpl
+
+class Plugin:
+    def __init__(self):
+        self.entered, self.leave = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    async def filter_message(self, draft):
+        self.entered.set()
+        await self.leave.wait()
+"""
+
+
+async def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await AsyncHTTPClient().fetch(url, method="POST", body=json.dumps(body))
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+async def _member(server: Server) -> WebSocketClientConnection:
+    room = await _post(f"{server.url}/api/rooms", {"title": "Lunch"})
+    joined = await _post(
+        f"{server.url}/api/rooms/{room['roomId']}/join", {"inviteToken": room["inviteToken"], "username": "Alice"}
+    )
+    socket = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws")
+    await socket.write_message(json.dumps({"event": "identify", "data": {"token": joined["sessionToken"]}}))
+    await _until(socket, "history_chunk")
+    return socket
+
+
+async def _until(socket: WebSocketClientConnection, event: str) -> list[str]:
+    """The events up to and with the one named; the test fails at the end of the connection."""
+    seen: list[str] = []
+    while not seen or seen[-1] != event:
+        text = await socket.read_message()
+        assert text is not None, f"closed with {socket.close_code} after {seen}, before {event}"
+        seen.append(json.loads(text)["event"])
+    return seen
+
+
+async def _close_code(socket: WebSocketClientConnection) -> int | None:
+    """Read to the end of the connection; with which code it came."""
+    while await socket.read_message() is not None:
+        pass
+    socket.close()
+    return socket.close_code
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_was_read_is_stored_and_answered_before_the_close(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_PLUGIN)
+    plugins = {"enabled": ("slow",), "plugins_dir": tmp_path}
+    server = Server(settings_in(tmp_path, plugins=plugins))
+    await server.start()
+    slow = server.plugins.all[0].instance
+    socket = await _member(server)
+    await socket.write_message(json.dumps({"event": "send_message", "data": {"text": "Hi", "clientMsgId": "1"}}))
+    await slow.entered.wait()
+    stopping = asyncio.create_task(server.stop())
+    await _until(socket, "going_away")
+    slow.leave.set()
+    await _until(socket, "message_ack")
+    assert await _close_code(socket) == 1001
+    await stopping
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_send_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_PLUGIN)
+    settings = settings_in(
+        tmp_path, plugins={"enabled": ("slow",), "plugins_dir": tmp_path}, server={"drain_seconds": 0.2}
+    )
+    server = Server(settings)
+    await server.start()
+    socket = await _member(server)
+    await socket.write_message(json.dumps({"event": "send_message", "data": {"text": "Hi", "clientMsgId": "1"}}))
+    await server.plugins.all[0].instance.entered.wait()
+    await server.stop()
+    await _until(socket, "going_away")
+    assert await _close_code(socket) == 1001
