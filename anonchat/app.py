@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections import Counter as Tally
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from socket import socket
@@ -65,6 +67,8 @@ BACKLOG = 2_048
 HEADER_BYTES = 16_384
 BODY_BYTES = 65_536
 PRESENCE_SECONDS = 0.5
+LOOPBACK = "127.0.0.1"
+METRICS_PATH = "/metrics"
 
 
 def open_backend(role: str, url: str, clock: Clock) -> Any:
@@ -89,6 +93,28 @@ def migrations_of(plugins: Plugins) -> Migrations:
     return Migrations(sets, names)
 
 
+def _listen(host: str, port: int, setting: str) -> list[socket]:
+    try:
+        return bind_sockets(port, host, backlog=BACKLOG)
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. "
+            f"Is another server running there? [server] {setting} chooses another."
+        ) from error
+
+
+def _http_server(rules: list[Any], listening: list[socket]) -> HTTPServer:
+    server = HTTPServer(
+        Application(rules, log_function=lambda _: None),
+        max_body_size=2 * BODY_BYTES,
+        max_header_size=HEADER_BYTES,
+        idle_connection_timeout=30,
+        body_timeout=10,
+    )
+    server.add_sockets(listening)
+    return server
+
+
 CORE_OWNER = "core"
 
 
@@ -105,6 +131,8 @@ class Server:
         self._contexts: list[PluginContext] = []
         self._told_overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[HTTPServer] = []
+        self.metrics_port: int | None = None
         self._open_storage()
         self._build_services()
 
@@ -174,33 +202,45 @@ class Server:
     async def start(self) -> None:
         """Open everything and serve. Raises `StartError`; what was opened until then is closed again.
 
-        The port is taken first: a second server by mistake must not get as far as the database.
+        The ports are taken first: a second server by mistake must not get as far as the database.
         """
         listening = self._bind()
         try:
-            await self.database.start(migrations_of(self.plugins))
-            await self.bus.start(self.relay.received)
-            await self.ephemeral.start()
-            await self._start_plugins()
-            self._serve(listening)
+            await self.open()
+            self._serve(*listening)
         except BaseException:
-            for taken in listening:
+            for taken in itertools.chain(*listening):
                 taken.close()
             await self._close_plugins()
             await self._close_storage()
             raise
 
-    def _bind(self) -> list[socket]:
+    def _bind(self) -> tuple[list[socket], list[socket]]:
+        """The sockets of the server, and those of its metrics, if they have a port of their own."""
         server = self.settings.server
+        public, metrics = _listen(server.host, server.port, "port"), []
+        self.port = int(public[0].getsockname()[1])
+        if server.metrics_port is not None:
+            try:
+                metrics = _listen(LOOPBACK, server.metrics_port, "metrics_port")
+            except StartError:
+                for taken in public:
+                    taken.close()
+                raise
+            self.metrics_port = int(metrics[0].getsockname()[1])
+        return public, metrics
+
+    async def open(self) -> None:
+        """Open the storage and set up the plugins; nothing is served and no job runs. Raises `StartError`."""
         try:
-            listening = bind_sockets(server.port, server.host, backlog=BACKLOG)
-        except OSError as error:
-            raise StartError(
-                f"Cannot listen on {server.host}:{server.port}: {error.strerror}. "
-                "Is another server running there? [server] port chooses another."
-            ) from error
-        self.port = int(listening[0].getsockname()[1])
-        return listening
+            await self.database.start(migrations_of(self.plugins))
+            await self.bus.start(self.relay.received)
+            await self.ephemeral.start()
+            await self._start_plugins()
+        except BaseException:
+            await self._close_plugins()
+            await self._close_storage()
+            raise
 
     async def _start_plugins(self) -> None:
         self.epoch = await self._epoch()
@@ -273,7 +313,7 @@ class Server:
         self.presence.tick()
         await self.sessions.touch()
 
-    def _serve(self, listening: list[socket]) -> None:
+    def _serve(self, public: list[socket], metrics: list[socket]) -> None:
         settings = self.settings
         self.transports = Transports(
             SocketLimits(
@@ -289,15 +329,8 @@ class Server:
             self._desk(), self.door, self.transports, JsonWire(), settings.limits.sockets_per_network,
             settings.server.token_in_url, Tally(),
         )  # fmt: skip
-        application = Application(self._rules(), log_function=lambda _: None)
-        self._http = HTTPServer(
-            application,
-            max_body_size=2 * BODY_BYTES,
-            max_header_size=HEADER_BYTES,
-            idle_connection_timeout=30,
-            body_timeout=10,
-        )
-        self._http.add_sockets(listening)
+        public_rules, metrics_rules = self._rules()
+        self._listeners = [_http_server(public_rules, public), _http_server(metrics_rules, metrics)]
         self.jobs.start()
         self.watchdog.start()
 
@@ -320,7 +353,8 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _rules(self) -> list[Any]:
+    def _rules(self) -> tuple[list[Any], list[Any]]:
+        """Tornado's rules for the public port, and for that of the metrics."""
         server = self.settings.server
         counter = Counter(
             self.door, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
@@ -329,12 +363,14 @@ class Server:
         routes = self._routes()
         documents = Documents(routes, self.events)
         routes += [(CORE, route) for route in documents.routes()]
-        return [
+        public = [
             (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
             *page_rules(self.sockets, self.door, self.rooms, self.limits),
             *route_table(routes, counter),
             (r".*", NotFound),
         ]
+        metrics = [(CORE, replace(route, auth="nobody")) for _, route in routes if route.path == METRICS_PATH]
+        return public, [*route_table(metrics, counter), (r".*", NotFound)]
 
     def _routes(self) -> list[tuple[str, Route]]:
         rooms = RoomRoutes(self.rooms, self.sessions, self.welcome, self.limits, self.clock, self.settings.rooms)
@@ -348,11 +384,12 @@ class Server:
 
     def _state(self) -> Mapping[str, Any]:
         plugins = {plugin.name: self.dispatcher.state(plugin.name) for plugin in self.plugins.all}
-        return {
+        state = {
             "plugins": plugins,
             "connections": len(self.transports),
             "retentionOverdue": self._is_retention_overdue(),
         }
+        return state | {"unknownProxy": True} if self.door.saw_unknown_proxy else state
 
     @property
     def url(self) -> str:
@@ -365,23 +402,30 @@ class Server:
 
     async def stop(self) -> None:
         """Stop accepting, tell clients when to come back, finish what is in flight, close. Bounded by `drain_seconds`."""
-        self._http.stop()
+        for listener in self._listeners:
+            listener.stop()
         await drain(self.sockets, self.hub, self.writer, self.settings.server.drain_seconds)
         await self.writer.finish()
         self.transports.abort_all()
-        await self._http.close_all_connections()
+        for listener in self._listeners:
+            await listener.close_all_connections()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.jobs.stop()
         self.watchdog.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """The opposite of `open`."""
         await self.dispatcher.settle()
         await self.sessions.touch()
         await self._close_plugins()
         await self._close_storage()
 
     async def _close_plugins(self) -> None:
-        if self._contexts:
+        contexts, self._contexts = self._contexts, []
+        if contexts:
             await self.dispatcher.life("shutdown", reverse=True)
-        for context in self._contexts:
+        for context in contexts:
             await context.stop()
 
     async def _close_storage(self) -> None:

@@ -80,18 +80,21 @@ class Retention:
 
     # --- rooms
 
-    async def expire(self) -> None:
-        """Warn rooms that end soon, and end those whose time has come."""
+    async def expire(self) -> int:
+        """Warn rooms that end soon, and end those whose time has come; returns how many ended."""
         now = self._clock.now()
         wanted = {"horizon": now + max(WARNINGS_SECONDS) * 1_000, "limit": ROOMS}
+        ended = 0
         for row in await self._journal.fetch_all(statements.SELECT_EXPIRING, wanted):
             remaining = row["expires_at"] - now
             if remaining <= 0:
                 await self.end(row["id"], "expired")
+                ended += 1
                 continue
             stage = sum(remaining <= warning for warning in warnings(row["expires_at"] - row["created_at"]))
             if stage > row["warned"]:
                 await self._warn(row["id"], stage, remaining)
+        return ended
 
     async def _warn(self, room_id: str, stage: int, remaining: int) -> None:
         async def work(tx: Transaction) -> None:
@@ -111,12 +114,14 @@ class Retention:
             deleted = await self._purge(room_id, now, reason)
         await self._tell_end(room_id, reason, deleted)
 
-    async def purge(self) -> None:
-        """Purge the ended rooms whose grace is over, and those whose purge was cut off."""
+    async def purge(self) -> int:
+        """Purge the ended rooms whose grace is over, and those whose purge was cut off; returns how many."""
         wanted = {"now": self._clock.now(), "limit": ROOMS}
-        for row in await self._journal.fetch_all(statements.SELECT_PURGEABLE, wanted):
+        rows = await self._journal.fetch_all(statements.SELECT_PURGEABLE, wanted)
+        for row in rows:
             deleted = await self._purge(row["id"], row["ended_at"], row["end_reason"])
             self._dispatcher.observe("room_ended", room_id=row["id"], reason=row["end_reason"], deleted=deleted)
+        return len(rows)
 
     async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
         """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted."""
