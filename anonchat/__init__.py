@@ -23,6 +23,7 @@ from anonchat.errors import ChatError, StartError
 from anonchat.hookspecs import hookimpl, hookspec
 from anonchat.ids import keyed_hash, new_id
 from anonchat.journal import Journal, Transaction
+from anonchat.maintenance import Finding, Maintenance
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
 from anonchat.schemas import EventSchema, Schema, Truth, Whole
@@ -47,10 +48,12 @@ __all__ = [
     "Ephemeral",
     "Event",
     "EventSchema",
+    "Finding",
     "Held",
     "Invite",
     "Job",
     "Journal",
+    "Maintenance",
     "Message",
     "Metric",
     "MigrationError",

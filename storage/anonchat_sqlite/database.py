@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -70,7 +72,7 @@ class SQLiteDatabase:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.path = path_of(url)
-        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._lock = lock_of(self.path)
         self._compile = compiler()
         self._waiting: deque[_Job] = deque()
         self._committing: asyncio.Task[None] | None = None
@@ -79,11 +81,16 @@ class SQLiteDatabase:
         self._writer: aiosqlite.Connection | None = None
 
     async def start(self, migrations: Migrations) -> None:
-        if not self._lock.take():
+        try:
+            free = self._lock.take()
+        except OSError as error:
+            raise StartError(f"The folder of the database {self.path} cannot be written: {error.strerror}.") from error
+        if not free:
             raise StartError(
                 f"{self.path} is in use by another anonchat server. SQLite serves one node; stop the other."
             )
         try:
+            _create_private(self.path)
             await asyncio.to_thread(migrate, self.path, migrations)
             self._writer = await self._open()
             self._readers = [await self._open(query_only=True) for _ in range(READERS)]
@@ -192,12 +199,23 @@ class SQLiteDatabase:
                 connection.execute("ROLLBACK")
 
 
+def lock_of(path: Path) -> FileLock:
+    """The lock that keeps a second server, and whoever would replace the file, away from a database."""
+    return FileLock(path.with_name(path.name + ".lock"))
+
+
 def path_of(url: str) -> Path:
     """The file of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. Raises `StartError`."""
     _, _, path = url.partition(":///")
     if not path:
         raise StartError(f"{url!r} names no file. Write sqlite:///anonchat.db, or sqlite:////srv/chat/anonchat.db.")
     return Path(path)
+
+
+def _create_private(path: Path) -> None:
+    """What people write is not for other users of the machine. SQLite gives its log the rights of the file."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _run(connection: sqlite3.Connection, statements: SQLiteStatements, job: _Job) -> bool:
