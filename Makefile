@@ -34,8 +34,8 @@ endif
 help:  ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address
-	@$(VENV)/bin/anonchat serve $(ARGUMENTS)
+run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address and a link
+	@$(VENV)/bin/anonchat serve --room $(ARGUMENTS)
 
 # A worker takes whole modules, so that what a module sets up is set up once.
 test: lint  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)

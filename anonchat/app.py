@@ -115,6 +115,12 @@ def _http_server(rules: list[Any], listening: list[socket]) -> HTTPServer:
     return server
 
 
+async def _write_epoch(tx: Transaction) -> str:
+    fresh = secrets.token_hex(8)
+    await tx.execute(event_statements.UPSERT_META, {"key": "epoch", "value": fresh})
+    return fresh
+
+
 CORE_OWNER = "core"
 
 
@@ -277,13 +283,13 @@ class Server:
 
         async def work(tx: Transaction) -> str:
             row = await tx.fetch_one(event_statements.SELECT_META, {"name": "epoch"})
-            if row is not None:
-                return str(row["value"])
-            fresh = secrets.token_hex(8)
-            await tx.execute(event_statements.UPSERT_META, {"key": "epoch", "value": fresh})
-            return fresh
+            return str(row["value"]) if row is not None else await _write_epoch(tx)
 
         return await self.journal.transaction(work)
+
+    async def renew_epoch(self) -> None:
+        """Have all clients that come back start over: what they have seen may not be what is stored."""
+        self.epoch = await self.journal.transaction(_write_epoch)
 
     def _add_jobs(self) -> None:
         sessions = self.settings.sessions

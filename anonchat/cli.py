@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import click
 
-from anonchat.errors import StartError
+# Name of each command and its module, which holds it under the same name.
+COMMANDS = {
+    "serve": "serve",
+    "chat": "chat",
+    "room": "room",
+    "plugins": "plugins",
+    "config": "config",
+    "migrate": "migrate",
+    "backup": "backup",
+    "restore": "backup",
+    "doctor": "doctor",
+}
 
 
-class Refused(click.ClickException):
-    """Something that the person at the terminal can mend; one sentence, no traceback."""
+class CommandLine(click.Group):
+    """The commands of anonchat and, after the name of a plugin, its own: ``anonchat polls count``."""
 
-    def show(self, file: Any = None) -> None:
-        """To standard error."""
-        click.echo(f"anonchat: {self.message}", err=True)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands of anonchat in the order of their use, then the plugins that have some."""
+        return [*COMMANDS, *_plugins_with_commands()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name; plugins are loaded only for a name that is not ours."""
+        if cmd_name in COMMANDS:
+            command: click.Command = getattr(import_module(f"anonchat.commands.{COMMANDS[cmd_name]}"), cmd_name)
+            return command
+        return _commands_of(cmd_name)
 
 
-def _settings(config: Path | None) -> Any:
-    from anonchat.config import ConfigError, load_settings
+def _commands_of(plugin: str) -> click.Command | None:
+    """The group of an enabled plugin's commands, or None. Raises `Refused` if the plugin cannot be loaded."""
+    from anonchat.commands.options import load, refusing
+    from anonchat.plugins import bundled
+    from anonchat.plugins import load as load_plugins
+
+    settings = load(None)
+    enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+    if plugin not in enabled:
+        return None
+    with refusing():
+        loaded = load_plugins([plugin], settings.plugins.plugins_dir)
+        commands: list[Any] = [command for _, command in loaded.declared("register_commands")]
+    return click.Group(plugin, commands=commands, help=f"Commands of the plugin {plugin}.") if commands else None
+
+
+def _plugins_with_commands() -> list[str]:
+    """For the list of commands, which must not fail because a plugin or the configuration does."""
+    from anonchat.commands.options import Refused, load
+    from anonchat.plugins import bundled
 
     try:
-        return load_settings(config, os.environ)
-    except ConfigError as error:
-        raise Refused(str(error)) from error
+        settings = load(None)
+        enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+        return [name for name in enabled if _commands_of(name) is not None]
+    except Refused:
+        return []
 
 
-config_option = click.option(
-    "--config", "config", type=click.Path(path_type=Path), help="The configuration; else anonchat.toml, if it is here."
-)
-
-
-@click.group()
+@click.group(cls=CommandLine)
 @click.version_option(package_name="anonchat", prog_name="anonchat")
 def main() -> None:
     """A self-hosted server for anonymous, short-lived chat rooms."""
-
-
-@main.command()
-@config_option
-def serve(config: Path | None) -> None:
-    """Start the server."""
-    from anonchat.logs import set_up
-    from anonchat.serving import run
-
-    settings = _settings(config)
-    set_up(settings.log.level, settings.log.format)
-    try:
-        code = asyncio.run(run(settings))
-    except StartError as error:
-        raise Refused(str(error)) from error
-    sys.exit(code)

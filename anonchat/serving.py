@@ -3,43 +3,94 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from types import FrameType
 
 import click
 import structlog
 
 from anonchat.app import Server
 from anonchat.config import Settings
+from anonchat.logs import report_loop_error
 from anonchat.rooms import NewRoom
 
 log = structlog.get_logger("anonchat.server")
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHARE = 0.9  # of `drain_seconds` after which a shutdown is cut off, so that the process has ended when they are over
+
+
+def serve_until_told(settings: Settings, *, with_room: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Returns the exit code. Raises `StartError`."""
+    _raise_open_files()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(run(settings, with_room=with_room))
+
 
 async def run(settings: Settings, *, with_room: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT; a second signal ends at once. Returns the exit code."""
-    server = Server(settings)
+    """Serve in this event loop. Takes over the signals of the process; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(report_loop_error)
+    stopping = asyncio.Event()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, _stop, loop, stopping)
     for warning in settings.warnings:
         log.warning("configuration", doubt=warning)
+    server = Server(settings)
     await server.start()
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, stopping)
     click.echo(f"anonchat is at {server.url}")
     if with_room:
         await _show_room(server)
     sys.stdout.flush()
     await stopping.wait()
     log.info("stopping")
-    await server.stop()
+    try:
+        async with asyncio.timeout(settings.server.drain_seconds * SHARE):
+            await server.stop()
+    except TimeoutError:
+        # What was acknowledged is on the disk, so nothing is lost; what hangs would hold up the exit as well.
+        log.warning("the shutdown took longer than [server] drain_seconds and is cut off")
+        _end_at_once(0)
+    log.info("stopped")
     return 0
 
 
-def _stop(stopping: asyncio.Event) -> None:
-    if stopping.is_set():
-        raise SystemExit(130)
+def _stop(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     stopping.set()
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        # Not through the event loop, which may be what hangs.
+        signal.signal(number, _end_by_signal)
+
+
+def _end_by_signal(number: int, _: FrameType | None) -> None:
+    _end_at_once(128 + number)
+
+
+def _end_at_once(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _raise_open_files() -> None:
+    """Each connection is an open file, and the limit that most systems begin with is made for other programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _show_room(server: Server) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError
 
 from .environment import CONFIG_VARIABLE, cast_texts, overlay, variable_name, variable_of
 from .errors import ConfigError, Keys, Problem, path_text, refusals, unknown_setting, with_variables
@@ -26,6 +26,7 @@ __all__ = [
     "describe_settings",
     "load_settings",
     "validate_plugin_options",
+    "word_of",
 ]
 
 DEFAULT_FILE = "anonchat.toml"
@@ -82,17 +83,23 @@ def describe_settings() -> tuple[SettingDescription, ...]:
             f"{name}.{setting}",
             variable_name(name, setting),
             judge.metadata["kind"],
-            _written_default(name, setting, judge),
+            _written_default(name, setting),
         )
         for name, table in TABLES.items()
         for setting, judge in setting_fields(table).items()
     )
 
 
-def _written_default(table: str, setting: str, judge: fields.Field[Any]) -> Any:
+def word_of(table: str, setting: str) -> str | None:
+    """The word that stands for None in the file, such as "off"; None for a setting that has no such word."""
+    judge = setting_fields(TABLES[table])[setting]
+    return judge.word if isinstance(judge, OrWord) else None
+
+
+def _written_default(table: str, setting: str) -> Any:
     default = getattr(getattr(Settings(), table), setting)
-    if default is None and isinstance(judge, OrWord):
-        return judge.word
+    if default is None:
+        return word_of(table, setting)
     return list(default) if isinstance(default, tuple) else default
 
 

@@ -1,0 +1,47 @@
+"""``anonchat backup`` and ``anonchat restore``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from anonchat.commands.options import config_option, load, refusing
+
+file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.command()
+@file_argument
+@config_option
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+def backup(file: Path, config: Path | None, force: bool) -> None:
+    """Write a copy of the database to FILE. The server may go on running."""
+    settings = load(config)
+    from anonchat.maintenance import maintenance_of
+
+    with refusing():
+        size = maintenance_of(settings.storage.database).backup(file, force=force)
+    click.echo(f"{file}: {size:,} bytes, checked. It holds what people wrote; delete it when its time has come.")
+
+
+@click.command()
+@file_argument
+@config_option
+@click.option("--force", is_flag=True, help="Do not keep the replaced database.")
+def restore(file: Path, config: Path | None, force: bool) -> None:
+    """Replace the database by the backup FILE. The server must be stopped.
+
+    Everything whose time has passed since is removed before anybody can see it.
+    """
+    settings = load(config)
+    from anonchat.restore import restore as bring_back
+
+    with refusing():
+        removed = asyncio.run(bring_back(settings, file, keep=not force))
+    click.echo(f"Restored from {file}.")
+    for category, count in removed.items():
+        click.echo(f"  {category} removed because their time has passed: {count}")
+    if not force:
+        click.echo("The replaced database lies beside as .before-restore. It still holds everything: delete it soon.")

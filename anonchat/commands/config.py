@@ -1,0 +1,79 @@
+"""``anonchat config``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anonchat.commands.options import config_option, load, refusing
+
+if TYPE_CHECKING:
+    from anonchat.config import Settings
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command()
+@config_option
+def check(config: Path | None) -> None:
+    """Print the settings in effect, secrets masked, and doubts about them. Exit code 1 if no server could start."""
+    settings = load(config)
+    with refusing():
+        _check_plugins(settings)
+    click.echo("\n".join(_lines(settings)))
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@config.command()
+def example() -> None:
+    """Print a configuration with every setting and its default, to begin with."""
+    click.echo(files("anonchat.data").joinpath("config.example.toml").read_text("utf-8"), nl=False)
+
+
+def _check_plugins(settings: Settings) -> None:
+    """Raises `StartError` or `ConfigError` for a plugin that does not load or does not take its options."""
+    from anonchat.config import ConfigError, validate_plugin_options
+    from anonchat.plugins import load as load_plugins
+
+    plugins = load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir)
+    problems = []
+    for name, schema in plugins.declared("register_config_schema"):
+        try:
+            validate_plugin_options(name, schema(), settings.plugins.options.get(name, {}))
+        except ConfigError as error:
+            problems += error.errors
+    if problems:
+        raise ConfigError(problems)
+
+
+def _lines(settings: Settings) -> Iterator[str]:
+    """As TOML, so that it can be read and copied."""
+    from anonchat.config import word_of
+
+    for table, values in settings.masked().items():
+        plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+        yield f"[{table}]"
+        for key, value in plain.items():
+            yield f"{key} = {_toml(word_of(table, key) if value is None else value)}"
+        yield ""
+        for name in values.keys() - plain.keys():
+            yield f"[{table}.{name}]"
+            yield from (f"{key} = {_toml(value)}" for key, value in values[name].items())
+            yield ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

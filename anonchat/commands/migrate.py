@@ -1,0 +1,122 @@
+"""``anonchat migrate``: a start of the server does it by itself; this is for looking, for going back, and for authors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from anonchat.commands.options import Refused, config_option, load, refusing
+
+if TYPE_CHECKING:
+    from anonchat.config import Settings
+    from anonchat.migrate.revisions import MigrationSet, Step
+    from anonchat.storage import Migrations
+
+
+@click.group(invoke_without_command=True)
+@config_option
+@click.option("--status", is_flag=True, help="Only show where each owner's tables stand.")
+@click.option(
+    "--to", "target", metavar="REVISION", help="Go to this revision, forward or back; 'base' is before the first."
+)
+@click.option("--owner", help="Whose revision it is: core or a plugin; else its name tells.")
+@click.pass_context
+def migrate(context: click.Context, config: Path | None, status: bool, target: str | None, owner: str | None) -> None:
+    """Bring the tables of the core and of each enabled plugin up to date."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = load(config)
+    with refusing():
+        if status:
+            _show_status(settings)
+        elif target is None:
+            _tell(_upgrade(settings), "applied")
+        else:
+            _go_to(settings, target, owner or target.rpartition("_")[0])
+
+
+@migrate.command()
+@click.argument("plugin")
+@click.argument("message")
+@config_option
+def new(plugin: str, message: str, config: Path | None) -> None:
+    """Write an empty revision for the tables of PLUGIN, and print where."""
+    settings = load(config)
+    from anonchat.migrate.draft import new_revision
+    from anonchat.plugins import load as load_plugins
+
+    with refusing():
+        names = [plugin] if plugin != "core" else []
+        migrations = _migrations(load_plugins(names, settings.plugins.plugins_dir))
+        click.echo(new_revision(_of_owner(migrations.sets, plugin), message))
+
+
+def _migrations(plugins: object) -> Migrations:
+    from anonchat.app import migrations_of
+    from anonchat.plugins import Plugins
+
+    assert isinstance(plugins, Plugins)
+    return migrations_of(plugins)
+
+
+def _enabled(settings: Settings) -> Migrations:
+    from anonchat.plugins import load as load_plugins
+
+    return _migrations(load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir))
+
+
+def _of_owner(sets: Sequence[MigrationSet], owner: str) -> MigrationSet:
+    for revisions in sets:
+        if revisions.owner == owner:
+            return revisions
+    known = ", ".join(revisions.owner for revisions in sets)
+    raise Refused(f"{owner or 'An unnamed owner'!r} owns no tables here. With tables: {known}. Name one with --owner.")
+
+
+def _show_status(settings: Settings) -> None:
+    from anonchat.maintenance import maintenance_of
+    from anonchat.migrate.runner import status
+
+    with maintenance_of(settings.storage.database).reading() as connection:
+        for found in status(connection, _enabled(settings).sets):
+            pending = f"{len(found.pending)} pending: {', '.join(found.pending)}" if found.pending else "up to date"
+            click.echo(f"{found.owner}: {found.current or 'base'}, {pending}")
+
+
+def _upgrade(settings: Settings) -> Sequence[Step]:
+    from anonchat.maintenance import maintenance_of
+    from anonchat.migrate.cascades import check_cascades
+    from anonchat.migrate.runner import upgrade
+
+    migrations = _enabled(settings)
+    with maintenance_of(settings.storage.database).migrating() as connection:
+        steps = upgrade(connection, migrations.sets)
+        for owner, tables in migrations.tables.items():
+            check_cascades(connection, owner, tables)
+    return steps
+
+
+def _go_to(settings: Settings, target: str, owner: str) -> None:
+    from anonchat.maintenance import maintenance_of
+    from anonchat.migrate.lineage import load_lineage
+    from anonchat.migrate.runner import downgrade, status, upgrade
+
+    revisions = _of_owner(_enabled(settings).sets, owner)
+    with maintenance_of(settings.storage.database).migrating() as connection:
+        lineage = load_lineage(revisions)
+        (found,) = status(connection, [revisions])
+        back = lineage.position(target) < lineage.position(found.current)
+        steps = downgrade(connection, revisions, target) if back else upgrade(connection, [revisions], target)
+    _tell(steps, "undone" if back else "applied")
+    if back:
+        click.echo("The next start of a server with this version applies it again: install the older version first.")
+
+
+def _tell(steps: Sequence[Step], done: str) -> None:
+    for step in steps:
+        click.echo(f"{done} {step.revision}: {step.summary}")
+    if not steps:
+        click.echo("Nothing to do.")

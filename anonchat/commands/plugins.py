@@ -1,0 +1,40 @@
+"""``anonchat plugins``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from anonchat.commands.options import config_option, load
+
+
+@click.command()
+@config_option
+def plugins(config: Path | None) -> None:
+    """List the plugins: enabled ones in their order, then those that are only installed. Exit code 1 if one is broken."""
+    settings = load(config)
+    from anonchat.errors import StartError
+    from anonchat.plugins import available, bundled
+    from anonchat.plugins import load as load_plugins
+
+    found, folder = available(), settings.plugins.plugins_dir
+    enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+    broken = False
+    for name in enabled:
+        try:
+            loaded = load_plugins([name], folder)
+        except StartError as error:
+            broken = True
+            click.echo(f"{name}: broken. {error}")
+        else:
+            plugin = loaded.all[0]
+            hooks = ", ".join(loaded.hooks_of(name)) or "none"
+            click.echo(f"{name}: enabled, {plugin.package} {plugin.version}\n    hooks: {hooks}")
+    for name in sorted(found.keys() - set(enabled)):
+        distribution = found[name].dist
+        origin = f"{distribution.name} {distribution.version}" if distribution else found[name].module
+        click.echo(f"{name}: installed, not enabled, {origin}")
+    if not enabled and not found:
+        click.echo("No plugin is installed.")
+    raise SystemExit(1 if broken else 0)

@@ -1,0 +1,78 @@
+"""Bring a backup back: checked, migrated, and rid of everything whose time has passed, before anybody can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from anonchat.app import Server
+from anonchat.config import Settings
+from anonchat.config.settings import StorageSettings
+from anonchat.errors import StartError
+from anonchat.maintenance import Maintenance, maintenance_of
+from anonchat.tables import ended_rooms, messages, rooms, sessions
+
+REMEMBERED = 100_000  # rooms that ended last, which a restore does not bring back
+
+_COUNTS = {
+    "rooms": select(func.count()).select_from(rooms).where(rooms.c.ended_at.is_(None)),
+    "messages": select(func.count()).select_from(messages),
+    "sessions": select(func.count()).select_from(sessions),
+}
+
+
+async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[str, int]:
+    """Replace the database by a backup; returns how many rooms, messages and sessions of it were removed at once.
+
+    They are those whose time has passed, and the rooms that have ended since as far as the replaced database knows.
+    Clients that come back get a fresh start, for the epoch is a new one. With `keep` the replaced database stays beside.
+    Raises `StartError`; the database is then as it was.
+    """
+    maintenance = maintenance_of(settings.storage.database)
+    ended = _ended_rooms(maintenance)
+    with maintenance.restoring(backup, keep=keep) as url:
+        server = Server(replace(settings, storage=StorageSettings(database=url)))
+        await server.open()
+        try:
+            await server.renew_epoch()
+            before = await _count(server)
+            await _remove_what_is_over(server, ended)
+            after = await _count(server)
+        finally:
+            await server.close()
+    return {name: before[name] - after[name] for name in before}
+
+
+def _ended_rooms(maintenance: Maintenance) -> Mapping[str, str]:
+    """Id and reason of the rooms that ended in the database that is to be replaced; none if it cannot be read."""
+    try:
+        with maintenance.reading() as connection:
+            newest = select(ended_rooms).order_by(ended_rooms.c.ended_at.desc()).limit(REMEMBERED)
+            return {row.id: row.reason for row in connection.execute(newest)}
+    except StartError:
+        return {}
+
+
+async def _count(server: Server) -> Mapping[str, int]:
+    found = {}
+    for name, statement in _COUNTS.items():
+        row = await server.journal.fetch_one(statement)
+        found[name] = int(row[0]) if row else 0
+    return found
+
+
+async def _remove_what_is_over(server: Server, ended: Mapping[str, str]) -> None:
+    for row in await server.journal.fetch_all(select(rooms.c.id)):
+        if row["id"] in ended:
+            await server.retention.end(row["id"], ended[row["id"]])
+    while await server.retention.expire():
+        pass
+    while await server.retention.purge():
+        pass
+    while (await server.retention.run())[0]:
+        pass
+    while await server.sessions.expire():
+        pass
