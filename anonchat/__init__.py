@@ -1,90 +1,23 @@
 """anonchat: a self-hosted server for anonymous, short-lived chat rooms.
 
-What is re-exported here is the public API for authors of plugins and storage backends; nothing else is public.
+Plugins and storage backends import from here; the names are those of `anonchat.api`. They are loaded when the first of
+them is used, so that a command that needs none starts at once.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from anonchat.clock import Clock, iso
-from anonchat.context import PluginContext
-from anonchat.declarations import (
-    Answer,
-    Call,
-    ClientEvent,
-    Job,
-    Metric,
-    Request,
-    Route,
-    ServerEvent,
-    Tables,
-    WebAssets,
-)
-from anonchat.errors import ChatError, StartError
-from anonchat.hookspecs import hookimpl, hookspec
-from anonchat.ids import keyed_hash, new_id
-from anonchat.journal import Journal, Transaction
-from anonchat.maintenance import Finding, Maintenance
-from anonchat.migrate.revisions import MigrationError
-from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
-from anonchat.schemas import EventSchema, Schema, Truth, Whole
-from anonchat.sessions import Applicant
-from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
-from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
+if TYPE_CHECKING:
+    from anonchat.api import *  # noqa: F403
 
 __version__ = version("anonchat")
 
-__all__ = [
-    "Answer",
-    "Applicant",
-    "Bus",
-    "Call",
-    "ChatError",
-    "ClientEvent",
-    "Clock",
-    "Database",
-    "Denied",
-    "Draft",
-    "Edit",
-    "Ephemeral",
-    "Event",
-    "EventSchema",
-    "Finding",
-    "Held",
-    "Invite",
-    "Job",
-    "Journal",
-    "Maintenance",
-    "Message",
-    "Metric",
-    "MigrationError",
-    "Migrations",
-    "Parameters",
-    "PluginContext",
-    "Receipt",
-    "Rejected",
-    "Request",
-    "Role",
-    "Room",
-    "Route",
-    "Row",
-    "Schema",
-    "ServerEvent",
-    "Session",
-    "StartError",
-    "Statements",
-    "Tables",
-    "Transaction",
-    "Truth",
-    "WebAssets",
-    "Whole",
-    "Work",
-    "hookimpl",
-    "hookspec",
-    "insert_or_ignore",
-    "iso",
-    "keyed_hash",
-    "new_id",
-    "one_of",
-    "pair_of",
-    "upsert",
-]
+
+def __getattr__(name: str) -> Any:
+    """A public name (PEP 562)."""
+    if not name.startswith("_") and name != "api":
+        api = import_module("anonchat.api")
+        if name in api.__all__:
+            return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,83 @@
+"""The public API for authors of plugins and storage backends, to be imported from `anonchat`. Nothing else is public."""
+
+from anonchat.clock import Clock, iso
+from anonchat.context import PluginContext
+from anonchat.declarations import (
+    Answer,
+    Call,
+    ClientEvent,
+    Job,
+    Metric,
+    Request,
+    Route,
+    ServerEvent,
+    Tables,
+    WebAssets,
+)
+from anonchat.errors import ChatError, StartError
+from anonchat.hookspecs import hookimpl, hookspec
+from anonchat.ids import keyed_hash, new_id
+from anonchat.journal import Journal, Transaction
+from anonchat.maintenance import Finding, Maintenance
+from anonchat.migrate.revisions import MigrationError
+from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
+from anonchat.schemas import EventSchema, Schema, Truth, Whole
+from anonchat.sessions import Applicant
+from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
+from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
+
+__all__ = [
+    "Answer",
+    "Applicant",
+    "Bus",
+    "Call",
+    "ChatError",
+    "ClientEvent",
+    "Clock",
+    "Database",
+    "Denied",
+    "Draft",
+    "Edit",
+    "Ephemeral",
+    "Event",
+    "EventSchema",
+    "Finding",
+    "Held",
+    "Invite",
+    "Job",
+    "Journal",
+    "Maintenance",
+    "Message",
+    "Metric",
+    "MigrationError",
+    "Migrations",
+    "Parameters",
+    "PluginContext",
+    "Receipt",
+    "Rejected",
+    "Request",
+    "Role",
+    "Room",
+    "Route",
+    "Row",
+    "Schema",
+    "ServerEvent",
+    "Session",
+    "StartError",
+    "Statements",
+    "Tables",
+    "Transaction",
+    "Truth",
+    "WebAssets",
+    "Whole",
+    "Work",
+    "hookimpl",
+    "hookspec",
+    "insert_or_ignore",
+    "iso",
+    "keyed_hash",
+    "new_id",
+    "one_of",
+    "pair_of",
+    "upsert",
+]
