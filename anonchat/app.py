@@ -19,12 +19,14 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from anonchat.budgets import Budgets
 from anonchat.clock import Clock
-from anonchat.config import Settings, validate_plugin_options
+from anonchat.config import Settings
 from anonchat.connection import Desk
 from anonchat.context import PluginContext, PluginLimits, PluginRooms, PluginSessions, logger_of
 from anonchat.core_events import CoreEvents
 from anonchat.declarations import Job, Route, Tables
+from anonchat.declared import options_of
 from anonchat.dispatch import Dispatcher
 from anonchat.drain import drain
 from anonchat.errors import StartError
@@ -43,7 +45,7 @@ from anonchat.journal import Journal, Transaction
 from anonchat.limits import Limits, Networks
 from anonchat.messages import Messages
 from anonchat.metrics import Metrics
-from anonchat.migrate.revisions import MigrationSet
+from anonchat.migrate.revisions import MigrationError, MigrationSet
 from anonchat.models import Event
 from anonchat.plugins import Plugins, bundled, load
 from anonchat.presence import Presence
@@ -127,13 +129,24 @@ CORE_OWNER = "core"
 class Server:
     """One node. `start`, then `stop`; `url` is where it listens."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        plugins: Mapping[str, object] | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:
+        """`plugins` are objects that run beside the enabled ones, by name. Raises `StartError`."""
         self.settings = settings
         self.clock = clock or Clock()
         self.metrics = Metrics()
-        self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir)
-        self.dispatcher = Dispatcher(self.plugins, self.metrics)
-        self._options = self._validated_options()
+        self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir, plugins)
+        self.budgets = budgets or Budgets()
+        self.dispatcher = Dispatcher(self.plugins, self.metrics, self.budgets)
+        self._options = options_of(
+            self.plugins.names, dict(self.plugins.declared("register_config_schema")), settings.plugins.options
+        )
         self._contexts: list[PluginContext] = []
         self._told_overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,14 +156,6 @@ class Server:
         self._build_services()
 
     # --- building
-
-    def _validated_options(self) -> dict[str, dict[str, Any]]:
-        schemas = dict(self.plugins.declared("register_config_schema"))
-        raw = self.settings.plugins.options
-        return {
-            name: validate_plugin_options(name, schemas[name](), raw.get(name, {})) if name in schemas else {}
-            for name in self.plugins.names
-        }
 
     def _open_storage(self) -> None:
         storage = self.settings.storage
@@ -181,18 +186,19 @@ class Server:
             self.hub, self.presence, self._plugin_tables(),
         )  # fmt: skip
         self.relay.listen(self._delivered)
-        self.events = Events(self.limits, bundled())
+        self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
         self.networks = Networks(self.ephemeral, self.clock)
         self.door = Door(settings.server, self.networks)
-        self.watchdog = Watchdog(self.metrics, {plugin.package: plugin.name for plugin in self.plugins.all})
+        packages = {plugin.package: plugin.name for plugin in self.plugins.all}
+        self.watchdog = Watchdog(self.metrics, packages, self.budgets.blocked_seconds)
 
     def _plugin_tables(self) -> dict[str, Table]:
-        declared: list[tuple[str, Tables]] = list(self.plugins.declared("register_tables"))
+        declared: Sequence[tuple[str, Tables]] = self.plugins.declared("register_tables")
         return {
             f"{plugin}.{table.name}": table
             for plugin, found in declared
-            for table in found.metadata.sorted_tables
+            for table in found.metadata.tables.values()
             if "room_id" in table.c
         }
 
@@ -243,9 +249,11 @@ class Server:
             await self.bus.start(self.relay.received)
             await self.ephemeral.start()
             await self._start_plugins()
-        except BaseException:
+        except BaseException as error:
             await self._close_plugins()
             await self._close_storage()
+            if isinstance(error, MigrationError):
+                raise StartError(str(error)) from error
             raise
 
     async def _start_plugins(self) -> None:
@@ -428,11 +436,11 @@ class Server:
         await self._close_storage()
 
     async def _close_plugins(self) -> None:
+        """Shut down those that were set up, and cancel what they have running."""
         contexts, self._contexts = self._contexts, []
         if contexts:
             await self.dispatcher.life("shutdown", reverse=True)
-        for context in contexts:
-            await context.stop()
+            await asyncio.gather(*(context.stop(self.budgets.shutdown_seconds) for context in contexts))
 
     async def _close_storage(self) -> None:
         for part in (self.bus, self.ephemeral, self.database):

@@ -73,10 +73,7 @@ class PluginRooms:
 
     def check(self, event: str) -> None:
         """Raise LookupError for an event that the plugin has not declared."""
-        if not self._events.may_send(self._plugin, event):
-            raise LookupError(
-                f"The plugin {self._plugin!r} sends {event!r} without having declared it (register_server_events)."
-            )
+        self._events.check(self._plugin, event)
 
 
 class PluginSessions:
@@ -153,11 +150,13 @@ class PluginContext:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("a task of the plugin failed", exc_info=error)
 
-    async def stop(self) -> None:
-        """Cancel what still runs."""
-        for task in tuple(self.tasks):
+    async def stop(self, seconds: float) -> None:
+        """Cancel what still runs; what has not ended after `seconds` is left behind and logged."""
+        tasks = tuple(self.tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if tasks and (await asyncio.wait(tasks, timeout=seconds))[1]:
+            self.log.error("tasks of the plugin do not end", tasks=len(self.tasks))
 
 
 def logger_of(plugin: str) -> Any:

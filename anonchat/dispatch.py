@@ -10,8 +10,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import orjson
 import structlog
 
+from anonchat.budgets import Budgets, PluginFailed, bounded
 from anonchat.errors import ChatError, StartError
 from anonchat.metrics import Metrics
 from anonchat.models import Denied, Held, Rejected
@@ -19,12 +21,6 @@ from anonchat.plugins import Plugins
 
 T = TypeVar("T")
 log = structlog.get_logger("anonchat.plugins")
-
-GUARD_SECONDS = 1.0
-OBSERVER_SECONDS = 5.0
-LIFE_SECONDS = 30.0
-OBSERVATIONS = 10_000  # that may wait for one plugin before new ones are dropped and counted
-QUARANTINE = 20  # failures in a row after which a plugin's observers are no longer called
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,14 +33,28 @@ class _Observers:
     quarantined: bool = False
 
 
+def is_json(answer: object) -> bool:
+    """Whether something can be written as JSON with text keys."""
+    try:
+        orjson.dumps(answer)
+    except TypeError:
+        return False
+    return True
+
+
+def _anything(_before: object, _after: object) -> bool:
+    return True
+
+
 class Dispatcher:
     """Calls the hooks of the enabled plugins."""
 
-    def __init__(self, plugins: Plugins, metrics: Metrics) -> None:
+    def __init__(self, plugins: Plugins, metrics: Metrics, budgets: Budgets | None = None) -> None:
         self._metrics = metrics
+        self.budgets = budgets or Budgets()
         self._hooks = {name: plugins.implementations(name) for name in plugins.hook_names()}
-        self._observers = {name: _Observers(asyncio.Queue(OBSERVATIONS)) for name in plugins.names}
-        self._names = plugins.names
+        self._not_set_up = {plugin for plugin, _ in self._hooks["setup"]}
+        self._observers = {name: _Observers(asyncio.Queue(self.budgets.observations)) for name in plugins.names}
 
     def has(self, hook: str) -> bool:
         """Whether anybody implements it: costs one dictionary look-up, so that unused hooks are free."""
@@ -57,35 +67,54 @@ class Dispatcher:
     async def life(
         self, hook: str, arguments: Callable[[str], dict[str, Any]] | None = None, *, reverse: bool = False
     ) -> None:
-        """`setup`, `startup`, `shutdown`. Raises `StartError` that names the plugin; `shutdown` goes on to the others."""
+        """`setup`, `startup`, `shutdown`. Raises `StartError` that names the plugin; `shutdown` goes on to the others.
+
+        A plugin whose `setup` did not come to its end is not shut down.
+        """
         found = self._hooks[hook]
+        seconds = self.budgets.shutdown_seconds if reverse else self.budgets.life_seconds
         for plugin, function in reversed(found) if reverse else found:
+            if hook == "shutdown" and plugin in self._not_set_up:
+                continue
             try:
-                await self._call(plugin, hook, function, arguments(plugin) if arguments else {}, LIFE_SECONDS)
-            except Exception as error:
+                await self._call(plugin, hook, function, arguments(plugin) if arguments else {}, seconds)
+            except PluginFailed as error:
                 if not reverse:
-                    raise StartError(f"The plugin {plugin!r} failed in {hook}: {error!r}") from error
+                    raise StartError(f"The plugin {plugin!r} failed in {hook}: {error}") from error
+            if hook == "setup":
+                self._not_set_up.discard(plugin)
 
     async def guard(self, hook: str, **arguments: Any) -> None:
         """Raises `ChatError` with the first denial, or `plugin_failed` if a guard fails."""
         for plugin, function in self._hooks[hook]:
             verdict = await self._closed(plugin, hook, function, arguments)
             if isinstance(verdict, Denied):
-                raise ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
+                raise self._refusal(plugin, hook, verdict)
             if verdict is not None:
                 raise self._nonsense(plugin, hook, verdict)
 
-    async def filter(self, hook: str, name: str, value: T, *, may_hold: bool = False) -> T | Held:
-        """Hand `value` through the chain. Raises `ChatError` if one rejects or fails. The first `Held` ends the chain."""
+    async def filter(
+        self,
+        hook: str,
+        name: str,
+        value: T,
+        *,
+        may_hold: bool = False,
+        fits: Callable[[Any, Any], bool] = _anything,
+    ) -> T | Held:
+        """Hand `value` through the chain. Raises `ChatError` if one rejects or fails. The first `Held` ends the chain.
+
+        `fits(before, after)` says whether an answer is one that a plugin may give.
+        """
         for plugin, function in self._hooks[hook]:
             verdict = await self._closed(plugin, hook, function, {name: value})
             if verdict is None:
                 continue
             if isinstance(verdict, Rejected):
-                raise ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
-            if isinstance(verdict, Held) and may_hold:
+                raise self._refusal(plugin, hook, verdict)
+            if isinstance(verdict, Held) and may_hold and _is_held(verdict):
                 return verdict
-            if type(verdict) is not type(value):
+            if type(verdict) is not type(value) or not fits(value, verdict):
                 raise self._nonsense(plugin, hook, verdict)
             value = verdict
         return value
@@ -104,58 +133,76 @@ class Dispatcher:
             if observers.worker is None:
                 observers.worker = asyncio.create_task(self._work_off(plugin, observers))
 
-    async def enrich(self, hook: str, **arguments: Any) -> dict[str, Any]:
-        """Plugin name -> what it answered. A plugin that fails is missing."""
+    async def enrich(self, hook: str, *, fits: Callable[[Any], bool] = is_json, **arguments: Any) -> dict[str, Any]:
+        """Plugin name -> the mapping that it answered. A plugin that fails, or whose answer does not fit, is missing."""
         answers: dict[str, Any] = {}
         for plugin, function in self._hooks[hook]:
             try:
-                answer = await self._call(plugin, hook, function, arguments, OBSERVER_SECONDS)
-            except Exception:
+                answer = await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
+            except PluginFailed:
                 continue  # logged and counted where it was called
-            if isinstance(answer, Mapping):
+            if isinstance(answer, Mapping) and fits(answer):
                 answers[plugin] = answer
             elif answer is not None:
                 self._nonsense(plugin, hook, answer)
         return answers
 
     async def settle(self) -> None:
-        """Wait until every observation made so far has been worked off."""
-        while workers := [observers.worker for observers in self._observers.values() if observers.worker]:
-            await asyncio.wait(workers)
+        """Work off the observations made so far; what is not done in `shutdown_seconds` is given up and logged."""
+        workers = [observers.worker for observers in self._observers.values() if observers.worker]
+        if not workers:
+            return
+        await asyncio.wait(workers, timeout=self.budgets.shutdown_seconds)
+        for plugin, observers in self._observers.items():
+            if observers.worker is not None:
+                log.error("observations are given up", plugin=plugin, waiting=observers.waiting.qsize())
+                observers.worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
     async def _closed(self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        """A guard or a filter: whatever goes wrong in it becomes a refusal."""
+        """A guard or a filter: whatever goes wrong in it becomes a refusal, and a `ChatError` is one."""
         try:
-            return await self._call(plugin, hook, function, arguments, GUARD_SECONDS)
-        except ChatError:
-            raise
-        except Exception as error:
+            return await self._call(plugin, hook, function, arguments, self.budgets.guard_seconds, may_refuse=True)
+        except PluginFailed as error:
             raise ChatError("plugin_failed") from error
 
     async def _call(
-        self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any], seconds: float
+        self,
+        plugin: str,
+        hook: str,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        seconds: float,
+        *,
+        may_refuse: bool = False,
     ) -> Any:
+        """Raises `PluginFailed`, logged and counted; with `may_refuse` also the `ChatError` of the plugin."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            async with asyncio.timeout(seconds):
-                return await function(**arguments)
-        except ChatError:
-            raise
-        except TimeoutError:
-            self._metrics.plugin_failures.labels(plugin, hook).inc()
-            log.error("plugin took too long", plugin=plugin, hook=hook, seconds=seconds)
-            raise
-        except Exception:
-            self._metrics.plugin_failures.labels(plugin, hook).inc()
-            log.exception("plugin failed", plugin=plugin, hook=hook)
-            raise
+            return await bounded(seconds, function, **arguments)
+        except ChatError as error:
+            if may_refuse:
+                raise
+            raise self._failed(plugin, hook, PluginFailed(repr(error))) from error
+        except PluginFailed as error:
+            raise self._failed(plugin, hook, error) from error.__cause__
         finally:
             self._metrics.plugin_seconds.labels(plugin, hook).observe(loop.time() - started)
 
+    def _failed(self, plugin: str, hook: str, failure: PluginFailed) -> PluginFailed:
+        self._metrics.plugin_failures.labels(plugin, hook).inc()
+        log.error("plugin failed", plugin=plugin, hook=hook, failure=str(failure), exc_info=failure.__cause__)
+        return failure
+
+    def _refusal(self, plugin: str, hook: str, verdict: Denied | Rejected) -> ChatError:
+        if not _is_text(verdict.code) or not (verdict.text is None or _is_text(verdict.text)):
+            return self._nonsense(plugin, hook, verdict)
+        return ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
+
     def _nonsense(self, plugin: str, hook: str, answer: object) -> ChatError:
         self._metrics.plugin_failures.labels(plugin, hook).inc()
-        log.error("plugin answered with the wrong type", plugin=plugin, hook=hook, type=type(answer).__name__)
+        log.error("plugin gave an answer that does not fit", plugin=plugin, hook=hook, type=type(answer).__name__)
         return ChatError("plugin_failed")
 
     async def _work_off(self, plugin: str, observers: _Observers) -> None:
@@ -163,10 +210,10 @@ class Dispatcher:
             while not observers.waiting.empty():
                 hook, function, arguments = observers.waiting.get_nowait()
                 try:
-                    await self._call(plugin, hook, function, arguments, OBSERVER_SECONDS)
-                except Exception:
+                    await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
+                except PluginFailed:
                     observers.failures += 1
-                    if observers.failures >= QUARANTINE:
+                    if observers.failures >= self.budgets.failures:
                         self._quarantine(plugin, observers)
                 else:
                     observers.failures = 0
@@ -180,3 +227,12 @@ class Dispatcher:
             observers.waiting.get_nowait()
         self._metrics.plugin_quarantined.labels(plugin).set(1)
         log.error("plugin is quarantined until the next start: its observers failed too often", plugin=plugin)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_held(verdict: Held) -> bool:
+    """Whether it can be stored: the types are those of `Held`."""
+    return _is_text(verdict.reason) and (verdict.until is None or type(verdict.until) is int)

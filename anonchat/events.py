@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from marshmallow import ValidationError
 
+from anonchat.budgets import bounded
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError, StartError
 from anonchat.limits import Limits
@@ -16,15 +17,15 @@ from anonchat.schemas import problems
 
 log = structlog.get_logger("anonchat.events")
 
-HANDLER_SECONDS = 30.0
 CORE = "anonchat"
 
 
 class Events:
     """Every declared event, and who declared it."""
 
-    def __init__(self, limits: Limits, bundled: Sequence[str]) -> None:
+    def __init__(self, limits: Limits, bundled: Sequence[str], handler_seconds: float) -> None:
         self._limits = limits
+        self._handler_seconds = handler_seconds
         self._bundled = {CORE, *bundled}
         self._client: dict[str, tuple[str, ClientEvent]] = {}
         self._server: dict[str, tuple[str, ServerEvent]] = {}
@@ -48,9 +49,12 @@ class Events:
                 f"The plugin {owner!r} declares the event {name!r}; its events must be named {owner}.<event>."
             )
 
-    def may_send(self, owner: str, name: str) -> bool:
-        """Whether `owner` has declared the server event."""
-        return self._server.get(name, ("", None))[0] == owner
+    def check(self, owner: str, name: str) -> None:
+        """Raise LookupError for a server event that the plugin `owner` has not declared."""
+        if self._server.get(name, ("", None))[0] != owner:
+            raise LookupError(
+                f"The plugin {owner!r} sends {name!r} without having declared it (register_server_events)."
+            )
 
     def client_events(self) -> Mapping[str, tuple[str, ClientEvent]]:
         """Name -> (owner, declaration)."""
@@ -93,15 +97,23 @@ class Events:
         except ValidationError as error:
             raise ChatError("validation_failed", errors=problems(error)) from error
         await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
-        ready = Call(call.event, data, call.session, call.answer, call.fail)
         try:
             if owner == CORE:  # waits for nothing but the storage, which has bounds of its own
-                await declared.handler(ready)
+                await declared.handler(Call(call.event, data, call.session, call.answer, call.fail))
             else:
-                async with asyncio.timeout(HANDLER_SECONDS):
-                    await declared.handler(ready)
+                ready = Call(call.event, data, call.session, self._checked(owner, call.answer), call.fail)
+                await bounded(self._handler_seconds, declared.handler, ready)
         except ChatError:
             raise
         except Exception as error:
             log.exception("the handler of an event failed", plugin=owner, event_name=declared.name)
             raise ChatError("internal" if owner == CORE else "plugin_failed") from error
+
+    def _checked(self, owner: str, answer: Callable[[str, Mapping[str, Any]], None]) -> Callable[..., None]:
+        """An `answer` that raises LookupError for an event that the plugin has not declared."""
+
+        def checked(event: str, data: Mapping[str, Any]) -> None:
+            self.check(owner, event)
+            answer(event, data)
+
+        return checked

@@ -10,6 +10,7 @@ import structlog
 
 from anonchat.clock import Clock
 from anonchat.declarations import Job
+from anonchat.errors import StartError
 from anonchat.metrics import Metrics
 from anonchat.storage import Ephemeral
 
@@ -43,9 +44,9 @@ class Jobs:
         self._loop: asyncio.Task[None] | None = None
 
     def add(self, job: Job, *, everywhere: bool = False) -> None:
-        """Register a job; with `everywhere` each node runs it for itself, without a lease."""
+        """Register a job; with `everywhere` each node runs it for itself, without a lease. Raises `StartError`."""
         if job.name in self._jobs:
-            raise ValueError(f"Two jobs are named {job.name!r}.")
+            raise StartError(f"Two jobs are named {job.name!r}.")
         self._jobs[job.name] = _Scheduled(job, everywhere, self._clock.now() + round(job.seconds * 1_000))
 
     def is_overdue(self, name: str, seconds: float) -> bool:

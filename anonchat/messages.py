@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from anonchat.clock import Clock, iso
-from anonchat.dispatch import Dispatcher
+from anonchat.dispatch import Dispatcher, is_json
 from anonchat.errors import ChatError
 from anonchat.journal import Journal, Transaction
 from anonchat.limits import Limits
@@ -77,7 +77,9 @@ class Messages:
                 done(known)
                 return
             verdict = (
-                await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True) if filtered else draft
+                await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True, fits=_is_draft_of)
+                if filtered
+                else draft
             )
             held = verdict if isinstance(verdict, Held) else None
             self._writer.submit(draft if isinstance(verdict, Held) else verdict, done, held)
@@ -117,7 +119,7 @@ class Messages:
         message = await self._find(session.room_id, message_id)
         self._check_edit(message, session)
         edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
-        answer = await self._dispatcher.filter("filter_edit", "edit", edit)
+        answer = await self._dispatcher.filter("filter_edit", "edit", edit, fits=_is_edit_of)
         if isinstance(answer, Held):
             raise ChatError("plugin_failed")
         changed = await self._journal.transaction(lambda tx: self._store_edit(tx, answer))
@@ -225,3 +227,26 @@ async def _author_rank(tx: Transaction, message: Message) -> int:
     if row is not None:
         return int(row["rank"])
     return RANK_MODERATOR if message.role == "moderator" else RANK_PARTICIPANT
+
+
+def _is_draft_of(before: Draft, after: Draft) -> bool:
+    """Whether a filter has changed only what it may: content, mentions and the message replied to."""
+    whose = (after.room_id, after.client_msg_id) == (before.room_id, before.client_msg_id)
+    reply = after.reply_to_id is None or isinstance(after.reply_to_id, str)
+    return whose and after.session is before.session and reply and _is_storable(after.content, after.mentions)
+
+
+def _is_edit_of(before: Edit, after: Edit) -> bool:
+    """Whether a filter has changed only what it may: content and mentions."""
+    return (
+        after.message is before.message
+        and after.session is before.session
+        and _is_storable(after.content, after.mentions)
+    )
+
+
+def _is_storable(content: object, mentions: object) -> bool:
+    """Whether a batch with this message in it can be stored: one that cannot would take the others down with it."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("type"), str) or not is_json(content):
+        return False
+    return isinstance(mentions, tuple) and all(isinstance(name, str) for name in mentions)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from anonchat.declarations import Metric
+from anonchat.errors import StartError
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -61,14 +62,17 @@ class Metrics:
         )
 
     def of_plugin(self, plugin: str, declared: Metric) -> Counter | Gauge | Histogram:
-        """Make a plugin's declared metric. Raises ValueError if its name is taken."""
+        """Make a plugin's declared metric. Raises `StartError` if its name is taken, or is no name of a metric."""
         kinds: dict[str, type[Counter] | type[Gauge] | type[Histogram]] = {
             "counter": Counter,
             "gauge": Gauge,
             "histogram": Histogram,
         }
         name = f"anonchat_{plugin}_{declared.name}"
-        return kinds[declared.kind](name, declared.text, declared.labels, registry=self.registry)
+        try:
+            return kinds[declared.kind](name, declared.text, declared.labels, registry=self.registry)
+        except (ValueError, KeyError) as error:
+            raise StartError(f"The metric {declared.name!r} of the plugin {plugin!r} does not fit: {error}") from error
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,13 +13,12 @@ from typing import Any
 
 import pluggy
 
+from anonchat.declared import Implementation, check_tables, declared_by
 from anonchat.errors import StartError
 from anonchat.hookspecs import PROJECT, SPECS
 
 GROUP = "anonchat.plugins"
 BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unless the configuration names others
-
-Implementation = tuple[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,12 @@ def available() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def _offered_by(name: str) -> list[str]:
+    """The packages that are installed and offer a plugin of that name."""
+    found = entry_points(group=GROUP, name=name)
+    return sorted({point.dist.name if point.dist is not None else point.value for point in found})
+
+
 def bundled() -> tuple[str, ...]:
     """The names of the plugins that come with anonchat, in the order of setup.cfg."""
     return tuple(
@@ -44,8 +49,13 @@ def bundled() -> tuple[str, ...]:
     )
 
 
-def load(enabled: Sequence[str] | None, folder: Path | None = None) -> Plugins:
-    """Import and register the enabled plugins (None: all bundled ones). Raises `StartError` that names the culprit."""
+def load(
+    enabled: Sequence[str] | None, folder: Path | None = None, given: Mapping[str, object] | None = None
+) -> Plugins:
+    """Import and register the enabled plugins (None: all bundled ones), and after them those that are `given` as objects.
+
+    Raises `StartError` that names the culprit.
+    """
     names = tuple(bundled() if enabled is None else enabled)
     found = available()
     loaded = []
@@ -55,6 +65,8 @@ def load(enabled: Sequence[str] | None, folder: Path | None = None) -> Plugins:
         if folder is not None and (path := _in_folder(folder, name)) is not None:
             loaded.append(_from_folder(name, path))
         elif name in found:
+            if len(packages := _offered_by(name)) > 1:
+                raise StartError(f"Two packages offer a plugin {name!r}: {', '.join(packages)}. Uninstall one of them.")
             loaded.append(_from_entry_point(name, found[name]))
         else:
             known = ", ".join(sorted(found)) or "none"
@@ -62,6 +74,8 @@ def load(enabled: Sequence[str] | None, folder: Path | None = None) -> Plugins:
                 f"[plugins] enabled names {name!r}, but no such plugin is installed. Installed: {known}. "
                 f"Install its package, or take the name out of the list."
             )
+    for name, instance in (given or {}).items():
+        loaded.append(Plugin(name, instance, "?", type(instance).__module__.partition(".")[0]))
     return Plugins(loaded)
 
 
@@ -77,8 +91,15 @@ class Plugins:
         # pluggy calls the last registered first.
         for plugin in reversed(self.all):
             self._register(plugin)
+        self._check_kinds()
+        self._declared: dict[str, Sequence[tuple[str, Any]]] = {}
+        self._declare("register_hookspecs")
         self._add_offered_hooks()
         self._check_hooks()
+        for hook in self.hook_names():
+            if hook.startswith("register_") and hook not in self._declared:
+                self._declare(hook)
+        check_tables(self._declared["register_tables"])
 
     def hook_names(self) -> tuple[str, ...]:
         """All hooks, those of the core and those that plugins offer."""
@@ -93,15 +114,9 @@ class Plugins:
             for found in reversed(caller.get_hookimpls())
         )
 
-    def declared(self, hook: str) -> Iterator[tuple[str, Any]]:
-        """(plugin name, what it declares) for a ``register_*`` hook; sequences one item at a time."""
-        for plugin, function in self.implementations(hook):
-            try:
-                answer = function()
-            except Exception as error:
-                raise StartError(f"The plugin {plugin!r} failed in {hook}: {error!r}") from error
-            items = answer if isinstance(answer, list | tuple) else [answer]
-            yield from ((plugin, item) for item in items if item is not None)
+    def declared(self, hook: str) -> Sequence[tuple[str, Any]]:
+        """(plugin name, what it declares) for a ``register_*`` hook, which was called once; sequences one item at a time."""
+        return self._declared[hook]
 
     def hooks_of(self, plugin: str) -> tuple[str, ...]:
         """The names of the hooks that a plugin implements."""
@@ -115,8 +130,11 @@ class Plugins:
         except (ValueError, pluggy.PluginValidationError) as error:
             raise StartError(f"The plugin {plugin.name!r} does not fit: {error}") from error
 
+    def _declare(self, hook: str) -> None:
+        self._declared[hook] = tuple(declared_by(hook, self.implementations(hook)))
+
     def _add_offered_hooks(self) -> None:
-        for plugin, specs in list(self.declared("register_hookspecs")):
+        for plugin, specs in self._declared["register_hookspecs"]:
             try:
                 self._manager.add_hookspecs(specs)
             except (ValueError, pluggy.PluginValidationError) as error:
@@ -128,6 +146,10 @@ class Plugins:
         except pluggy.PluginValidationError as error:
             name = self._manager.get_name(error.plugin)
             raise StartError(f"The plugin {name!r} implements a hook that does not exist: {error}") from error
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """Declaring hooks are plain functions, all others are asynchronous."""
         for hook in self.hook_names():
             declares = hook.startswith("register_")
             for found in getattr(self._manager.hook, hook).get_hookimpls():
@@ -147,7 +169,7 @@ def _from_entry_point(name: str, point: EntryPoint) -> Plugin:
     version = point.dist.version if point.dist is not None else "?"
     try:
         return Plugin(name, point.load()(), version, point.module.split(".")[0])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StartError(f"The plugin {name!r} ({point.value}) cannot be loaded: {error!r}") from error
 
 
@@ -167,5 +189,5 @@ def _from_folder(name: str, path: Path) -> Plugin:
     try:
         spec.loader.exec_module(module)
         return Plugin(name, module.Plugin(), getattr(module, "__version__", "?"), module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StartError(f"The plugin {name!r} at {path} cannot be loaded: {error!r}") from error

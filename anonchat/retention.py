@@ -126,9 +126,9 @@ class Retention:
     async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
         """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted."""
         counts: dict[str, int] = {}
-        answers = await self._dispatcher.enrich("purge_room", room_id=room_id)
+        answers = await self._dispatcher.enrich("purge_room", room_id=room_id, fits=_is_tally)
         for plugin, answer in answers.items():
-            counts |= {f"{plugin}.{category}": int(count) for category, count in answer.items()}
+            counts |= {f"{plugin}.{category}": count for category, count in answer.items()}
         counts |= await self._journal.read(lambda tx: self._count(tx, room_id))
         while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62)):
             pass
@@ -206,3 +206,8 @@ def warnings(duration: int) -> Sequence[int]:
     """When a room of that duration is warned, in milliseconds before its end: 10 and 1 minute, or a tenth if short."""
     usual = [seconds * 1_000 for seconds in WARNINGS_SECONDS if seconds * 2_000 < duration]
     return usual or [duration // 10]
+
+
+def _is_tally(answer: Mapping[object, object]) -> bool:
+    """Whether a plugin's answer can stand in the report of a deletion: category -> count."""
+    return all(isinstance(category, str) and type(count) is int for category, count in answer.items())

@@ -16,15 +16,15 @@ from anonchat.metrics import Metrics
 log = structlog.get_logger("anonchat.watchdog")
 
 BEAT_SECONDS = 0.25
-BLOCKED_SECONDS = 1.0
 
 
 class Watchdog:
     """Looks every quarter of a second whether the event loop has taken its turn."""
 
-    def __init__(self, metrics: Metrics, packages: Mapping[str, str]) -> None:
+    def __init__(self, metrics: Metrics, packages: Mapping[str, str], blocked_seconds: float) -> None:
         self._metrics = metrics
         self._packages = packages
+        self._blocked_seconds = blocked_seconds
         self._stopped = threading.Event()
         self._beat = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
@@ -53,7 +53,7 @@ class Watchdog:
         told = 0.0
         while not self._stopped.wait(BEAT_SECONDS):
             beat = self._beat
-            if time.monotonic() - beat > BLOCKED_SECONDS and beat != told:
+            if time.monotonic() - beat > self._blocked_seconds and beat != told:
                 told = beat
                 self._tell(sys._current_frames().get(loop_thread))
 
@@ -67,4 +67,4 @@ class Watchdog:
                 break
             frame = frame.f_back
         self._metrics.loop_blocked.labels(culprit).inc()
-        log.error("the event loop is blocked", by=culprit, where=where, seconds=BLOCKED_SECONDS)
+        log.error("the event loop is blocked", by=culprit, where=where, seconds=self._blocked_seconds)

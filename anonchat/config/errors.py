@@ -8,6 +8,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from anonchat.errors import StartError
+
 from .settings import TABLES, setting_fields
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -16,7 +18,7 @@ Keys = tuple[str | int, ...]
 Problem = tuple[str, str]
 
 
-class ConfigError(Exception):
+class ConfigError(StartError):
     """A configuration no server may start with.
 
     ``errors`` holds a ``(path, message)`` for each problem, such as ``("limits.text_length", "must be a whole ...")``;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ import structlog
 from marshmallow import Schema, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
+from anonchat.budgets import PluginFailed, bounded
 from anonchat.declarations import Answer, Request, Route
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError, StartError
@@ -28,7 +28,6 @@ from anonchat.sessions import Sessions
 
 log = structlog.get_logger("anonchat.http")
 
-ROUTE_SECONDS = 30.0
 PREFLIGHT_SECONDS = 600
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
@@ -151,8 +150,9 @@ class ApiHandler(PlainHandler):
         base_url = self.counter.door.base_url(self.request)
         request = Request(dict(self.path_kwargs), query, body, network, base_url, session, operator)
         try:
-            async with asyncio.timeout(ROUTE_SECONDS):
-                answer = await route.handler(request)
+            answer = await bounded(self.counter.dispatcher.budgets.handler_seconds, route.handler, request)
+            if not isinstance(answer, Answer):
+                raise PluginFailed(f"answered with {type(answer).__name__} instead of Answer")
         except ChatError:
             raise
         except Exception as error:

@@ -1,20 +1,29 @@
-"""For authors of plugins and backends: a real server in a test, a clock that can be set, a process to be killed.
+"""For authors of plugins and backends: a real server in a test, people who use it, a clock that can be set.
+
+`anonchat.testing.people` has the people, `anonchat.testing.clocks` the clock, `anonchat.testing.processes` a server in
+a process of its own that can be killed. Nothing here needs more than pytest.
 
 Importing this module is cheap; pytest loads it in every run in which anonchat is installed.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
     from anonchat.app import Server
+    from anonchat.budgets import Budgets
     from anonchat.clock import Clock
     from anonchat.config import Settings
+
+Arguments = ParamSpec("Arguments")
+TEST_SECONDS = 60.0
 
 # Tests act faster than people: without this each of them would have to wait.
 UNLIMITED = {
@@ -52,13 +61,33 @@ def settings_in(folder: Path, **tables: Mapping[str, Any]) -> Settings:
 
 
 @asynccontextmanager
-async def running_server(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Server]:
-    """A server in this process and event loop, on a real socket; stopped at the end."""
+async def running_server(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    plugins: Mapping[str, object] | None = None,
+    budgets: Budgets | None = None,
+) -> AsyncIterator[Server]:
+    """A server in this process and event loop, on a real socket; stopped at the end.
+
+    `plugins` are plugin objects by name, which need not be installed: ``running_server(settings, plugins={"dice": Dice()})``.
+    `budgets` are what each of them may take. Raises `StartError`.
+    """
     from anonchat.app import Server
 
-    server = Server(settings, clock)
+    server = Server(settings, clock, plugins=plugins, budgets=budgets)
     await server.start()
     try:
         yield server
     finally:
         await server.stop()
+
+
+def asynchronous(test: Callable[Arguments, Coroutine[Any, Any, None]]) -> Callable[Arguments, None]:
+    """Decorate an ``async def test_...`` so that plain pytest runs it, in an event loop of its own, for a minute at most."""
+
+    @functools.wraps(test)
+    def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*arguments, **named), TEST_SECONDS))
+
+    return run

@@ -1,0 +1,65 @@
+"""How much a plugin may take, and the one way in which its code is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from anonchat.errors import ChatError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Bounds for each plugin; all times in seconds. A test gives smaller ones to be quick."""
+
+    guard_seconds: float = 1.0
+    """One call of a guard or a filter."""
+
+    observer_seconds: float = 5.0
+    """One call of an observer or an enricher."""
+
+    handler_seconds: float = 30.0
+    """One call of the handler of a client event or a route."""
+
+    life_seconds: float = 30.0
+    """`setup` and `startup`, each."""
+
+    shutdown_seconds: float = 5.0
+    """`shutdown`; beside it, working off what observers wait for, and the end of cancelled tasks."""
+
+    blocked_seconds: float = 1.0
+    """The event loop without a turn, before the watchdog names who blocks it."""
+
+    observations: int = 10_000
+    """Observations that may wait for a plugin before new ones are dropped and counted."""
+
+    failures: int = 20
+    """Failed observations in a row after which a plugin's observers are no longer called."""
+
+
+class PluginFailed(Exception):
+    """What a plugin's code did wrong; its cause, where there is one, is what it raised."""
+
+
+async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T:
+    """Await `function(...)` for at most `seconds`.
+
+    A `ChatError` passes, and so does the cancellation of the caller. Whatever else goes wrong becomes `PluginFailed`:
+    also `SystemExit`, which would end the server, and a cancellation that nobody asked for, which would end the caller.
+    """
+    try:
+        async with asyncio.timeout(seconds) as budget:
+            return await function(*arguments, **named)
+    except ChatError:
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise PluginFailed("cancelled by itself") from error
+    except (Exception, SystemExit) as error:
+        raise PluginFailed(f"took longer than {seconds:g} s" if budget.expired() else repr(error)) from error
