@@ -1,0 +1,25 @@
+"""The plugin's table and its statements, built once. A row dies with its message, at the latest with its room."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text, bindparam, delete, func, select
+
+from anonchat import insert_or_ignore
+
+metadata = MetaData()
+
+rolls = Table(
+    "dice_rolls",
+    metadata,
+    Column("message_id", Text, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("room_id", Text, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("dice", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Index("dice_rolls_room", "room_id"),
+)
+
+INSERT_ROLL = insert_or_ignore(rolls, rolls.c.message_id)
+DELETE_ROLL = delete(rolls).where(rolls.c.message_id == bindparam("message"))
+COUNT_ROLLS = select(func.count().label("rolls"), func.coalesce(func.sum(rolls.c.dice), 0).label("dice")).where(
+    rolls.c.room_id == bindparam("room")
+)
