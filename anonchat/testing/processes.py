@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from anonchat.testing import UNLIMITED
+
 _ADDRESS = re.compile(r"http://\S+:(\d+)")
+
+
+def environment(**tables: Mapping[str, object]) -> dict[str, str]:
+    """Variables of a server without limits and plugins; each keyword is a table: ``environment(limits={...})``."""
+    defaults: dict[str, Mapping[str, object]] = {"limits": UNLIMITED, "plugins": {"enabled": []}}
+    return {
+        f"ANONCHAT_{table.upper()}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for table in {*defaults, *tables}
+        for name, value in {**defaults.get(table, {}), **tables.get(table, {})}.items()
+    }
 
 
 class ServerProcess:
