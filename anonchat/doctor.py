@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from anonchat.app import BACKLOG, migrations_of
+from anonchat.app import BACKLOG
+from anonchat.backends import migrations_of
 from anonchat.commands.rest import Unreachable, call, local_address
 from anonchat.config import Settings
 from anonchat.errors import StartError

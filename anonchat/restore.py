@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from anonchat.app import Server
 from anonchat.config import Settings
 from anonchat.config.settings import StorageSettings
+from anonchat.epoch import renew_epoch
 from anonchat.errors import StartError
 from anonchat.maintenance import Maintenance, maintenance_of
+from anonchat.node import Node
 from anonchat.tables import ended_rooms, messages, rooms, sessions
 
 REMEMBERED = 100_000  # rooms that ended last, which a restore does not bring back
@@ -34,15 +35,15 @@ async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[st
     maintenance = maintenance_of(settings.storage.database)
     ended = _ended_rooms(maintenance)
     with maintenance.restoring(backup, keep=keep) as url:
-        server = Server(replace(settings, storage=StorageSettings(database=url)))
-        await server.open()
+        node = Node(replace(settings, storage=StorageSettings(database=url)))
+        await node.open()
         try:
-            await server.renew_epoch()
-            before = await _count(server)
-            await _remove_what_is_over(server, ended)
-            after = await _count(server)
+            await renew_epoch(node.journal)
+            before = await _count(node)
+            await _remove_what_is_over(node, ended)
+            after = await _count(node)
         finally:
-            await server.close()
+            await node.close()
     return {name: before[name] - after[name] for name in before}
 
 
@@ -56,23 +57,23 @@ def _ended_rooms(maintenance: Maintenance) -> Mapping[str, str]:
         return {}
 
 
-async def _count(server: Server) -> Mapping[str, int]:
+async def _count(node: Node) -> Mapping[str, int]:
     found = {}
     for name, statement in _COUNTS.items():
-        row = await server.journal.fetch_one(statement)
+        row = await node.journal.fetch_one(statement)
         found[name] = int(row[0]) if row else 0
     return found
 
 
-async def _remove_what_is_over(server: Server, ended: Mapping[str, str]) -> None:
-    for row in await server.journal.fetch_all(select(rooms.c.id)):
+async def _remove_what_is_over(node: Node, ended: Mapping[str, str]) -> None:
+    for row in await node.journal.fetch_all(select(rooms.c.id)):
         if row["id"] in ended:
-            await server.retention.end(row["id"], ended[row["id"]])
-    while await server.retention.expire():
+            await node.retention.end(row["id"], ended[row["id"]])
+    while await node.retention.expire():
         pass
-    while await server.retention.purge():
+    while await node.retention.purge():
         pass
-    while (await server.retention.run())[0]:
+    while (await node.retention.run())[0]:
         pass
-    while await server.sessions.expire():
+    while await node.sessions.expire():
         pass

@@ -55,7 +55,7 @@ def new(plugin: str, message: str, config: Path | None) -> None:
 
 
 def _migrations(plugins: object) -> Migrations:
-    from anonchat.app import migrations_of
+    from anonchat.backends import migrations_of
     from anonchat.plugins import Plugins
 
     assert isinstance(plugins, Plugins)

@@ -1,0 +1,29 @@
+"""The database's epoch: positions of clients count only within one."""
+
+from __future__ import annotations
+
+import secrets
+
+from anonchat.journal import Journal, Transaction
+from anonchat.store.events import SELECT_META, UPSERT_META
+
+
+async def stored_epoch(journal: Journal) -> str:
+    """The epoch, made at the first start."""
+
+    async def work(tx: Transaction) -> str:
+        row = await tx.fetch_one(SELECT_META, {"name": "epoch"})
+        return str(row["value"]) if row is not None else await _renew(tx)
+
+    return await journal.transaction(work)
+
+
+async def renew_epoch(journal: Journal) -> str:
+    """Have all clients that come back start over: what they have seen may not be what is stored."""
+    return await journal.transaction(_renew)
+
+
+async def _renew(tx: Transaction) -> str:
+    fresh = secrets.token_hex(8)
+    await tx.execute(UPSERT_META, {"key": "epoch", "value": fresh})
+    return fresh

@@ -1,0 +1,204 @@
+"""One node without its doors: storage, plugins and services, wired to each other. Nothing is served and no job runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from anonchat.backends import migrations_of, open_backend, tables_of_rooms
+from anonchat.budgets import Budgets
+from anonchat.clock import Clock
+from anonchat.config import Settings
+from anonchat.context import PluginContext, PluginLimits, PluginRooms, PluginSessions, logger_of
+from anonchat.core_events import CoreEvents
+from anonchat.declarations import Job
+from anonchat.declared import options_of
+from anonchat.dispatch import Dispatcher
+from anonchat.epoch import stored_epoch
+from anonchat.errors import StartError
+from anonchat.events import CORE, Events
+from anonchat.hub import Hub
+from anonchat.jobs import Jobs
+from anonchat.journal import Journal
+from anonchat.limits import Limits
+from anonchat.messages import Messages
+from anonchat.metrics import Metrics
+from anonchat.migrate.revisions import MigrationError
+from anonchat.models import Event
+from anonchat.plugins import bundled, load
+from anonchat.presence import Presence
+from anonchat.relay import Relay
+from anonchat.retention import Retention
+from anonchat.rooms import Rooms
+from anonchat.sessions import Sessions
+from anonchat.storage import Bus, Database, Ephemeral
+from anonchat.welcome import Welcome
+from anonchat.writer import Writer
+
+log = structlog.get_logger("anonchat.server")
+
+PRESENCE_SECONDS = 0.5
+
+
+class Node:
+    """`open`, then `close`. Two nodes in one process share nothing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        plugins: Mapping[str, object] | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:
+        """`plugins` are objects that run beside the enabled ones, by name. Raises `StartError`."""
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.metrics = Metrics()
+        self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir, plugins)
+        self.budgets = budgets or Budgets()
+        self.dispatcher = Dispatcher(self.plugins, self.metrics, self.budgets)
+        self._options = options_of(
+            self.plugins.names, dict(self.plugins.declared("register_config_schema")), settings.plugins.options
+        )
+        self._contexts: list[PluginContext] = []
+        self._told_overdue = False
+        self._open_storage()
+        self._build_services()
+
+    # --- building
+
+    def _open_storage(self) -> None:
+        storage = self.settings.storage
+        self.database: Database = open_backend("database", storage.database, self.clock)
+        self.bus: Bus = open_backend("bus", storage.bus, self.clock)
+        self.ephemeral: Ephemeral = open_backend("ephemeral", storage.ephemeral, self.clock)
+        self.journal = Journal(self.database, self.clock)
+
+    def _build_services(self) -> None:
+        settings, limits = self.settings, self.settings.limits
+        self.hub = Hub()
+        self.relay = Relay(
+            self.journal, self.bus, self.hub, self.metrics,
+            page=settings.rooms.history_page, replay=settings.rooms.replay_events,
+        )  # fmt: skip
+        self.journal.publish_to(self.relay.committed)
+        self.limits = Limits(limits, self.ephemeral, self.dispatcher)
+        self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
+        self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
+        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
+        self.writer = Writer(self.journal, self.dispatcher, self.metrics, self.clock)
+        self.messages = Messages(
+            self.journal, self.writer, self.dispatcher, self.limits, self.clock,
+            text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
+        )  # fmt: skip
+        self.retention = Retention(
+            self.journal, self.database, self.dispatcher, self.metrics, self.clock, settings.rooms,
+            self.hub, self.presence, tables_of_rooms(self.plugins),
+        )  # fmt: skip
+        self.relay.listen(self._delivered)
+        self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
+        self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
+
+    def _delivered(self, event: Event) -> None:
+        """Called for each event that this node delivers."""
+        if event.name == "room_ended":
+            self.retention.ended(event)
+        elif event.name != "message":
+            self.dispatcher.observe("event_saved", event=event)
+
+    # --- opening
+
+    async def open(self) -> None:
+        """Open the storage and set up the plugins; nothing is served and no job runs. Raises `StartError`."""
+        try:
+            await self.database.start(migrations_of(self.plugins))
+            await self.bus.start(self.relay.received)
+            await self.ephemeral.start()
+            await self._start_plugins()
+        except BaseException as error:
+            await self._close_plugins()
+            await self._close_storage()
+            if isinstance(error, MigrationError):
+                raise StartError(str(error)) from error
+            raise
+
+    async def _start_plugins(self) -> None:
+        self.epoch = await stored_epoch(self.journal)
+        self.welcome = Welcome(
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub,
+            most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
+        )  # fmt: skip
+        core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
+        self.events.declare(CORE, core.client_events(), core.server_events())
+        for plugin, event in self.plugins.declared("register_server_events"):
+            self.events.declare(plugin, server=[event])
+        for plugin, client_event in self.plugins.declared("register_client_events"):
+            self.events.declare(plugin, client=[client_event])
+        contexts = {name: self._context(name) for name in self.plugins.names}
+        self._contexts = list(contexts.values())
+        await self.dispatcher.life("setup", lambda plugin: {"ctx": contexts[plugin]})
+        self._add_jobs()
+        await self.dispatcher.life("startup")
+
+    def _context(self, name: str) -> PluginContext:
+        metrics = {
+            metric.name: self.metrics.of_plugin(name, metric)
+            for plugin, metric in self.plugins.declared("register_metrics")
+            if plugin == name
+        }
+        rooms = PluginRooms(name, self.events, self.rooms, self.relay, self.hub, self.retention)
+        return PluginContext(
+            name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
+            PluginSessions(self.sessions, self.presence), self.ephemeral, PluginLimits(name, self.limits), metrics, set(),
+        )  # fmt: skip
+
+    def _add_jobs(self) -> None:
+        sessions = self.settings.sessions
+        touch = max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
+        self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
+        self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
+        self.jobs.add(Job("touch", touch, lambda: self.sessions.touch(everybody=True)), everywhere=True)
+        self.jobs.add(Job("rooms", 1.0, self.retention.expire))
+        self.jobs.add(Job("purge", 30.0, self.retention.purge))
+        self.jobs.add(Job("held", 1.0, self.messages.release_due))
+        self.jobs.add(Job("sessions", 60.0, self.sessions.expire))
+        self.jobs.add(Job("retention", self.settings.retention.interval_seconds, self.retention.run))
+        for plugin, job in self.plugins.declared("register_jobs"):
+            self.jobs.add(Job(f"{plugin}.{job.name}", job.seconds, job.run))
+
+    def is_retention_overdue(self) -> bool:
+        """Whether what should be deleted may still be there. Told in the log once, in health and metrics all the while."""
+        overdue = self.jobs.is_overdue("retention", self.settings.retention.overdue_seconds)
+        if overdue and not self._told_overdue:
+            log.error("retention is overdue: messages that should be deleted may still be there")
+        self._told_overdue = overdue
+        self.metrics.retention_overdue.set(overdue)
+        return overdue
+
+    async def _tick(self) -> None:
+        self.is_retention_overdue()
+        self.presence.tick()
+        await self.sessions.touch()
+
+    # --- closing
+
+    async def close(self) -> None:
+        """The opposite of `open`."""
+        await self.dispatcher.settle()
+        await self.sessions.touch()
+        await self._close_plugins()
+        await self._close_storage()
+
+    async def _close_plugins(self) -> None:
+        """Shut down those that were set up, and cancel what they have running."""
+        contexts, self._contexts = self._contexts, []
+        if contexts:
+            await self.dispatcher.life("shutdown", reverse=True)
+            await asyncio.gather(*(context.stop(self.budgets.shutdown_seconds) for context in contexts))
+
+    async def _close_storage(self) -> None:
+        for part in (self.bus, self.ephemeral, self.database):
+            await part.close()
