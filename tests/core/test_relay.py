@@ -44,6 +44,9 @@ class Recorder:
     def close(self, code: int, reason: str = "") -> None:
         self.closed = True
 
+    async def finish(self) -> None:
+        return None
+
     def update(self, session: Session) -> None:
         self.session = session
 
