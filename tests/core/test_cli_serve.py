@@ -88,6 +88,15 @@ def test_a_taken_port_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_taken_port_for_metrics_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = _refused(tmp_path, "--port", "0", ANONCHAT_SERVER__METRICS_PORT=str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "[server] metrics_port chooses another" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "anonchat.db").exists()
+
+
 @pytest.mark.parametrize("url", ["sqlite:///missing/chat.db", "mysql://here/there"])
 def test_a_database_that_cannot_be_opened_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
     done = _refused(tmp_path, "--port", "0", ANONCHAT_STORAGE__DATABASE=url)

@@ -1,0 +1,241 @@
+"""``anonchat backup`` and ``anonchat restore`` with real files."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from anonchat.app import Server
+from anonchat.cli import main
+from anonchat.models import Receipt
+from anonchat.rooms import NewRoom
+from anonchat.sessions import Applicant
+from anonchat.testing import settings_in
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.processes import ServerProcess
+
+MARKER = "zebra-crossing"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of the commands, in which `anonchat.db` is the database."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def _say(folder: Path, *titles: str, age_seconds: float = 0, end: bool = False) -> list[str]:
+    """In each of some new rooms somebody says the marker; the ids of the rooms. With `end` they end after that."""
+
+    async def work() -> list[str]:
+        clock = SettableClock(round(time.time() * 1_000 - age_seconds * 1_000))
+        server = Server(settings_in(folder), clock)
+        await server.open()
+        try:
+            return [await _say_in(server, title, end) for title in titles]
+        finally:
+            await server.close()
+
+    return asyncio.run(work())
+
+
+async def _say_in(server: Server, title: str, end: bool) -> str:
+    created = await server.rooms.create(NewRoom(title))
+    applicant = Applicant("Alice", "participant", "network", None, None, None)
+    session, _ = await server.sessions.join(created.room, applicant, created.invite_token)
+    sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    data = {"text": f"{MARKER} {title}", "client_msg_id": "1", "reply_to_id": None}
+    await server.messages.send(session, data, sent.set_result)
+    assert isinstance(await sent, Receipt)
+    if end:
+        await server.retention.end(created.room.id, "ended")
+    return created.room.id
+
+
+def _texts(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {content for (content,) in connection.execute("SELECT content FROM messages")}
+
+
+def _epoch(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
+
+
+def test_a_backup_of_a_running_server(folder: Path) -> None:
+    _say(folder, "Lunch")
+    with ServerProcess(folder):
+        done = _run("backup", "copy.db")
+    assert done.exit_code == 0, done.output
+    copy = folder / "copy.db"
+    assert len(_texts(copy)) == 1
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_backup_never_overwrites_by_accident(folder: Path) -> None:
+    _say(folder, "Lunch")
+    (folder / "copy.db").write_text("precious")
+    done = _run("backup", "copy.db")
+    assert (done.exit_code, "--force" in done.output) == (1, True)
+    assert (folder / "copy.db").read_text() == "precious"
+    assert _run("backup", "copy.db", "--force").exit_code == 0
+    assert len(_texts(folder / "copy.db")) == 1
+
+
+@pytest.mark.parametrize("target", ["missing/copy.db", "copy.db"])
+def test_a_backup_that_fails_leaves_nothing(folder: Path, target: str) -> None:
+    if target == "missing/copy.db":
+        _say(folder, "Lunch")
+    done = _run("backup", target)
+    assert (done.exit_code, done.output[:10]) == (1, "anonchat: ")
+    assert {path.name for path in folder.iterdir() if not path.name.startswith("anonchat.db")} == set()
+
+
+def test_what_was_deleted_is_not_in_a_backup(folder: Path) -> None:
+    _say(folder, "Lunch")
+    path = folder / "anonchat.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("DELETE FROM messages")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert MARKER.encode() in path.read_bytes(), "the free space of the database must hold it, or this proves nothing"
+    assert _run("backup", "copy.db").exit_code == 0
+    assert MARKER.encode() not in (folder / "copy.db").read_bytes()
+
+
+def test_restore_brings_back_and_keeps_the_replaced_database(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    _say(folder, "Supper")
+    epoch = _epoch(folder / "anonchat.db")
+    done = _run("restore", "copy.db")
+    assert done.exit_code == 0, done.output
+    assert len(_texts(folder / "anonchat.db")) == 1
+    assert len(_texts(folder / "anonchat.db.before-restore")) == 2
+    assert _epoch(folder / "anonchat.db") != epoch
+    assert (folder / "anonchat.db").stat().st_mode & 0o777 == 0o600
+    again = _run("restore", "copy.db")
+    assert (again.exit_code, "before-restore" in again.output) == (1, True)
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_restore_with_force_keeps_nothing(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    assert _run("restore", "copy.db", "--force").exit_code == 0
+    assert not list(folder.glob("*.before-restore*"))
+
+
+def test_restore_to_an_empty_place_serves_at_once(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    (folder / "anonchat.db").unlink()
+    assert _run("restore", "copy.db").exit_code == 0
+    with ServerProcess(folder) as server:
+        assert server.stop() == 0
+    assert len(_texts(folder / "anonchat.db")) == 1
+
+
+def test_restore_removes_what_is_over_before_anybody_can_see_it(folder: Path) -> None:
+    (ended,) = _say(folder, "Ended later")
+    _say(folder, "Long over", age_seconds=90_000)
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    assert len(_texts(folder / "copy.db")) == 3
+    _end(folder, ended)
+    done = _run("restore", "copy.db", "--force")
+    assert done.exit_code == 0, done.output
+    assert "rooms removed because their time has passed: 2" in done.output
+    (text,) = _texts(folder / "anonchat.db")
+    assert "Lunch" in text
+    database = b"".join(path.read_bytes() for path in folder.glob("anonchat.db*"))
+    assert b"Lunch" in database
+    assert b"Long over" not in database
+    assert b"Ended later" not in database
+
+
+def _end(folder: Path, room: str) -> None:
+    async def work() -> None:
+        server = Server(settings_in(folder))
+        await server.open()
+        await server.retention.end(room, "ended")
+        await server.close()
+
+    asyncio.run(work())
+
+
+def test_restore_refuses_beside_a_running_server(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    with ServerProcess(folder):
+        done = _run("restore", "copy.db")
+    assert (done.exit_code, "running" in done.output) == (1, True)
+
+
+def _spoilt(folder: Path) -> Iterator[Path]:
+    foreign = folder / "foreign.db"
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE birds (name TEXT)")
+    yield foreign
+    text = folder / "letter.txt"
+    text.write_text("Dear Alice, this is not a database at all.\n" * 20)
+    yield text
+    cut = folder / "cut.db"
+    cut.write_bytes((folder / "copy.db").read_bytes()[:-8_192])
+    yield cut
+    yield folder / "missing.db"
+
+
+def test_restore_refuses_what_is_no_backup_and_changes_nothing(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    before = (folder / "anonchat.db").read_bytes()
+    for backup in _spoilt(folder):
+        done = _run("restore", str(backup))
+        assert (done.exit_code, done.output[:10]) == (1, "anonchat: "), backup
+        assert (folder / "anonchat.db").read_bytes() == before
+        assert not list(folder.glob("*.before-restore"))
+
+
+def test_restore_takes_the_place_of_a_damaged_database(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    (folder / "anonchat.db").write_bytes(b"broken" * 1_000)
+    (folder / "anonchat.db-wal").write_bytes(b"broken" * 1_000)
+    assert _run("restore", "copy.db").exit_code == 0
+    assert len(_texts(folder / "anonchat.db")) == 1
+    assert (folder / "anonchat.db.before-restore").read_bytes().startswith(b"broken")
+
+
+def test_a_newer_backup_is_refused(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    with closing(sqlite3.connect(folder / "copy.db")) as connection:
+        connection.execute("UPDATE schema_version_core SET version_num = 'core_9999'")
+        connection.commit()
+    done = _run("restore", "copy.db")
+    assert (done.exit_code, "newer" in done.output) == (1, True)
+    assert not list(folder.glob("*.before-restore"))
+
+
+def test_settings_decide_where_the_database_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = folder / "other"
+    other.mkdir()
+    _say(other, "Lunch")
+    settings = settings_in(other)
+    monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", settings.storage.database)
+    assert _run("backup", "copy.db").exit_code == 0
+    assert len(_texts(folder / "copy.db")) == 1

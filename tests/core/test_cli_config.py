@@ -1,0 +1,133 @@
+"""``anonchat config``, ``anonchat plugins``, and the commands of plugins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from anonchat.cli import COMMANDS, main
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+SECRET = "a-secret-of-the-operator"
+DICE = """
+import click
+from marshmallow import Schema, fields
+from anonchat import hookimpl
+
+__version__ = "1.2.3"
+
+class Options(Schema):
+    sides = fields.Integer(load_default=6)
+
+class Plugin:
+    @hookimpl
+    def register_config_schema(self):
+        return Options
+
+    @hookimpl
+    def register_commands(self):
+        return [click.Command("throw", callback=lambda: click.echo("four"))]
+
+    @hookimpl
+    async def message_saved(self, message):
+        pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a plugin that works and one that does not."""
+    (tmp_path / "dice.py").write_text(DICE)
+    (tmp_path / "broken.py").write_text("import a_module_that_is_not_there\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _configure(folder: Path, *enabled: str, more: str = "") -> None:
+    names = ", ".join(f'"{name}"' for name in enabled)
+    (folder / "anonchat.toml").write_text(f'[plugins]\nenabled = [{names}]\nplugins_dir = "{folder}"\n{more}')
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_check_prints_what_is_in_effect_without_secrets(folder: Path) -> None:
+    _configure(folder, "dice", more=f'[plugins.dice]\nsides = 20\n[server]\noperator_token = "{SECRET}"\nport = 8000\n')
+    done = _run("config", "check")
+    assert done.exit_code == 0, done.output
+    assert SECRET not in done.output
+    settings = tomllib.loads(done.stdout)
+    assert settings["server"]["port"] == 8000
+    assert settings["server"]["operator_token"] == "***"
+    assert settings["server"]["public_url"] == "off"
+    assert settings["plugins"]["dice"] == {"sides": 20}
+
+
+def test_check_warns_of_doubts(folder: Path) -> None:
+    (folder / "anonchat.toml").write_text('[server]\nhost = "0.0.0.0"\n')
+    done = _run("config", "check")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("warning: server.host is 0.0.0.0")
+
+
+def test_check_names_every_error(folder: Path) -> None:
+    (folder / "anonchat.toml").write_text('[server]\nport = "x"\n[rooms]\ncreate = "nobody"\n')
+    done = _run("config", "check")
+    assert done.exit_code == 1
+    assert "server.port" in done.stderr
+    assert "rooms.create" in done.stderr
+
+
+def test_check_looks_at_the_options_of_plugins(folder: Path) -> None:
+    _configure(folder, "dice", more='[plugins.dice]\nsides = "many"\n')
+    done = _run("config", "check")
+    assert (done.exit_code, "plugins.dice.sides" in done.stderr) == (1, True)
+
+
+def test_example_is_the_file_of_the_project() -> None:
+    assert _run("config", "example").output == EXAMPLE.read_text("utf-8")
+
+
+def test_plugins_tells_each_state(folder: Path) -> None:
+    _configure(folder, "dice", "broken", "absent")
+    done = _run("plugins")
+    assert done.exit_code == 1
+    assert "dice: enabled" in done.output
+    assert "1.2.3" in done.output
+    assert "hooks: message_saved, register_commands, register_config_schema" in done.output
+    assert "broken: broken." in done.output
+    assert "a_module_that_is_not_there" in done.output
+    assert "absent: broken." in done.output
+
+
+def test_commands_of_a_plugin(folder: Path) -> None:
+    _configure(folder, "dice")
+    assert _run("dice", "throw").output == "four\n"
+    assert "dice" in _run("--help").output
+    assert _run("birds").exit_code == 2
+
+
+def test_help_works_with_a_broken_plugin_and_a_broken_configuration(folder: Path) -> None:
+    _configure(folder, "broken", "dice")
+    assert _run("--help").exit_code == 0
+    (folder / "anonchat.toml").write_text("nonsense")
+    done = _run("--help")
+    assert done.exit_code == 0
+    assert all(f"  {name}" in done.output for name in COMMANDS)
+
+
+def test_the_version_needs_none_of_the_server() -> None:
+    code = (
+        "import sys; from anonchat.cli import main; main(['--version'], standalone_mode=False);"
+        "print(*{'tornado', 'sqlalchemy', 'marshmallow', 'alembic', 'structlog'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    version, loaded = done.stdout.splitlines()
+    assert version.startswith("anonchat")
+    assert loaded == ""

@@ -1,0 +1,88 @@
+"""``anonchat migrate`` with real files."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from anonchat.cli import main
+from anonchat.testing.processes import ServerProcess
+
+PLUGIN = """
+from pathlib import Path
+import sqlalchemy
+from anonchat import Tables, hookimpl
+
+class Plugin:
+    @hookimpl
+    def register_tables(self):
+        return Tables(sqlalchemy.MetaData(), Path(__file__).parent / "migrations")
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a plugin that has no revision yet."""
+    (tmp_path / "dice" / "migrations").mkdir(parents=True)
+    (tmp_path / "dice" / "__init__.py").write_text(PLUGIN)
+    (tmp_path / "anonchat.toml").write_text(f'[plugins]\nenabled = ["dice"]\nplugins_dir = "{tmp_path}"\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["migrate", *arguments])
+
+
+def _tables(folder: Path) -> set[str]:
+    with closing(sqlite3.connect(folder / "anonchat.db")) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_forward_back_and_forward_again(folder: Path) -> None:
+    assert "applied core_0001" in _run().output
+    assert "rooms" in _tables(folder)
+    assert _run().output == "Nothing to do.\n"
+    assert "core: core_0001, up to date" in _run("--status").output
+    assert "undone core_0001" in _run("--to", "base", "--owner", "core").output
+    assert "rooms" not in _tables(folder)
+    assert "core: base, 1 pending: core_0001" in _run("--status").output
+    assert "applied core_0001" in _run("--to", "core_0001").output
+    assert "rooms" in _tables(folder)
+
+
+def test_an_author_drafts_a_revision(folder: Path) -> None:
+    done = _run("new", "dice", "Add throws")
+    assert done.exit_code == 0, done.output
+    path = folder / "dice" / "migrations" / "0001_add_throws.py"
+    assert done.output == f"{path}\n"
+    assert 'revision = "dice_0001"' in path.read_text()
+    assert "applied dice_0001: Add throws." in _run().output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--status",), "There is no database"),
+        (("--to", "birds_0001"), "'birds' owns no tables here. With tables: core, dice"),
+        (("--to", "base"), "Name one with --owner"),
+        (("--to", "core_0077"), "newer version"),
+        (("new", "birds", "Sing"), "no such plugin is installed"),
+        (("new", "dice", "?!"), "cannot name a file"),
+    ],
+)
+def test_refusals_are_sentences(arguments: tuple[str, ...], said: str) -> None:
+    done = _run(*arguments)
+    assert (done.exit_code, done.output[:10]) == (1, "anonchat: ")
+    assert said in done.output
+
+
+def test_nothing_is_changed_beside_a_running_server(folder: Path) -> None:
+    with ServerProcess(folder):
+        done = _run("--to", "base", "--owner", "core")
+        assert (done.exit_code, "running" in done.output) == (1, True)
+        assert "core: core_0001, up to date" in _run("--status").output

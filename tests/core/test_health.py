@@ -1,0 +1,87 @@
+"""Routes about the server itself: health, metrics, privacy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+
+from anonchat.app import Server
+from anonchat.testing import running_server, settings_in
+
+TOKEN = "the-token-of-the-operator"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server with an operator and a port for metrics."""
+    settings = settings_in(tmp_path, server={"port": 0, "operator_token": TOKEN, "metrics_port": 0})
+    async with running_server(settings) as running:
+        yield running
+
+
+async def _get(url: str, **headers: str) -> HTTPResponse:
+    return await AsyncHTTPClient().fetch(url, headers=headers, raise_error=False)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_health(server: Server) -> None:
+    answer = await _get(f"{server.url}/health")
+    assert (answer.code, json.loads(answer.body)) == (200, {"status": "ok"})
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_ready_tells_each_dependency(server: Server) -> None:
+    answer = await _get(f"{server.url}/health/ready")
+    state = json.loads(answer.body)
+    assert (answer.code, state["status"], state["dependencies"]) == (200, "ok", {"database": "ok"})
+    assert "unknownProxy" not in state
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_ready_says_what_is_missing(server: Server) -> None:
+    await server.database.close()
+    answer = await _get(f"{server.url}/health/ready")
+    state = json.loads(answer.body)
+    assert (answer.code, state["status"]) == (503, "degraded")
+    assert state["dependencies"]["database"] == "storage_unavailable"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_ready_tells_of_an_unknown_proxy(server: Server) -> None:
+    await _get(f"{server.url}/health", **{"X-Forwarded-For": "203.0.113.9"})
+    assert json.loads((await _get(f"{server.url}/health/ready")).body)["unknownProxy"] is True
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_metrics_are_for_the_operator(server: Server) -> None:
+    assert (await _get(f"{server.url}/metrics")).code == 403
+    assert (await _get(f"{server.url}/metrics", Authorization="Bearer not-that-token")).code == 403
+    answer = await _get(f"{server.url}/metrics", Authorization=f"Bearer {TOKEN}")
+    assert answer.code == 200
+    assert b"anonchat_connections 0.0" in answer.body
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_metrics_have_a_loopback_port_that_serves_nothing_else(server: Server) -> None:
+    url = f"http://127.0.0.1:{server.metrics_port}"
+    answer = await _get(f"{url}/metrics")
+    assert (answer.code, b"anonchat_connections 0.0" in answer.body) == (200, True)
+    for path in ("/", "/health", "/api/rooms", "/ws"):
+        assert (await _get(f"{url}{path}")).code == 404
+    assert (await _get(f"{url}/metrics", Host="rebound.example.org")).code == 421
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, rooms={"purge_grace_seconds": 7_200, "default_retention_seconds": 3_600})
+    async with running_server(settings) as server:
+        answer = await _get(f"{server.url}/privacy")
+    page = answer.body.decode()
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "after 2 hours" in page
+    assert "1 hour" in page
+    assert "Backups" in page
