@@ -16,6 +16,7 @@ class Contract:
     """OpenAPI and AsyncAPI of one server. A field that they do not name is a breach, too, so that none goes undeclared."""
 
     def __init__(self, openapi: Mapping[str, Any], asyncapi: Mapping[str, Any]) -> None:
+        self.paths = tuple(openapi["paths"])
         self._paths = {_pattern(path): operations for path, operations in openapi["paths"].items()}
         self._rest = _closed(openapi["components"]["schemas"])
         self._live = _closed(asyncapi["components"]["schemas"])
