@@ -22,7 +22,7 @@ from anonchat.maintenance import Finding, Maintenance
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
 from anonchat.schemas import EventSchema, Schema, Truth, Whole
-from anonchat.sessions import Applicant
+from anonchat.seats import Applicant
 from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
 

@@ -25,6 +25,8 @@ from anonchat.events import CORE
 from anonchat.http.api import Counter, NotFound, route_table
 from anonchat.http.door import Door
 from anonchat.http.export import ExportRoutes
+from anonchat.http.invites import InviteRoutes
+from anonchat.http.members import MemberRoutes
 from anonchat.http.openapi import Documents
 from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
@@ -156,13 +158,22 @@ class Server(Node):
         return public, [*route_table(metrics, counter), (r".*", NotFound)]
 
     def _routes(self) -> list[tuple[str, Route]]:
-        rooms = RoomRoutes(self.rooms, self.sessions, self.welcome, self.limits, self.clock, self.settings.rooms)
+        rooms = RoomRoutes(self.rooms, self.welcome, self.limits, self.clock, self.settings.rooms)
+        members = MemberRoutes(self.rooms, self.invites, self.seats, self.sessions, self.limits)
+        invites = InviteRoutes(self.rooms, self.invites)
         server = ServerRoutes(
             {"database": self.database.check}, self.metrics, self._state, lambda: self.sockets.draining
         )
         privacy = Privacy(self.settings, self.plugins.names)
         export = ExportRoutes(self.journal, self.rooms, self.dispatcher, self.clock)
-        own = (*rooms.routes(), *export.routes(), *server.routes(), *privacy.routes())
+        own = (
+            *rooms.routes(),
+            *members.routes(),
+            *invites.routes(),
+            *export.routes(),
+            *server.routes(),
+            *privacy.routes(),
+        )
         return [*((CORE, route) for route in own), *self.plugins.declared("register_routes")]
 
     def _state(self) -> Mapping[str, Any]:

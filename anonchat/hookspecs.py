@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anonchat.context import PluginContext
     from anonchat.declarations import ClientEvent, Job, Metric, Route, ServerEvent, Tables, WebAssets
     from anonchat.models import Denied, Draft, Edit, Event, Held, Message, Rejected, Room, Session
-    from anonchat.sessions import Applicant
+    from anonchat.seats import Applicant
 
 PROJECT = "anonchat"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -20,6 +20,7 @@ from anonchat.epoch import stored_epoch
 from anonchat.errors import StartError
 from anonchat.events import CORE, Events
 from anonchat.hub import Hub
+from anonchat.invites import Invites
 from anonchat.jobs import Jobs
 from anonchat.journal import Journal
 from anonchat.limits import Limits
@@ -32,6 +33,7 @@ from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.retention import Retention
 from anonchat.rooms import Rooms
+from anonchat.seats import Seats
 from anonchat.sessions import Sessions
 from anonchat.storage import Bus, Database, Ephemeral
 from anonchat.welcome import Welcome
@@ -88,7 +90,9 @@ class Node:
         self.limits = Limits(limits, self.ephemeral, self.dispatcher)
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
-        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
+        self.invites = Invites(self.journal, self.dispatcher, self.clock)
+        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub)
+        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
         self.writer = Writer(self.journal, self.dispatcher, self.metrics, self.clock)
         self.messages = Messages(
             self.journal, self.writer, self.dispatcher, self.limits, self.clock,
@@ -128,7 +132,7 @@ class Node:
     async def _start_plugins(self) -> None:
         self.epoch = await stored_epoch(self.journal)
         self.welcome = Welcome(
-            self.epoch, self.journal, self.dispatcher, self.rooms, self.sessions, self.presence, self.relay, self.hub,
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence, self.relay, self.hub,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
@@ -160,7 +164,7 @@ class Node:
         touch = max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
         self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
         self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
-        self.jobs.add(Job("touch", touch, lambda: self.sessions.touch(everybody=True)), everywhere=True)
+        self.jobs.add(Job("touch", touch, lambda: self.seats.touch(everybody=True)), everywhere=True)
         self.jobs.add(Job("rooms", 1.0, self.retention.expire))
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
         self.jobs.add(Job("held", 1.0, self.messages.release_due))
@@ -181,14 +185,14 @@ class Node:
     async def _tick(self) -> None:
         self.is_retention_overdue()
         self.presence.tick()
-        await self.sessions.touch()
+        await self.seats.touch()
 
     # --- closing
 
     async def close(self) -> None:
         """The opposite of `open`."""
         await self.dispatcher.settle()
-        await self.sessions.touch()
+        await self.seats.touch()
         await self._close_plugins()
         await self._close_storage()
 

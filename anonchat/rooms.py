@@ -1,8 +1,8 @@
-"""Rooms and their invites: create, describe, close, end."""
+"""Rooms: create, describe, change, close."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,13 @@ from anonchat.clock import Clock
 from anonchat.config.settings import RoomSettings
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
-from anonchat.ids import new_id, new_invite_token, new_token, token_hash
+from anonchat.ids import new_id, new_invite_token, new_token
+from anonchat.invites import invite_row
 from anonchat.journal import Journal, Transaction
-from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room
+from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Room
 from anonchat.schemas import room_wire
 from anonchat.store import rooms as statements
 
-INVITES = 100  # that a room may have, revoked ones included
 SETTINGS_BYTES = 8_192
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
@@ -68,7 +68,7 @@ class Rooms:
         async def work(tx: Transaction) -> None:
             await tx.execute(statements.INSERT_ROOM, _room_row(room))
             for token, role, rank in ((invite, "participant", RANK_PARTICIPANT), (moderator, "moderator", RANK_OWNER)):
-                await tx.execute(statements.INSERT_INVITE, _invite_row(room.id, token, role, rank, now))
+                await tx.execute(statements.INSERT_INVITE, invite_row(room.id, token, role, rank, now))
 
         await self._journal.transaction(work)
         self._dispatcher.observe("room_created", room=room)
@@ -116,52 +116,6 @@ class Rooms:
         wire = room_wire(room, seated, self._plugins)
         del wire["settings"]
         return wire
-
-    # --- invites
-
-    async def check_invite(self, room: Room, token: str) -> Invite:
-        """The invite that `token` opens now. Raises `invalid_invite`."""
-        wanted = {"room": room.id, "token": token_hash(token), "now": self._clock.now()}
-        row = await self._journal.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
-        if row is None:
-            self._dispatcher.observe("authentication_failed", where="rest", code="invalid_invite")
-            raise ChatError("invalid_invite")
-        return statements.invite_of(row)
-
-    async def invite(self, room_id: str, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
-        """Make one more invite; returns it and its token, which is shown once. Raises `conflict` at the hundredth."""
-        now = self._clock.now()
-        token = new_invite_token()
-        rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
-        row = _invite_row(room_id, token, role, rank, now)
-        row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
-
-        async def work(tx: Transaction) -> Invite:
-            await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
-            count = await tx.fetch_one(statements.COUNT_INVITES, {"room": room_id})
-            if count is not None and count[0] >= INVITES:
-                raise ChatError("conflict", f"A room can have {INVITES} invites.")
-            await tx.execute(statements.INSERT_INVITE, row)
-            made = await tx.fetch_one(statements.SELECT_INVITE, {"room": room_id, "invite": row["id"]})
-            assert made is not None
-            return statements.invite_of(made)
-
-        return await self._journal.transaction(work), token
-
-    async def invites(self, room_id: str) -> Sequence[Invite]:
-        """All invites of a room, oldest first."""
-        rows = await self._journal.fetch_all(statements.SELECT_INVITES, {"room": room_id})
-        return [statements.invite_of(row) for row in rows]
-
-    async def revoke(self, room_id: str, invite_id: str) -> None:
-        """Refuse an invite from now on. Raises `not_found`."""
-        change = {"room": room_id, "invite": invite_id, "now": self._clock.now()}
-
-        async def work(tx: Transaction) -> None:
-            if await tx.execute(statements.REVOKE_INVITE, change) == 0:
-                raise ChatError("not_found", "There is no such invite, or it was revoked already.")
-
-        await self._journal.transaction(work)
 
     # --- state
 
@@ -293,19 +247,4 @@ def _room_row(room: Room) -> dict[str, Any]:
         "ended_at": None,
         "end_reason": None,
         "purge_at": None,
-    }
-
-
-def _invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "room_id": room_id,
-        "token_hash": token_hash(token),
-        "role": role,
-        "rank": rank,
-        "created_at": now,
-        "expires_at": None,
-        "max_uses": None,
-        "uses": 0,
-        "revoked_at": None,
     }

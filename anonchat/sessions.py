@@ -1,134 +1,34 @@
-"""Sessions: joining, coming back, leaving; who owns which name and place.
-
-Names and places are decided in the database, by a unique key and a counter, in one transaction.
-"""
+"""Sessions: found by their token, looked at, changed and ended."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from anonchat.clock import Clock
-from anonchat.config.settings import SessionSettings
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
-from anonchat.ids import keyed_hash, new_id, new_token, token_hash
+from anonchat.ids import token_hash
 from anonchat.journal import Journal, Transaction
-from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Role, Room, Session
-from anonchat.names import InvalidName, clean_name, name_key
+from anonchat.models import Role, Session
 from anonchat.presence import Presence
 from anonchat.store import messages as message_statements
-from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
-CHUNK = 200  # rows that one transaction deletes or touches at most
-
-
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """Somebody who wants to join. `device_id` and `fingerprint_hash` are what the client gave; neither is stored."""
-
-    username: str
-    role: Role
-    network: str
-    avatar: str | None = None
-    device_id: str | None = None
-    fingerprint_hash: str | None = None
+CHUNK = 200  # rows that one transaction deletes at most
 
 
 class Sessions:
     """The rules about sessions."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        dispatcher: Dispatcher,
-        clock: Clock,
-        settings: SessionSettings,
-        hub: Hub,
-        presence: Presence,
-    ) -> None:
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock, hub: Hub, presence: Presence) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
-        self._settings = settings
         self._hub = hub
         self._presence = presence
-        self._absent: set[str] = set()
 
-    # --- coming in
-
-    async def join(self, room: Room, applicant: Applicant, invite_token: str) -> tuple[Session, str]:
-        """A new session of the room, and its token.
-
-        The same device under the same name gets its own session back, with one more token. Raises `username_invalid`,
-        `username_taken`, `room_full`, `room_closed`, `invalid_invite`, and whatever a plugin's `check_join` says.
-        """
-        try:
-            username = clean_name(applicant.username)
-        except InvalidName as error:
-            raise ChatError("username_invalid", str(error), errors={"username": [str(error)]}) from error
-        await self._dispatcher.guard("check_join", room=room, applicant=applicant)
-        token = new_token()
-
-        async def work(tx: Transaction) -> tuple[Session, bool]:
-            now = self._clock.now()
-            role, rank = await _use_invite(tx, room.id, invite_token, now)
-            row = self._row(room, applicant, username, role, rank, now)
-            session = await _own_session(tx, row)
-            is_new = session is None
-            if session is None:
-                session = await self._take_seat(tx, room, row, now)
-            token_row = {"token_hash": token_hash(token), "session_id": session.id, "created_at": now}
-            await tx.execute(statements.INSERT_TOKEN, token_row)
-            await tx.execute(statements.PRUNE_TOKENS, {"session": session.id})
-            return session, is_new
-
-        session, is_new = await self._journal.transaction(work)
-        if is_new:
-            self._dispatcher.observe("session_joined", session=session)
-        return session, token
-
-    async def _take_seat(self, tx: Transaction, room: Room, row: dict[str, Any], now: int) -> Session:
-        locked = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room.id})
-        if locked is None or locked["ended_at"] is not None:
-            raise ChatError("room_ended")
-        if not locked["is_open"] and row["rank"] == RANK_PARTICIPANT:
-            raise ChatError("room_closed")
-        await _claim_place(tx, room.id, now)
-        while await tx.fetch_one(
-            statements.SELECT_ANONYMOUS_ID, {"room": room.id, "anonymous_id": row["anonymous_id"]}
-        ):
-            row["anonymous_id"] = secrets.token_hex(3)
-        if await tx.fetch_one(statements.INSERT_SESSION, row) is None:
-            raise ChatError("username_taken")
-        stored = await tx.fetch_one(statements.SELECT_SESSION, {"session": row["id"]})
-        assert stored is not None
-        return statements.session_of(stored)
-
-    def _row(self, room: Room, applicant: Applicant, username: str, role: Role, rank: int, now: int) -> dict[str, Any]:
-        device = applicant.device_id
-        return {
-            "id": new_id(),
-            "room_id": room.id,
-            "username": username,
-            "folded": username.casefold(),
-            "name_key": name_key(username),
-            "anonymous_id": secrets.token_hex(3),
-            "role": role,
-            "rank": rank,
-            "avatar": applicant.avatar,
-            "device_hash": keyed_hash(room.secret, "device", device) if device else None,
-            "connected": 0,
-            "created_at": now,
-            "seat_until": now + round(self._settings.connect_seconds * 1_000),
-            "expires_at": now + round(self._settings.ttl_seconds * 1_000),
-        }
-
-    # --- coming back
+    # --- looking
 
     async def find(self, token: str) -> Session:
         """The session of a token. Raises `invalid_token`, `session_expired`, or `room_ended` while a grace runs."""
@@ -142,60 +42,41 @@ class Sessions:
             raise ChatError("room_ended")
         return session
 
-    async def seat(self, session: Session) -> Session:
-        """Make sure that the session owns its name and place, and extend its hold.
+    async def get(self, session_id: str) -> Session | None:
+        """A session by its id, or None."""
+        row = await self._journal.fetch_one(statements.SELECT_SESSION, {"session": session_id})
+        return statements.session_of(row) if row else None
 
-        Costs a write only when the hold is more than a third used. Raises `name_lost` or `room_full`.
-        """
-        now = self._clock.now()
-        hold = self._hold
-        lives = session.expires_at > now + self._ttl * 2 // 3
-        if lives and session.name_key is not None and session.seat_until > now + hold * 2 // 3:
-            return session
+    async def participants(
+        self, room_id: str, search: str, cursor: str | None, limit: int
+    ) -> tuple[Sequence[Session], int, str | None]:
+        """People who have a place in the room, by when they came: a page, how many there are, the next cursor."""
+        after, after_id = _cursor(cursor)
+        pattern = search.casefold().translate({ord(sign): f"/{sign}" for sign in "/%_"})
+        wanted = {"room": room_id, "now": self._clock.now(), "search": pattern}
+        page = {**wanted, "after": after, "after_id": after_id, "limit": limit + 1}
+        rows = await self._journal.fetch_all(statements.SELECT_PARTICIPANTS, page)
+        total = await self._journal.fetch_one(statements.COUNT_PARTICIPANTS, wanted)
+        sessions = [statements.session_of(row) for row in rows[:limit]]
+        following = f"{sessions[-1].created_at}~{sessions[-1].id}" if len(rows) > limit else None
+        return sessions, total[0] if total else 0, following
+
+    async def set_role(self, session: Session, role: Role, rank: int) -> Session:
+        """Promote or demote; open sockets act under the new role at once."""
+        change = {"session": session.id, "new_role": role, "new_rank": rank}
 
         async def work(tx: Transaction) -> Session:
+            await tx.execute(statements.UPDATE_ROLE, change)
             row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
             if row is None:
-                raise ChatError("invalid_token")
-            key = row["name_key"] or await self._retake(tx, session, now)
-            held = {"session": session.id, "held_key": key, "until": now + hold, "expires": now + self._ttl}
-            await tx.execute(statements.UPDATE_SEATED, held)
-            changed = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
-            assert changed is not None
-            return statements.session_of(changed)
+                raise ChatError("not_found", "That participant has left.")
+            return statements.session_of(row)
 
-        return await self._journal.transaction(work)
-
-    async def _retake(self, tx: Transaction, session: Session, now: int) -> str:
-        await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
-        key = name_key(session.username)
-        await _release_lapsed(tx, session.room_id, now)
-        if await tx.fetch_one(statements.SELECT_NAME_HOLDER, {"room": session.room_id, "wanted_key": key}):
-            raise ChatError("name_lost")
-        await _claim_place(tx, session.room_id, now)
-        return key
-
-    @property
-    def _hold(self) -> int:
-        return round(self._settings.name_hold_seconds * 1_000)
-
-    @property
-    def _ttl(self) -> int:
-        return round(self._settings.ttl_seconds * 1_000)
-
-    def absent(self, session: Session) -> None:
-        """The last socket of the session is gone: its hold begins to run."""
-        self._absent.add(session.id)
-
-    async def touch(self, *, everybody: bool = False) -> None:
-        """Let holds begin for those who have gone and, with `everybody`, extend those of all connected sessions."""
-        gone, self._absent = self._absent, set()
-        sessions = [*gone, *(self._hub.sessions() if everybody else ())]
-        now = self._clock.now()
-        times = {"until": now + self._hold, "expires": now + self._ttl}
-        for start in range(0, len(sessions), CHUNK):
-            some = {"sessions": sessions[start : start + CHUNK], **times}
-            await self._journal.transaction(lambda tx, some=some: tx.execute(statements.TOUCH_SESSIONS, some))  # type: ignore[misc]
+        changed = await self._journal.transaction(work)
+        for member in self._hub.of_session(session.id):
+            member.update(changed)
+        self._presence.changed(changed)
+        return changed
 
     # --- going
 
@@ -249,81 +130,6 @@ class Sessions:
             self._dispatcher.observe("session_left", session=session, reason="expired")
         return len(ended)
 
-    # --- looking
-
-    async def get(self, session_id: str) -> Session | None:
-        """A session by its id, or None."""
-        row = await self._journal.fetch_one(statements.SELECT_SESSION, {"session": session_id})
-        return statements.session_of(row) if row else None
-
-    async def participants(
-        self, room_id: str, search: str, cursor: str | None, limit: int
-    ) -> tuple[Sequence[Session], int, str | None]:
-        """People who have a place in the room, by when they came: a page, how many there are, the next cursor."""
-        after, after_id = _cursor(cursor)
-        pattern = search.casefold().translate({ord(sign): f"/{sign}" for sign in "/%_"})
-        wanted = {"room": room_id, "now": self._clock.now(), "search": pattern}
-        page = {**wanted, "after": after, "after_id": after_id, "limit": limit + 1}
-        rows = await self._journal.fetch_all(statements.SELECT_PARTICIPANTS, page)
-        total = await self._journal.fetch_one(statements.COUNT_PARTICIPANTS, wanted)
-        sessions = [statements.session_of(row) for row in rows[:limit]]
-        following = f"{sessions[-1].created_at}~{sessions[-1].id}" if len(rows) > limit else None
-        return sessions, total[0] if total else 0, following
-
-    async def set_role(self, session: Session, role: Role, rank: int) -> Session:
-        """Promote or demote; open sockets act under the new role at once."""
-        change = {"session": session.id, "new_role": role, "new_rank": rank}
-
-        async def work(tx: Transaction) -> Session:
-            await tx.execute(statements.UPDATE_ROLE, change)
-            row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
-            if row is None:
-                raise ChatError("not_found", "That participant has left.")
-            return statements.session_of(row)
-
-        changed = await self._journal.transaction(work)
-        for member in self._hub.of_session(session.id):
-            member.update(changed)
-        self._presence.changed(changed)
-        return changed
-
-
-async def _use_invite(tx: Transaction, room_id: str, token: str, now: int) -> tuple[Role, int]:
-    row = await tx.fetch_one(room_statements.USE_INVITE, {"room": room_id, "token": token_hash(token), "now": now})
-    if row is None:
-        raise ChatError("invalid_invite")
-    return row["role"], row["rank"]
-
-
-async def _own_session(tx: Transaction, row: dict[str, Any]) -> Session | None:
-    """The session that the same device holds under the same name; a better invite raises its role."""
-    if row["device_hash"] is None:
-        return None
-    wanted = {"room": row["room_id"], "device": row["device_hash"], "name_key": row["name_key"]}
-    found = await tx.fetch_one(statements.SELECT_BY_DEVICE, wanted)
-    if found is None:
-        return None
-    if row["rank"] > found["rank"]:
-        role = {"session": found["id"], "new_role": row["role"], "new_rank": row["rank"]}
-        await tx.execute(statements.UPDATE_ROLE, role)
-        found = await tx.fetch_one(statements.SELECT_SESSION, {"session": found["id"]})
-        assert found is not None
-    return statements.session_of(found)
-
-
-async def _release_lapsed(tx: Transaction, room_id: str, now: int) -> None:
-    """Free the names and places whose hold is over."""
-    released = await tx.execute(statements.RELEASE_LAPSED, {"room": room_id, "now": now})
-    if released:
-        await tx.execute(statements.FREE_SEATS, {"room": room_id, "count": released})
-
-
-async def _claim_place(tx: Transaction, room_id: str, now: int) -> None:
-    """Count one more place, or raise `room_full`."""
-    await _release_lapsed(tx, room_id, now)
-    if await tx.execute(statements.TAKE_SEATS, {"room": room_id, "change": 1}) == 0:
-        raise ChatError("room_full")
-
 
 async def _delete(tx: Transaction, session_id: str) -> None:
     row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session_id})
@@ -341,13 +147,3 @@ def _cursor(cursor: str | None) -> tuple[int, str]:
     if not moment.isdecimal() or len(moment) > 18:
         raise ChatError("validation_failed", errors={"cursor": ["Not a cursor of this list."]})
     return int(moment), session_id
-
-
-def owns(actor: Session, target: Session) -> bool:
-    """Whether `actor` may act on `target`: only on somebody of a lower rank."""
-    return actor.rank > target.rank
-
-
-def is_owner(session: Session) -> bool:
-    """Whether the session holds the room's own moderator token."""
-    return session.rank >= RANK_OWNER

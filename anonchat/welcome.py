@@ -16,6 +16,7 @@ from anonchat.models import Room, Session
 from anonchat.presence import Presence
 from anonchat.relay import ActiveRoom, Relay
 from anonchat.rooms import Rooms
+from anonchat.seats import Seats
 from anonchat.sessions import Sessions
 from anonchat.store import messages as message_statements
 
@@ -32,6 +33,7 @@ class Welcome:
         journal: Journal,
         dispatcher: Dispatcher,
         rooms: Rooms,
+        seats: Seats,
         sessions: Sessions,
         presence: Presence,
         relay: Relay,
@@ -44,6 +46,7 @@ class Welcome:
         self._journal = journal
         self._dispatcher = dispatcher
         self._rooms = rooms
+        self._seats = seats
         self._sessions = sessions
         self._presence = presence
         self._relay = relay
@@ -60,7 +63,7 @@ class Welcome:
             raise
         room = await self._rooms.find(session.room_id)
         await self._dispatcher.guard("check_connect", room=room, session=session, network=network)
-        return await self._sessions.seat(session), room
+        return await self._seats.seat(session), room
 
     async def bring_up(self, member: Member, room: Room, since: int | None, epoch: str | None) -> ActiveRoom:
         """Send a member everything up to now, and what comes from now on. Returns the room that it has to close.
@@ -188,7 +191,7 @@ class Welcome:
         """An identified connection is closed."""
         self._hub.remove(member)
         if self._presence.disconnected(member.session):
-            self._sessions.absent(member.session)
+            self._seats.absent(member.session)
         await self._relay.close(active)
 
     def _identified(

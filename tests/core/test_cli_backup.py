@@ -16,7 +16,7 @@ from anonchat.app import Server
 from anonchat.cli import main
 from anonchat.models import Receipt
 from anonchat.rooms import NewRoom
-from anonchat.sessions import Applicant
+from anonchat.seats import Applicant
 from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.processes import ServerProcess
@@ -53,7 +53,7 @@ def _say(folder: Path, *titles: str, age_seconds: float = 0, end: bool = False) 
 async def _say_in(server: Server, title: str, end: bool) -> str:
     created = await server.rooms.create(NewRoom(title))
     applicant = Applicant("Alice", "participant", "network", None, None, None)
-    session, _ = await server.sessions.join(created.room, applicant, created.invite_token)
+    session, _ = await server.seats.join(created.room, applicant, created.invite_token)
     sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     data = {"text": f"{MARKER} {title}", "client_msg_id": "1", "reply_to_id": None}
     await server.messages.send(session, data, sent.set_result)

@@ -20,7 +20,7 @@ from anonchat.history import read_page, read_replay
 from anonchat.models import Receipt, Room, Session
 from anonchat.relay import ActiveRoom
 from anonchat.rooms import NewRoom
-from anonchat.sessions import Applicant
+from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 
@@ -46,7 +46,7 @@ class People:
 
     async def _join(self, name: str) -> Session:
         applicant = Applicant(name, "participant", "network")
-        return (await self.server.sessions.join(self.room, applicant, self.invite))[0]
+        return (await self.server.seats.join(self.room, applicant, self.invite))[0]
 
     async def send(self) -> None:
         session = self.chance.choice(self.sessions)

@@ -16,7 +16,7 @@ from anonchat.journal import Transaction
 from anonchat.models import Event, Session
 from anonchat.relay import ActiveRoom
 from anonchat.rooms import NewRoom
-from anonchat.sessions import Applicant
+from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
 
 REPLAY = 10
@@ -65,7 +65,7 @@ class Scene:
     async def begin(self) -> None:
         created = await self.server.rooms.create(NewRoom("Room"))
         applicant = Applicant("Alice", "participant", "network")
-        session, _ = await self.server.sessions.join(created.room, applicant, created.invite_token)
+        session, _ = await self.server.seats.join(created.room, applicant, created.invite_token)
         self.room_id = created.room.id
         self.member = Recorder(session)
         self.active: ActiveRoom = await self.server.relay.open(self.room_id)

@@ -1,0 +1,79 @@
+"""Routes about joining, leaving, and who is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anonchat import schemas
+from anonchat.declarations import Answer, Request, Route
+from anonchat.errors import ChatError
+from anonchat.http import answers
+from anonchat.http.rooms import ROOM
+from anonchat.invites import Invites
+from anonchat.limits import Limits
+from anonchat.rooms import Rooms
+from anonchat.seats import Applicant, Seats
+from anonchat.sessions import Sessions
+
+
+class MemberRoutes:
+    """Join, leave, participants."""
+
+    def __init__(self, rooms: Rooms, invites: Invites, seats: Seats, sessions: Sessions, limits: Limits) -> None:
+        self._rooms = rooms
+        self._invites = invites
+        self._seats = seats
+        self._sessions = sessions
+        self._limits = limits
+
+    def routes(self) -> Sequence[Route]:
+        """What the core offers about members."""
+        return (
+            Route("POST", f"{ROOM}/join", self.join, body=schemas.Join(), answer=answers.Joined(), status=201,
+                  summary="Join a room"),
+            Route("POST", f"{ROOM}/leave", self.leave, auth="participant", body=schemas.Leave(), answer=answers.Done(),
+                  summary="Leave a room"),
+            Route("GET", f"{ROOM}/participants", self.participants, auth="participant",
+                  query=schemas.ParticipantsQuery(), answer=answers.Participants(),
+                  summary="Who has a place in the room"),
+        )  # fmt: skip
+
+    async def join(self, request: Request) -> Answer:
+        body = request.body
+        await self._limits.hit("joins_per_network", request.network)
+        if body["fingerprint_hash"]:
+            await self._limits.hit("joins_per_fingerprint", body["fingerprint_hash"])
+        room = await self._rooms.find(request.path["roomId"])
+        invite = await self._invites.check(room, body["invite_token"] or body["moderator_token"])
+        if body["moderator_token"] and invite.role != "moderator":
+            raise ChatError("invalid_invite")
+        applicant = Applicant(
+            body["username"], invite.role, request.network, body["avatar"], body["device_id"], body["fingerprint_hash"]
+        )
+        session, token = await self._seats.join(room, applicant, body["invite_token"] or body["moderator_token"])
+        socket = request.base_url.replace("http", "ws", 1) + "/ws"
+        return Answer(
+            {
+                "sessionToken": token,
+                "sessionId": session.id,
+                "anonymousId": session.anonymous_id,
+                "username": session.username,
+                "role": session.role,
+                "websocketUrl": socket,
+            }
+        )
+
+    async def leave(self, request: Request) -> Answer:
+        session = request.member
+        await self._sessions.leave(session, forget=request.body["forget"])
+        self._sessions.disconnect(session.id, 1000, "left")
+        return Answer({"ok": True})
+
+    async def participants(self, request: Request) -> Answer:
+        query = request.query
+        found, total, following = await self._sessions.participants(
+            request.path["roomId"], query["search"], query["cursor"], query["limit"]
+        )
+        return Answer(
+            {"participants": [schemas.user_wire(session) for session in found], "total": total, "nextCursor": following}
+        )

@@ -1,0 +1,85 @@
+"""Invites: several links into a room, each with a role, an end and a number of uses of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from anonchat.clock import Clock
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.ids import new_id, new_invite_token, token_hash
+from anonchat.journal import Journal, Transaction
+from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Invite, Role, Room
+from anonchat.store import rooms as statements
+
+INVITES = 100  # that a room may have, revoked ones included
+
+
+class Invites:
+    """The rules about invites. Each use is counted where somebody joins, see `Seats`."""
+
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    async def check(self, room: Room, token: str) -> Invite:
+        """The invite that `token` opens now. Raises `invalid_invite`."""
+        wanted = {"room": room.id, "token": token_hash(token), "now": self._clock.now()}
+        row = await self._journal.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
+        if row is None:
+            self._dispatcher.observe("authentication_failed", where="rest", code="invalid_invite")
+            raise ChatError("invalid_invite")
+        return statements.invite_of(row)
+
+    async def create(self, room_id: str, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
+        """Make one more invite; returns it and its token, which is shown once. Raises `conflict` at the hundredth."""
+        now = self._clock.now()
+        token = new_invite_token()
+        rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
+        row = invite_row(room_id, token, role, rank, now)
+        row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
+
+        async def work(tx: Transaction) -> Invite:
+            await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
+            count = await tx.fetch_one(statements.COUNT_INVITES, {"room": room_id})
+            if count is not None and count[0] >= INVITES:
+                raise ChatError("conflict", f"A room can have {INVITES} invites.")
+            await tx.execute(statements.INSERT_INVITE, row)
+            made = await tx.fetch_one(statements.SELECT_INVITE, {"room": room_id, "invite": row["id"]})
+            assert made is not None
+            return statements.invite_of(made)
+
+        return await self._journal.transaction(work), token
+
+    async def all(self, room_id: str) -> Sequence[Invite]:
+        """All invites of a room, oldest first."""
+        rows = await self._journal.fetch_all(statements.SELECT_INVITES, {"room": room_id})
+        return [statements.invite_of(row) for row in rows]
+
+    async def revoke(self, room_id: str, invite_id: str) -> None:
+        """Refuse an invite from now on. Raises `not_found`."""
+        change = {"room": room_id, "invite": invite_id, "now": self._clock.now()}
+
+        async def work(tx: Transaction) -> None:
+            if await tx.execute(statements.REVOKE_INVITE, change) == 0:
+                raise ChatError("not_found", "There is no such invite, or it was revoked already.")
+
+        await self._journal.transaction(work)
+
+
+def invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:
+    """The parameters of a new invite's row, without end and without a bound of uses."""
+    return {
+        "id": new_id(),
+        "room_id": room_id,
+        "token_hash": token_hash(token),
+        "role": role,
+        "rank": rank,
+        "created_at": now,
+        "expires_at": None,
+        "max_uses": None,
+        "uses": 0,
+        "revoked_at": None,
+    }
