@@ -192,7 +192,10 @@ class Dispatcher:
 
     def _failed(self, plugin: str, hook: str, failure: PluginFailed) -> PluginFailed:
         self._metrics.plugin_failures.labels(plugin, hook).inc()
-        log.error("plugin failed", plugin=plugin, hook=hook, failure=str(failure), exc_info=failure.__cause__)
+        cause = failure.__cause__
+        # What a plugin raised may repeat what a person wrote: of that, the log shows only kind and place.
+        said = type(cause).__name__ if cause is not None and str(failure) == repr(cause) else str(failure)
+        log.error("plugin failed", plugin=plugin, hook=hook, failure=said, exc_info=cause)
         return failure
 
     def _refusal(self, plugin: str, hook: str, verdict: Denied | Rejected) -> ChatError:
