@@ -83,8 +83,11 @@ class Person:
 
     async def ask(self, event: str, data: Mapping[str, Any] | None = None) -> Heard:
         """Send one frame and wait for its answer, which may be an `error`."""
-        frame_id = await self.send(event, data)
-        return await self._wait(lambda heard: heard.id == frame_id, f"an answer to {event}")
+        return await self.answer(await self.send(event, data))
+
+    async def answer(self, frame_id: int) -> Heard:
+        """Wait for the answer to a frame that was sent. One wait at a time: a person has one pair of ears."""
+        return await self._wait(lambda heard: heard.id == frame_id, f"the answer to frame {frame_id}")
 
     async def say(self, text: str, **data: Any) -> Heard:
         """Send a message and wait for the `message_ack`, or whatever else the answer is."""

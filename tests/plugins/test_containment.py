@@ -1,0 +1,458 @@
+"""What a plugin does wrong while people chat is contained: it costs its own part, and it is named."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from anonchat import (
+    Answer,
+    Call,
+    ChatError,
+    ClientEvent,
+    Denied,
+    Draft,
+    Edit,
+    Held,
+    Message,
+    PluginContext,
+    Rejected,
+    Request,
+    Room,
+    Route,
+    Schema,
+    ServerEvent,
+    Session,
+    hookimpl,
+)
+from anonchat.app import Server
+from anonchat.budgets import Budgets
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import open_room, request
+
+pytestmark = pytest.mark.gen_test(timeout=20)
+
+QUICK = Budgets(guard_seconds=0.1, observer_seconds=0.1, handler_seconds=0.3, shutdown_seconds=0.2, blocked_seconds=0.3)
+Deed = Callable[[], Awaitable[Any]]
+
+
+def serving(folder: Path, *plugins: object, budgets: Budgets = QUICK) -> AbstractAsyncContextManager[Server]:
+    """A server with the plugin "dice", and "other" after it."""
+    return running_server(
+        settings_in(folder), plugins=dict(zip(("dice", "other"), plugins, strict=False)), budgets=budgets
+    )
+
+
+def failures(server: Server, hook: str, plugin: str = "dice") -> float:
+    """How often a plugin has failed in a hook, as the operator sees it."""
+    labels = {"plugin": plugin, "hook": hook}
+    return server.metrics.registry.get_sample_value("anonchat_plugin_failures_total", labels) or 0
+
+
+async def fail() -> None:
+    raise ValueError("no dice")
+
+
+async def exit_process() -> None:
+    raise SystemExit(3)
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+async def cancel_itself() -> None:
+    raise asyncio.CancelledError
+
+
+async def answer_nonsense() -> object:
+    return "nonsense"
+
+
+WRONG = pytest.mark.parametrize("deed", [fail, exit_process, hang, cancel_itself, answer_nonsense])
+
+
+# --- guards and filters fail closed
+
+
+class Guarding:
+    """Guards and filters that all do the same."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+
+    @hookimpl
+    async def check_join(self) -> Denied | None:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def check_delete(self) -> Denied | None:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def check_connect(self) -> Denied | None:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def filter_message(self, draft: Draft) -> Draft | Rejected | None:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:
+        return await self.deed()  # type: ignore[no-any-return]
+
+
+async def allow() -> None:
+    return None
+
+
+@WRONG
+async def test_a_guard_that_fails_denies(tmp_path: Path, deed: Deed) -> None:
+    plugin = Guarding(allow)
+    async with serving(tmp_path, plugin) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            said = await alice.say("Hello")
+            plugin.deed = deed
+            refused = await room.join("Bob")
+            assert (refused.status, refused.body["code"]) == (500, "plugin_failed")
+            answer = await alice.ask("delete_message", {"messageId": said.data["serverMessageId"]})
+            assert answer.data["code"] == "plugin_failed"
+            second = await room.identify("Alice", alice.session_id, alice.token)
+            assert second.welcome[-1].data["code"] == "plugin_failed"
+            await second.close()
+            assert (await alice.ask("heartbeat")).event == "heartbeat_ack"
+        assert [failures(server, hook) for hook in ("check_join", "check_delete", "check_connect")] == [1, 1, 1]
+
+
+@WRONG
+async def test_a_filter_that_fails_refuses(tmp_path: Path, deed: Deed) -> None:
+    plugin = Guarding(allow)
+    async with serving(tmp_path, plugin) as server, (await open_room(server)).enter("Alice") as alice:
+        said = await alice.say("Hello")
+        plugin.deed = deed
+        assert (await alice.say("Again")).data["code"] == "plugin_failed"
+        edit = {"messageId": said.data["serverMessageId"], "text": "Bye"}
+        assert (await alice.ask("edit_message", edit)).data["code"] == "plugin_failed"
+        plugin.deed = allow
+        assert (await alice.say("Better")).data["seq"] == 2
+        assert [failures(server, hook) for hook in ("filter_message", "filter_edit")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda draft: replace(draft, content={"type": "text", "text": object()}),
+        lambda draft: replace(draft, content={1: "text"}),
+        lambda draft: replace(draft, content="text"),
+        lambda draft: replace(draft, content={"text": "no type"}),
+        lambda draft: replace(draft, mentions=("Bob", 1)),
+        lambda draft: replace(draft, mentions=None),
+        lambda draft: replace(draft, room_id="another"),
+        lambda draft: replace(draft, session=replace(draft.session, username="Mallory")),
+        lambda draft: replace(draft, client_msg_id="another"),
+        lambda draft: replace(draft, reply_to_id=5),
+        lambda _: Held("tomorrow", "Wait."),  # type: ignore[arg-type]
+        lambda _: Held(None, None),  # type: ignore[arg-type]
+        lambda _: Rejected(None),  # type: ignore[arg-type]
+        lambda _: Rejected(["a"], 5),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_filter_cannot_spoil_the_messages_of_others(tmp_path: Path, spoil: Callable[[Draft], object]) -> None:
+    class Spoiling:
+        @hookimpl
+        async def filter_message(self, draft: Draft) -> object:
+            return spoil(draft) if draft.session.username == "Mallory" else None
+
+    async with serving(tmp_path, Spoiling()) as server:
+        room = await open_room(server)
+        async with room.enter("Mallory") as mallory, room.enter("Alice") as alice:
+            waiting = [
+                (person, await person.send("send_message", {"text": text, "clientMsgId": text}))
+                for text in ("one", "two")
+                for person in (mallory, alice)
+            ]
+            outcomes = [(await person.answer(frame_id)).data.get("code", "sent") for person, frame_id in waiting]
+            assert outcomes == ["plugin_failed", "sent"] * 2
+        assert failures(server, "filter_message") == 2
+
+
+async def test_a_refusal_by_exception_is_no_failure(tmp_path: Path) -> None:
+    async def refuse() -> None:
+        raise ChatError("dice.no", "Not today.", retry_after_ms=5)
+
+    async with serving(tmp_path, Guarding(refuse)) as server:
+        refused = await (await open_room(server)).join("Alice")
+        assert (refused.body["code"], refused.body["detail"]) == ("dice.no", "Not today.")
+        assert failures(server, "check_join") == 0
+
+
+# --- observers and enrichers cost nobody anything
+
+
+class Observing:
+    """Observers of messages, and a guard."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+        self.seen: list[str] = []
+
+    @hookimpl
+    async def message_saved(self, message: Message) -> None:
+        self.seen.append(message.content["text"])
+        await self.deed()
+
+    @hookimpl
+    async def check_join(self) -> Denied | None:
+        return Denied("dice.full") if len(self.seen) > 1 else None
+
+
+async def refuse_by_code() -> None:
+    raise ChatError("storage_full")
+
+
+@pytest.mark.parametrize("deed", [fail, exit_process, hang, cancel_itself, refuse_by_code])
+async def test_an_observer_that_fails_disturbs_nobody(tmp_path: Path, deed: Deed) -> None:
+    dice, other = Observing(deed), Observing(allow)
+    async with serving(tmp_path, dice, other) as server, (await open_room(server)).enter("Alice") as alice:
+        for text in ("one", "two"):
+            assert (await alice.say(text)).event == "message_ack"
+        await server.dispatcher.settle()
+        assert dice.seen == other.seen == ["one", "two"]
+        assert (failures(server, "message_saved"), failures(server, "message_saved", "other")) == (2, 0)
+        assert server.dispatcher.state("dice") == "running"
+
+
+async def test_twenty_failures_in_a_row_end_in_quarantine(tmp_path: Path) -> None:
+    dice, other = Observing(fail), Observing(allow)
+    async with serving(tmp_path, dice, other) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            for number in range(30):
+                dice.deed = allow if number == 5 else fail  # one success in between starts the count anew
+                await alice.say(str(number))
+                await server.dispatcher.settle()
+            assert dice.seen == [str(number) for number in range(26)]
+            assert len(other.seen) == 30
+        ready = await request(server, "GET", "/health/ready")
+        assert ready.body["plugins"] == {"dice": "quarantined", "other": "running"}
+        quarantined = server.metrics.registry.get_sample_value("anonchat_plugin_quarantined", {"plugin": "dice"})
+        assert quarantined == 1
+        assert (await room.join("Bob")).body["code"] == "dice.full", "its guards still hold"
+
+
+async def test_what_an_observer_cannot_keep_up_with_is_dropped_and_counted(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def wait() -> None:
+        await gate.wait()
+
+    dice = Observing(wait)
+    budgets = replace(QUICK, observations=2, observer_seconds=5)
+    async with serving(tmp_path, dice, budgets=budgets) as server, (await open_room(server)).enter("Alice") as alice:
+        for number in range(5):
+            await alice.say(str(number))
+        gate.set()
+        await server.dispatcher.settle()
+        assert dice.seen == ["0", "1", "2"]
+        labels = {"plugin": "dice", "hook": "message_saved"}
+        assert server.metrics.registry.get_sample_value("anonchat_plugin_dropped_total", labels) == 2
+
+
+class Enriching:
+    """Enrichers that all do the same."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+
+    @hookimpl
+    async def extend_welcome(self, room: Room, session: Session) -> Mapping[str, Any]:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def extend_messages(self) -> Mapping[str, Mapping[str, Any]]:
+        return await self.deed()  # type: ignore[no-any-return]
+
+    @hookimpl
+    async def purge_room(self) -> Mapping[str, int]:
+        return await self.deed()  # type: ignore[no-any-return]
+
+
+async def answer_what_is_no_json() -> object:
+    return {"file": object()}
+
+
+async def answer_well() -> object:
+    return {"files": 1}
+
+
+@pytest.mark.parametrize("deed", [fail, exit_process, hang, cancel_itself, answer_nonsense, answer_what_is_no_json])
+async def test_the_part_of_an_enricher_that_fails_is_missing(tmp_path: Path, deed: Deed) -> None:
+    async with serving(tmp_path, Enriching(deed), Enriching(answer_well)) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            (identified,) = (heard for heard in alice.welcome if heard.event == "identified")
+            assert identified.data["ext"] == {"other": {"files": 1}}
+            await alice.say("Hello")
+            history = await alice.ask("get_history")
+            assert [message["content"]["text"] for message in history.data["messages"]] == ["Hello"]
+            await server.retention.end(room.id, "test")
+            deleted = (await alice.hear("room_ended")).data["deleted"]
+            assert (deleted["messages"], deleted["other.files"]) == (1, 1)
+            assert not any(category.startswith("dice.") for category in deleted)
+        assert failures(server, "extend_welcome") == failures(server, "purge_room") == 1
+
+
+# --- handlers
+
+
+class Handling:
+    """An event and a route whose handlers do the same."""
+
+    def __init__(self, deed: Callable[..., Any]) -> None:
+        self.deed = deed
+
+    @hookimpl
+    def register_client_events(self) -> list[ClientEvent]:
+        return [ClientEvent("dice.roll", Schema(), self.deed)]
+
+    @hookimpl
+    def register_server_events(self) -> list[ServerEvent]:
+        return [ServerEvent("dice.rolled")]
+
+    @hookimpl
+    def register_routes(self) -> list[Route]:
+        return [Route("GET", "/api/dice", self.deed)]
+
+    @hookimpl
+    async def setup(self, ctx: PluginContext) -> None:
+        self.ctx = ctx
+
+
+def not_async(_: object) -> None:
+    """A handler that somebody forgot to make async."""
+
+
+async def handle_and_fail(_: object) -> None:
+    await fail()
+
+
+async def handle_and_exit(_: object) -> None:
+    await exit_process()
+
+
+async def handle_and_hang(_: object) -> None:
+    await hang()
+
+
+async def handle_and_cancel(_: object) -> None:
+    await cancel_itself()
+
+
+async def answer_what_was_not_declared(call: Call | Request) -> Answer:
+    if isinstance(call, Call):
+        call.answer("dice.lost", {})
+    return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [handle_and_fail, handle_and_exit, handle_and_hang, handle_and_cancel, not_async, answer_what_was_not_declared],
+)
+async def test_a_handler_that_fails_answers_with_a_code(tmp_path: Path, handler: Callable[..., Any]) -> None:
+    async with serving(tmp_path, Handling(handler)) as server, (await open_room(server)).enter("Alice") as alice:
+        with capture_logs() as logs:
+            assert (await alice.ask("dice.roll")).data["code"] == "plugin_failed"
+            reply = await request(server, "GET", "/api/dice")
+        assert (reply.status, reply.body["code"]) == (500, "plugin_failed")
+        assert [line["plugin"] for line in logs if line["log_level"] == "error"] == ["dice", "dice"]
+        assert (await alice.say("Still here")).event == "message_ack"
+
+
+async def test_an_event_that_was_not_declared_cannot_be_sent(tmp_path: Path) -> None:
+    dice = Handling(handle_and_fail)
+    async with serving(tmp_path, dice) as server:
+        room = await open_room(server)
+        for event in ("dice.lost", "message"):
+            with pytest.raises(LookupError, match=r"'dice' sends .* without having declared it"):
+                dice.ctx.rooms.broadcast(room.id, event, {})
+            with pytest.raises(LookupError, match=r"register_server_events"):
+                dice.ctx.rooms.send("somebody", event, {})
+            with pytest.raises(LookupError):
+                await dice.ctx.db.transaction(lambda tx, event=event: tx.append(room.id, event, {}))  # type: ignore[misc]
+        dice.ctx.rooms.broadcast(room.id, "dice.rolled", {})
+
+
+# --- time and tasks
+
+
+async def test_a_plugin_that_blocks_the_event_loop_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dice.py").write_text(
+        "import time\nfrom anonchat import hookimpl\n\n\nclass Plugin:\n    @hookimpl\n    async def check_join(self):\n"
+        f"        time.sleep({QUICK.blocked_seconds + 0.6})\n"
+    )
+    settings = settings_in(tmp_path, plugins={"enabled": ("dice",), "plugins_dir": tmp_path})
+    async with running_server(settings, budgets=QUICK) as server:
+        await (await open_room(server)).join("Alice")
+        assert server.metrics.registry.get_sample_value("anonchat_loop_blocked_total", {"by": "dice"}) == 1
+
+
+async def test_tasks_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
+    dice = Handling(handle_and_fail)
+    async with serving(tmp_path, dice):
+        tasks = [dice.ctx.spawn(hang()) for _ in range(100)]
+        with pytest.raises(ChatError, match="overloaded"):
+            dice.ctx.spawn(hang())
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_task_that_fails_is_logged_with_the_name_of_its_plugin(tmp_path: Path) -> None:
+    dice = Handling(handle_and_fail)
+    async with serving(tmp_path, dice):
+        with capture_logs() as logs:
+            await asyncio.wait([dice.ctx.spawn(fail())])
+            await asyncio.sleep(0)
+        assert [(line["event"], line["error"]) for line in logs] == [
+            ("a task of the plugin failed", "ValueError('no dice')")
+        ]
+
+
+class Stubborn(Observing):
+    """Does not want to end: a task that swallows its cancellation, an observer and a shutdown that hang."""
+
+    @hookimpl
+    async def setup(self, ctx: PluginContext) -> None:
+        self.gate = asyncio.Event()
+        self.task = ctx.spawn(self.resist())
+
+    async def resist(self) -> None:
+        while not self.gate.is_set():
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                continue
+
+    @hookimpl
+    async def shutdown(self) -> None:
+        await hang()
+
+
+async def test_a_plugin_cannot_keep_the_server_from_ending(tmp_path: Path) -> None:
+    dice = Stubborn(hang)
+    budgets = replace(QUICK, observer_seconds=60)
+    async with serving(tmp_path, dice, budgets=budgets) as server:
+        async with (await open_room(server)).enter("Alice") as alice:
+            await alice.say("Hello")
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert failures(server, "shutdown") == 1
+    dice.gate.set()
+    await dice.task
