@@ -1,0 +1,89 @@
+"""The documents of the API are valid, and leave out nothing that is declared."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from anonchat.app import Server
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.clients import Rest
+from anonchat.testing.contract import Contract
+
+# Answered with something else than JSON, or with a document that has a definition of its own.
+WITHOUT_SCHEMA = {"/metrics", "/privacy", "/api/docs", "/api/openapi.json", "/api/asyncapi.json"}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(settings_in(tmp_path)) as running:
+        yield running
+
+
+async def document(server: Server, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await Rest(server.port).acall("GET", f"/api/{name}.json")).body
+    return found
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_openapi_is_valid_and_tells_every_route(server: Server) -> None:
+    openapi = await document(server, "openapi")
+    validate(openapi)
+    for path, operations in openapi["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            success = next(answer for status, answer in operation["responses"].items() if status != "default")
+            assert ("application/json" in success["content"]) == (path not in WITHOUT_SCHEMA), path
+            assert operation["summary"], path
+            assert ("requestBody" in operation) == (method == "post"), path
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_asyncapi_tells_every_declared_event(server: Server) -> None:
+    asyncapi = await document(server, "asyncapi")
+    messages, schemas = asyncapi["components"]["messages"], asyncapi["components"]["schemas"]
+    events = server.events
+    declared = {f"client.{name}" for name in events.client_events()} | {
+        f"server.{name}" for name in events.server_events()
+    }
+    assert set(messages) == declared | {"client.identify"}
+    assert set(asyncapi["channels"]["room"]["messages"]) == set(messages)
+    told = [
+        reference["$ref"].rpartition("/")[2] for way in asyncapi["operations"].values() for reference in way["messages"]
+    ]
+    assert sorted(told) == sorted(messages)
+    for name, message in messages.items():
+        data = message["payload"]["properties"]["data"]
+        assert name == "server.message_released" or data["$ref"].rpartition("/")[2] in schemas
+        Draft202012Validator.check_schema(message["payload"])
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_contract_notices_what_is_not_declared(server: Server) -> None:
+    contract = Contract(await document(server, "openapi"), await document(server, "asyncapi"))
+    good = {"event": "left", "data": {}}
+    contract.check_event(good)
+    for breach in (
+        {"event": "gone", "data": {}},
+        {"event": "resync", "data": {"reason": 1}},
+        {"event": "typing", "data": {}},
+    ):
+        with pytest.raises(Exception, match=r"declared|not of type|required"):
+            contract.check_event(breach)
+    with pytest.raises(Exception, match="Additional properties"):
+        contract.check_event({"event": "resync", "data": {"reason": "x", "more": 1}})
+    with pytest.raises(Exception, match="required"):
+        contract.check_answer("GET", "/api/rooms", 200, {"rooms": []}, "application/json")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_names_routes_events_and_codes(server: Server) -> None:
+    page = (await Rest(server.port).acall("GET", "/api/docs")).body
+    for name in ("/api/rooms/{roomId}/join", "send_message", "history_chunk", "room_ended"):
+        assert name in page
