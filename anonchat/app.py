@@ -77,11 +77,15 @@ class Server(Node):
         listening = self._bind()
         try:
             await self.open()
+            try:
+                self._serve(*listening)
+            except BaseException:
+                await self.close()
+                raise
         except BaseException:
             for taken in itertools.chain(*listening):
                 taken.close()
             raise
-        self._serve(*listening)
 
     def _bind(self) -> tuple[list[socket], list[socket]]:
         """The sockets of the server, and those of its metrics, if they have a port of their own."""

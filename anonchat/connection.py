@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from anonchat.active import ActiveRoom
 from anonchat.clock import Clock, iso
 from anonchat.declarations import Call
 from anonchat.errors import ChatError
@@ -18,7 +19,6 @@ from anonchat.hub import Wire
 from anonchat.metrics import Metrics
 from anonchat.models import Session
 from anonchat.protocol import PROTOCOL, BadFrame, Frame, NotOurs, decode, error_data
-from anonchat.relay import ActiveRoom
 from anonchat.schemas import Identify
 from anonchat.welcome import Welcome
 

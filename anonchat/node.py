@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
+from anonchat.active import ActiveRooms
 from anonchat.backends import migrations_of, open_backend, tables_of_rooms
 from anonchat.budgets import Budgets
 from anonchat.clock import Clock
@@ -82,11 +83,10 @@ class Node:
     def _build_services(self) -> None:
         settings, limits = self.settings, self.settings.limits
         self.hub = Hub()
-        self.relay = Relay(
-            self.journal, self.bus, self.hub, self.metrics,
-            page=settings.rooms.history_page, replay=settings.rooms.replay_events,
-        )  # fmt: skip
-        self.journal.publish_to(self.relay.committed)
+        page, replay = settings.rooms.history_page, settings.rooms.replay_events
+        self.active = ActiveRooms(self.journal, self.bus, self.metrics, page=page, replay=replay)
+        self.relay = Relay(self.journal, self.bus, self.hub, self.active, self.metrics)
+        self.journal.publish_to(self._committed)
         self.limits = Limits(limits, self.ephemeral, self.dispatcher)
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
@@ -106,12 +106,18 @@ class Node:
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
 
+    def _committed(self, published: Sequence[Event]) -> None:
+        """Called with the events of each commit of this node."""
+        self.relay.committed(published)
+        if self.dispatcher.has("event_saved"):
+            for event in published:
+                if event.seq is not None and event.name != "message":
+                    self.dispatcher.observe("event_saved", event=event)
+
     def _delivered(self, event: Event) -> None:
-        """Called for each event that this node delivers."""
+        """Called for each event that this node delivers, whichever node it comes from."""
         if event.name == "room_ended":
             self.retention.ended(event)
-        elif event.name != "message":
-            self.dispatcher.observe("event_saved", event=event)
 
     # --- opening
 
@@ -132,7 +138,7 @@ class Node:
     async def _start_plugins(self) -> None:
         self.epoch = await stored_epoch(self.journal)
         self.welcome = Welcome(
-            self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence, self.relay, self.hub,
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence, self.active, self.relay, self.hub,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)

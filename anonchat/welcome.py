@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from anonchat.active import ActiveRoom, ActiveRooms
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.history import Page, Replay, read_page
@@ -14,7 +15,7 @@ from anonchat.hub import Hub, Member, Wire
 from anonchat.journal import Journal
 from anonchat.models import Room, Session
 from anonchat.presence import Presence
-from anonchat.relay import ActiveRoom, Relay
+from anonchat.relay import Relay
 from anonchat.rooms import Rooms
 from anonchat.seats import Seats
 from anonchat.sessions import Sessions
@@ -36,6 +37,7 @@ class Welcome:
         seats: Seats,
         sessions: Sessions,
         presence: Presence,
+        active: ActiveRooms,
         relay: Relay,
         hub: Hub,
         *,
@@ -49,6 +51,7 @@ class Welcome:
         self._seats = seats
         self._sessions = sessions
         self._presence = presence
+        self._active = active
         self._relay = relay
         self._hub = hub
         self._most_bytes = most_bytes
@@ -78,11 +81,11 @@ class Welcome:
             )
         self._hub.enter(member)  # from now on whoever ends or changes the session reaches this member
         try:
-            active = await self._relay.open(room.id)
+            active = await self._active.open(room.id)
             try:
                 await self._bring_up(member, room, active, since if epoch == self._epoch else None)
             except BaseException:
-                await self._relay.close(active)
+                await self._active.close(active)
                 raise
         except BaseException:
             self._hub.remove(member)
@@ -129,8 +132,8 @@ class Welcome:
         return await self._rooms.describe(await self._rooms.find(session.room_id))
 
     async def _state(self, active: ActiveRoom, since: int | None) -> Page | Replay:
-        replay = await self._relay.since(active, since) if since is not None else None
-        return replay or await self._relay.newest(active)
+        replay = await self._active.since(active, since) if since is not None else None
+        return replay or await self._active.newest(active)
 
     async def _encoded(self, wire: Wire, state: Page | Replay) -> bytes | None:
         """One frame of at most `most_bytes`: a page loses its oldest messages, a replay that is larger is None."""
@@ -192,7 +195,7 @@ class Welcome:
         self._hub.remove(member)
         if self._presence.disconnected(member.session):
             self._seats.absent(member.session)
-        await self._relay.close(active)
+        await self._active.close(active)
 
     def _identified(
         self, session: Session, room: Mapping[str, Any], position: int, welcome: Mapping[str, Any]

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anonchat.active import ActiveRoom
 from anonchat.app import Server
 from anonchat.errors import ChatError
 from anonchat.history import read_page, read_replay
 from anonchat.models import Receipt, Room, Session
-from anonchat.relay import ActiveRoom
 from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
@@ -42,7 +42,7 @@ class People:
         self.room: Room = created.room
         self.invite = created.invite_token
         self.sessions = [await self._join(f"Person {number}") for number in ("one", "two")]
-        self.active: ActiveRoom = await self.server.relay.open(self.room.id)
+        self.active: ActiveRoom = await self.server.active.open(self.room.id)
 
     async def _join(self, name: str) -> Session:
         applicant = Applicant(name, "participant", "network")
@@ -93,7 +93,7 @@ class People:
         relay, journal, room_id = self.server.relay, self.server.journal, self.room.id
         page = await journal.read(lambda tx: read_page(tx, room_id, PAGE))
         await relay.reach(self.active, page.seq)
-        assert orjson.dumps(await relay.newest(self.active)) == orjson.dumps(page)
+        assert orjson.dumps(await self.server.active.newest(self.active)) == orjson.dumps(page)
         for since in range(max(0, page.seq - REPLAY - 2), page.seq + 2):
             told = self.active.recent.since(since)
             stored = await journal.read(lambda tx, since=since: read_replay(tx, room_id, since, REPLAY))  # type: ignore[misc]
@@ -116,7 +116,7 @@ async def live(acts: list[str], seed: int) -> None:
             for act in acts:
                 await getattr(people, act)()
                 await people.compare()
-            await server.relay.close(people.active)
+            await server.active.close(people.active)
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from anonchat import relay as relay_module
+from anonchat import active as active_module
+from anonchat.active import ActiveRoom
 from anonchat.app import Server
 from anonchat.hub import Wire
 from anonchat.journal import Transaction
 from anonchat.models import Event, Session
-from anonchat.relay import ActiveRoom
 from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
@@ -68,7 +68,7 @@ class Scene:
         session, _ = await self.server.seats.join(created.room, applicant, created.invite_token)
         self.room_id = created.room.id
         self.member = Recorder(session)
-        self.active: ActiveRoom = await self.server.relay.open(self.room_id)
+        self.active: ActiveRoom = await self.server.active.open(self.room_id)
         self.server.hub.enter(self.member)
         self.server.hub.add(self.member)
 
@@ -107,7 +107,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         await scene.begin()
         yield scene
         server.hub.remove(scene.member)
-        await server.relay.close(scene.active)
+        await server.active.close(scene.active)
 
 
 @pytest.mark.gen_test
@@ -156,18 +156,18 @@ async def test_too_much_lost_is_a_fresh_start(scene: Scene) -> None:
 
 @pytest.mark.gen_test
 async def test_memory_over_all_rooms_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "REMEMBERED", 5)
+    monkeypatch.setattr(active_module, "REMEMBERED", 5)
     for _ in range(4):
         scene.publish(*await scene.commit(4))
         assert len(scene.active.recent) <= 5
     assert scene.seqs == list(range(1, 17))
-    assert await scene.server.relay.since(scene.active, 10) is not None  # from the database
+    assert await scene.server.active.since(scene.active, 10) is not None  # from the database
 
 
 @pytest.mark.gen_test
 async def test_events_that_come_while_a_room_is_opened_are_not_lost(scene: Scene) -> None:
-    await scene.server.relay.close(scene.active)
-    opening = asyncio.create_task(scene.server.relay.open(scene.room_id))
+    await scene.server.active.close(scene.active)
+    opening = asyncio.create_task(scene.server.active.open(scene.room_id))
     await asyncio.sleep(0)
     scene.publish(*await scene.commit(2))
     scene.active = await opening

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def doing(hook: str, error: BaseException | None = None) -> object:
             raise error
         await asyncio.Event().wait()
 
-    return type("Doing", (), {hook: hookimpl({"setup": setup, "startup": startup}[hook])})()
+    steps: dict[str, Callable[..., object]] = {"setup": setup, "startup": startup}
+    return type("Doing", (), {hook: hookimpl(steps[hook])})()
 
 
 async def handler(_: Any) -> Any:

@@ -1,0 +1,160 @@
+"""The rooms with a connection on this node: what was said last, in memory, and events that came before their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from anonchat.history import Page, Recent, Replay, read_page, read_replay
+from anonchat.journal import Journal
+from anonchat.metrics import Metrics
+from anonchat.models import Event
+from anonchat.storage import Bus
+
+REMEMBERED = 100_000  # messages and events that all active rooms together keep in memory
+
+
+class ActiveRoom:
+    """One of them. `recent` stands at the position that this node has delivered."""
+
+    __slots__ = ("early", "filling", "id", "members", "recent", "timer")
+
+    def __init__(self, room_id: str, recent: Recent, early: dict[int, Event]) -> None:
+        self.id = room_id
+        self.recent = recent
+        self.members = 0
+        self.early = early
+        self.timer: asyncio.TimerHandle | None = None
+        self.filling: asyncio.Task[None] | None = None
+
+    def ready(self) -> Iterator[Event]:
+        """Take in, one by one, the events whose turn it is."""
+        while (event := self.early.pop(self.recent.position + 1, None)) is not None:
+            self.recent.apply(event)
+            yield event
+
+    def cancel_timer(self) -> None:
+        """Stop waiting for a straggler."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class ActiveRooms:
+    """Opens a room with its first connection, forgets it with its last, and bounds the memory of all of them."""
+
+    def __init__(self, journal: Journal, bus: Bus, metrics: Metrics, *, page: int, replay: int) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._metrics = metrics
+        self._page = page
+        self._replay = replay
+        self._rooms: OrderedDict[str, ActiveRoom] = OrderedDict()
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._arriving: dict[str, dict[int, Event]] = {}
+        self._remembered = 0
+
+    def get(self, room_id: str) -> ActiveRoom | None:
+        """The room, if it is active."""
+        return self._rooms.get(room_id)
+
+    def ids(self) -> list[str]:
+        """All active rooms."""
+        return list(self._rooms)
+
+    async def open(self, room_id: str) -> ActiveRoom:
+        """Make a room active, or keep it so: subscribed first, then read. To be followed by `close`, once."""
+        while (room := self._rooms.get(room_id)) is None:
+            task = self._opening.get(room_id)
+            if task is None:
+                task = self._opening[room_id] = asyncio.create_task(self._activate(room_id))
+            await asyncio.shield(task)
+        room.members += 1
+        return room
+
+    async def _activate(self, room_id: str) -> None:
+        early = self._arriving[room_id] = {}
+        try:
+            await self._bus.subscribe(channel_of(room_id))
+            page = await self.read_page(room_id)
+            late = {seq: event for seq, event in early.items() if seq > page.seq}
+            room = self._rooms[room_id] = ActiveRoom(room_id, self.read_recent(page), late)
+        finally:
+            del self._arriving[room_id], self._opening[room_id]
+        for _ in room.ready():
+            """Nobody is here to be told; memory takes them in."""
+        self._metrics.rooms_active.set(len(self._rooms))
+
+    def keep(self, event: Event) -> ActiveRoom | None:
+        """Put a durable event where it waits for its turn; answers the room, if it is open."""
+        room = self._rooms.get(event.room_id)
+        early = room.early if room is not None else self._arriving.get(event.room_id)
+        if early is not None and event.seq is not None and (room is None or event.seq > room.recent.position):
+            early[event.seq] = event
+        return room
+
+    async def close(self, room: ActiveRoom) -> None:
+        """The opposite of `open`: the last one out drops the memory of the room."""
+        room.members -= 1
+        if room.members > 0 or self._rooms.get(room.id) is not room:
+            return
+        del self._rooms[room.id]
+        self._remembered -= len(room.recent)
+        room.cancel_timer()
+        self._metrics.rooms_active.set(len(self._rooms))
+        await self._bus.unsubscribe(channel_of(room.id))
+
+    # --- memory
+
+    async def read_page(self, room_id: str) -> Page:
+        """The newest messages, from the database."""
+        return await self._journal.read(lambda tx: read_page(tx, room_id, self._page))
+
+    async def read_replay(self, room_id: str, since: int) -> Replay | None:
+        """What happened after `since`, from the database; None if it is too much or no position of this room."""
+        return await self._journal.read(lambda tx: read_replay(tx, room_id, since, self._replay))
+
+    async def newest(self, room: ActiveRoom) -> Page:
+        """The newest messages, at a position that this node has delivered or is about to."""
+        page = room.recent.newest()
+        if page is None:
+            page = await self.read_page(room.id)
+            room.recent.rebase(page)
+        return page
+
+    async def since(self, room: ActiveRoom, seq: int) -> Replay | None:
+        """What happened after `seq`, from memory where it reaches that far."""
+        return room.recent.since(seq) or await self.read_replay(room.id, seq)
+
+    def read_recent(self, page: Page) -> Recent:
+        """The memory of a room that begins with this page."""
+        recent = Recent(page, self._page, self._replay)
+        self._remembered += len(recent)
+        return recent
+
+    def start_over(self, room: ActiveRoom, page: Page) -> None:
+        """Let a room begin anew at a page that was read from the database."""
+        self._remembered -= len(room.recent)
+        room.recent = self.read_recent(page)
+        room.early = {seq: event for seq, event in room.early.items() if seq > page.seq}
+
+    def grown(self, room: ActiveRoom, by: int) -> None:
+        """The room's memory has grown; the room that was silent for longest pays for it, if need be."""
+        self._remembered += by
+        self._rooms.move_to_end(room.id)
+        if self._remembered > REMEMBERED:
+            idlest = next((other for other in self._rooms.values() if other is not room and len(other.recent)), room)
+            self._remembered -= len(idlest.recent)
+            empty = Page((), True, idlest.recent.position)
+            idlest.recent = Recent(empty, self._page, self._replay, whole=False)
+
+
+def channel_of(room_id: str) -> str:
+    """The channel of the bus that carries a room's events."""
+    return f"room:{room_id}:messages"
+
+
+def room_of(channel: str) -> str:
+    """The opposite of `channel_of`."""
+    return channel.split(":")[1]
