@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import structlog
 
 from anonchat.active import ActiveRoom
 from anonchat.clock import Clock, iso
@@ -16,34 +13,21 @@ from anonchat.declarations import Call
 from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.hub import Wire
+from anonchat.inbox import Inbox, Source
 from anonchat.metrics import Metrics
 from anonchat.models import Session
 from anonchat.protocol import PROTOCOL, BadFrame, Frame, NotOurs, decode, error_data
 from anonchat.schemas import Identify
 from anonchat.welcome import Welcome
 
-log = structlog.get_logger("anonchat.connection")
-
-INBOX = 64  # events that wait for their turn before the connection is not read any further
-INBOX_LOW = 16
 REFUSALS = 60  # of what is in GOING_ON, one after another, before the connection is closed with 4429
 GOING_ON = frozenset({"rate_limited", "bad_frame", "not_identified"})  # cost work, and no other limit counts them
-TURN = 32  # events of one connection before the others get a turn
 
 
-class Transport(Protocol):
+class Transport(Source, Protocol):
     """What carries a connection's frames."""
 
-    @property
-    def closed(self) -> bool: ...
-
     def enqueue(self, frame: bytes, droppable: bool = False) -> None: ...
-
-    def close(self, code: int, reason: str = "") -> None: ...
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +46,16 @@ class Desk:
     identify: Identify
     spawn: Callable[[Coroutine[Any, Any, None]], object]
 
+    def hello(self) -> dict[str, Any]:
+        """Data of the first event on a connection."""
+        return {
+            "protocol": PROTOCOL,
+            "serverTime": iso(self.clock.now()),
+            "heartbeatSeconds": self.heartbeat_seconds,
+            "limits": self.limits,
+            "plugins": self.plugins,
+        }
+
 
 class Connection:
     """A member of the hub, once it is identified."""
@@ -72,12 +66,11 @@ class Connection:
         "_inbox",
         "_is_gone",
         "_on_closed",
-        "_paused",
         "_refusals",
         "_session",
         "_timer",
         "_transport",
-        "_working",
+        "close",
         "enqueue",
         "network",
         "wire",
@@ -86,16 +79,15 @@ class Connection:
     def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: str, on_closed: Any) -> None:
         self.wire = wire
         self.enqueue = transport.enqueue
+        self.close = transport.close
         self._desk = desk
         self._transport = transport
         self.network = network
         self._on_closed = on_closed
         self._session: Session | None = None
         self._active: ActiveRoom | None = None
-        self._inbox: deque[str | bytes] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._inbox = Inbox(transport, self._receive)
         self._timer: asyncio.TimerHandle | None = None
-        self._paused = False
         self._is_gone = False
         self._refusals = 0
 
@@ -115,16 +107,9 @@ class Connection:
         """The session has changed."""
         self._session = session
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Send what waits, then close."""
-        self._transport.close(code, reason)
-
     async def finish(self) -> None:
         """Read nothing more, and handle what has been read."""
-        self._paused = False
-        self._transport.pause_reading()
-        while self._working is not None:
-            await asyncio.wait([self._working])
+        await self._inbox.finish()
 
     # --- what the transport calls
 
@@ -132,27 +117,15 @@ class Connection:
         """Say hello; a token that came with the request identifies at once."""
         desk = self._desk
         desk.metrics.connections.inc()
-        hello = {
-            "protocol": PROTOCOL,
-            "serverTime": iso(desk.clock.now()),
-            "heartbeatSeconds": desk.heartbeat_seconds,
-            "limits": desk.limits,
-            "plugins": desk.plugins,
-        }
-        self._send("hello", hello)
+        self.enqueue(self.wire.encode("hello", desk.hello()))
         self._timer = asyncio.get_running_loop().call_later(desk.identify_seconds, self._not_identified)
         if token is not None:
-            self._working = asyncio.create_task(self._work_off(Frame("identify", {"token": token}, None)))
+            self._inbox.begin(self._handle(Frame("identify", {"token": token}, None)))
 
     def messages_received(self, messages: list[str | bytes]) -> None:
         """All messages of one read, in order."""
-        self._inbox.extend(messages)
         self._desk.metrics.events_received.inc(len(messages))
-        if len(self._inbox) > INBOX and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-        if self._working is None:
-            self._working = asyncio.create_task(self._work_off())
+        self._inbox.put(messages)
 
     def transport_closed(self, code: int | None) -> None:
         """The connection is gone."""
@@ -174,30 +147,12 @@ class Connection:
 
     # --- one event after another
 
-    async def _work_off(self, first: Frame | None = None) -> None:
-        try:
-            if first is not None:
-                await self._handle(first)
-            done = 0
-            while self._inbox and not self._transport.closed:
-                await self._receive(self._inbox.popleft())
-                done += 1
-                if done % TURN == 0:
-                    await asyncio.sleep(0)
-                if self._paused and len(self._inbox) <= INBOX_LOW:
-                    self._paused = False
-                    self._transport.resume_reading()
-        except Exception:
-            log.exception("a connection failed and is closed")
-            self.close(1011, "internal error")
-        finally:
-            self._working = None
-
     async def _receive(self, message: str | bytes) -> None:
         try:
             frame = decode(message, self._desk.json_depth)
         except NotOurs:
-            self._refuse_frame()
+            self._fail(ChatError("bad_frame"), None)
+            self.close(4400, "bad_frame")
         except BadFrame as error:
             self._fail(error, error.frame)
         else:
@@ -258,19 +213,11 @@ class Connection:
             if self._refusals >= REFUSALS:
                 self.close(4429, "rate_limited")
 
-    def _refuse_frame(self) -> None:
-        """Not even an attempt at our protocol."""
-        self._fail(ChatError("bad_frame"), None)
-        self.close(4400, "bad_frame")
-
     def _not_identified(self) -> None:
         self._timer = None
         if self._session is None:
             self._fail(ChatError("not_identified"), None)
             self.close(4401, "not_identified")
-
-    def _send(self, event: str, data: Mapping[str, Any]) -> None:
-        self.enqueue(self.wire.encode(event, data))
 
 
 def _close_code(error: ChatError) -> int:

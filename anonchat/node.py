@@ -138,7 +138,8 @@ class Node:
     async def _start_plugins(self) -> None:
         self.epoch = await stored_epoch(self.journal)
         self.welcome = Welcome(
-            self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence, self.active, self.relay, self.hub,
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence,
+            self.active, self.relay, self.hub,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
