@@ -42,7 +42,7 @@ class Budgets:
 
 
 class PluginFailed(Exception):
-    """What a plugin's code did wrong; its cause, where there is one, is what it raised."""
+    """What a plugin's code did wrong, in words without anybody's data; its cause is what the plugin raised."""
 
 
 async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T:
@@ -62,4 +62,5 @@ async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arg
             raise
         raise PluginFailed("cancelled by itself") from error
     except (Exception, SystemExit) as error:
-        raise PluginFailed(f"took longer than {seconds:g} s" if budget.expired() else repr(error)) from error
+        kind = f"took longer than {seconds:g} s" if budget.expired() else f"raised {type(error).__name__}"
+        raise PluginFailed(kind) from error

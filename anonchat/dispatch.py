@@ -80,7 +80,10 @@ class Dispatcher:
                 await self._call(plugin, hook, function, arguments(plugin) if arguments else {}, seconds)
             except PluginFailed as error:
                 if not reverse:
-                    raise StartError(f"The plugin {plugin!r} failed in {hook}: {error}") from error
+                    # The text of an exception may be told here: nobody has written anything yet.
+                    raise StartError(
+                        f"The plugin {plugin!r} failed in {hook}: it {error}: {error.__cause__}"
+                    ) from error
             if hook == "setup":
                 self._not_set_up.discard(plugin)
 
@@ -184,7 +187,7 @@ class Dispatcher:
         except ChatError as error:
             if may_refuse:
                 raise
-            raise self._failed(plugin, hook, PluginFailed(repr(error))) from error
+            raise self._failed(plugin, hook, PluginFailed(f"raised {error.code}")) from error
         except PluginFailed as error:
             raise self._failed(plugin, hook, error) from error.__cause__
         finally:

@@ -53,8 +53,8 @@ def doing(hook: str, error: BaseException | None = None) -> object:
             raise error
         await asyncio.Event().wait()
 
-    steps: dict[str, Callable[..., object]] = {"setup": setup, "startup": startup}
-    return type("Doing", (), {hook: hookimpl(steps[hook])})()
+    hooks: dict[str, Callable[..., object]] = {"setup": setup, "startup": startup}
+    return type("Doing", (), {hook: hookimpl(hooks[hook])})()
 
 
 async def handler(_: Any) -> Any:
@@ -118,7 +118,7 @@ async def test_an_async_function_where_a_plain_one_is_due(tmp_path: Path, hook: 
 @pytest.mark.parametrize("hook", ["setup", "startup"])
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(ValueError("no dice"), "no dice"), (SystemExit(3), "SystemExit(3)"), (None, "took longer than 0.05 s")],
+    [(ValueError("no dice"), "no dice"), (SystemExit(3), "raised SystemExit: 3"), (None, "took longer than 0.05 s")],
 )
 async def test_a_life_cycle_hook_that_fails(tmp_path: Path, hook: str, error: BaseException | None, told: str) -> None:
     text = await refusal(tmp_path, {"dice": doing(hook, error)})
