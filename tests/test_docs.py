@@ -1,0 +1,82 @@
+"""What a running core takes, sends and answers stands in the documentation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anonchat.config import describe_settings
+from anonchat.errors import CODES
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import request
+
+DOCS = Path(__file__).parent.parent / "docs"
+PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+SENT, ERRORS = (
+    PROTOCOL.partition(title)[2].partition("\n## ")[0] for title in ("### What the server sends", "## Errors")
+)
+RECEIVED = PROTOCOL.partition("### What a client sends")[2].partition("\n### ")[0]
+
+
+def row_of(name: str, section: str) -> str:
+    """The row of a table that begins with a name; fails unless there is exactly one."""
+    (row,) = (line for line in section.splitlines() if line.startswith(f"| `{name}` |"))
+    return row
+
+
+def test_every_setting_is_described() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    described = set()
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        table = section.partition("]")[0].lstrip("[")
+        described |= {f"{table}.{name}" for name in re.findall(r"^\| `(\w+)`", section, re.MULTILINE)}
+    assert {setting.path for setting in describe_settings()} <= described
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_error_code_is_described_with_its_status_and_close_code(code: str) -> None:
+    cells = [cell.strip() for cell in row_of(code, ERRORS).split("|")[1:-1]]
+    assert cells[1] == str(CODES[code].status)
+    if (close := CODES[code].close) is not None:
+        assert cells[2].startswith(str(close))
+
+
+def test_no_other_error_code_is_described() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \| \d", ERRORS, re.MULTILINE)) == CODES.keys()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_every_event_and_its_fields_are_described(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        for name, (_, event) in server.events.server_events().items():
+            row = row_of(name, SENT)
+            assert event.durable == row.endswith("| yes |"), name
+            fields = [field.data_key for field in event.schema.fields.values()] if event.schema else []
+            assert [field for field in fields if not re.search(rf"\b{field}\b", PROTOCOL)] == [], name
+        for name, (_, client) in server.events.client_events().items():
+            row = row_of(name, RECEIVED)
+            fields = [f"{field.data_key}{'' if field.required else '?'}" for field in client.schema.fields.values()]
+            assert "{" + ", ".join(fields) + "}" in row, name
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_every_route_is_described(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        document = (await request(server, "GET", "/api/openapi.json")).body
+    methods = {"get", "post", "put", "patch", "delete"}
+    routes = {
+        f"{method.upper()} {path}" for path, found in document["paths"].items() for method in found if method in methods
+    }
+    described = set(re.findall(r"^\| `([A-Z]+ /\S*)` \|", PROTOCOL, re.MULTILINE))
+    assert routes <= described
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_every_described_route_is_there(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        for method, path in re.findall(r"^\| `([A-Z]+) (/\S*)` \|", PROTOCOL, re.MULTILINE):
+            reply = await request(server, method, re.sub(r"{\w+}", "x", path), {} if method == "POST" else None)
+            assert reply.status != 405, path
+            assert reply.status != 404 or reply.body["code"] == "room_not_found", path
