@@ -1,0 +1,57 @@
+"""Every hook stands in the documentation with exactly its arguments, and nothing else does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from anonchat import PluginContext, hookspecs
+from anonchat.hookspecs import SPECS
+
+PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+PREFIXES = {"Declare": "register_", "Guard": "check_", "Filter": "filter_"}
+
+
+def signatures() -> dict[str, str]:
+    """Hook -> its signature as it stands in hookspecs.py."""
+    tree = ast.parse(inspect.getsource(hookspecs))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    functions = [
+        node for found in classes for node in found.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return {function.name: _header(function) for function in functions}
+
+
+def _header(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    kind = "async def" if isinstance(function, ast.AsyncFunctionDef) else "def"
+    assert function.returns is not None
+    return f"{kind} {function.name}({ast.unparse(function.args)}) -> {ast.unparse(function.returns)}"
+
+
+@pytest.mark.parametrize("hook", signatures())
+def test_every_hook_is_documented_with_its_signature(hook: str) -> None:
+    assert PAGE.count(f"```python\n@hookimpl\n{signatures()[hook]}\n```") == 1
+
+
+def test_no_other_hook_is_documented() -> None:
+    documented = re.findall(r"^@hookimpl\n(?:async )?def (\w+)", PAGE, re.MULTILINE)
+    assert set(documented) == signatures().keys()
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_the_name_of_a_hook_tells_its_kind(kind: type) -> None:
+    hooks = [name for name, spec in vars(kind).items() if hasattr(spec, "anonchat_spec")]
+    assert hooks
+    assert all(name.startswith(PREFIXES.get(kind.__name__, "")) for name in hooks)
+    is_async = {inspect.iscoroutinefunction(vars(kind)[name]) for name in hooks}
+    assert is_async == {kind.__name__ != "Declare"}
+
+
+def test_all_of_the_context_is_documented() -> None:
+    missing = [field.name for field in fields(PluginContext) if f"`ctx.{field.name}`" not in PAGE]
+    assert missing == ["tasks"]  # what runs behind `ctx.spawn`
