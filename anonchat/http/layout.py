@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from anonchat.declarations import Answer
@@ -30,3 +32,26 @@ def page(title: str, body: str) -> bytes:
         '<footer><a href="/">anonchat</a> · <a href="/privacy">What this server keeps</a> · <a href="/api/docs">API</a></footer>'
         "</body></html>"
     ).encode()
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; with more than two columns it becomes a list on a narrow screen. `heads` are text, the cells are HTML."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    kind = " class=wide" if len(heads) > 2 else ""
+    return f"<table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def moment_text(milliseconds: int) -> str:
+    """A time as people read it: 20 November 2026, 20:44 UTC."""
+    moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def span_text(seconds: float) -> str:
+    """A length of time in the largest unit that divides it: 2 hours, 90 minutes."""
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    return f"{seconds:g} seconds"

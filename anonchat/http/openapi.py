@@ -15,7 +15,7 @@ from marshmallow import Schema
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import CODES
 from anonchat.events import CORE, Events
-from anonchat.http.layout import page_answer
+from anonchat.http.layout import page_answer, table
 from anonchat.schemas import Identify
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
@@ -127,29 +127,47 @@ class Documents:
     # --- for people
 
     def _html(self) -> Answer:
-        routes = "".join(
-            f"<tr><td>{route.method}</td><td><code>{html.escape(route.path)}</code></td>"
-            f"<td>{html.escape(route.summary)}</td><td>{html.escape(owner)}</td><td>{route.auth}</td></tr>"
-            for owner, route in self._routes
-        )
-        events = "".join(
-            f"<tr><td><code>{html.escape(name)}</code></td><td>{html.escape(_fields(declared.schema))}</td>"
-            f"<td>{html.escape(declared.summary)}</td><td>{html.escape(owner)}</td></tr>"
-            for name, (owner, declared) in self._events.client_events().items()
-        )
-        sent = ", ".join(f"<code>{html.escape(name)}</code>" for name in sorted(self._events.server_events()))
-        codes = "".join(
-            f"<tr><td><code>{code}</code></td><td>{known.status}</td><td>{html.escape(known.text)}</td></tr>"
-            for code, known in sorted(CODES.items())
-        )
         return page_answer(
             "The API of this server",
             '<p>For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>'
-            f"<h2>REST</h2><table><tr><th>Method<th>Path<th>What<th>Of<th>For</tr>{routes}</table>"
-            f"<h2>Events that clients send to <code>/ws</code></h2><table><tr><th>Event<th>Data<th>What<th>Of</tr>{events}</table>"
-            f"<h2>Events that the server sends</h2><p>{sent}</p>"
-            f"<h2>Error codes</h2><table><tr><th>Code<th>Status<th>What</tr>{codes}</table>",
+            f"<h2>REST</h2>{self._table_of_routes()}"
+            f"<h2>Events that clients send to <code>/ws</code></h2>{self._table_of_events()}"
+            f"<h2>Events that the server sends</h2><p>{self._sent()}</p><h2>Error codes</h2>{_table_of_codes()}",
         )
+
+    def _table_of_routes(self) -> str:
+        rows = (
+            (
+                f"<code>{route.method} {html.escape(route.path).replace('/', '/<wbr>')}</code>",
+                html.escape(route.summary),
+                "everybody" if route.auth == "nobody" else route.auth,
+                html.escape(owner),
+            )
+            for owner, route in self._routes
+        )
+        return table(("Request", "What", "For", "Of"), rows)
+
+    def _table_of_events(self) -> str:
+        rows = (
+            (
+                f"<code>{html.escape(name)}</code>",
+                html.escape(_fields(declared.schema)),
+                html.escape(declared.summary),
+                html.escape(owner),
+            )
+            for name, (owner, declared) in self._events.client_events().items()
+        )
+        return table(("Event", "Data", "What", "Of"), rows)
+
+    def _sent(self) -> str:
+        return ", ".join(f"<code>{html.escape(name)}</code>" for name in sorted(self._events.server_events()))
+
+
+def _table_of_codes() -> str:
+    rows = (
+        (f"<code>{code}</code>", str(known.status), html.escape(known.text)) for code, known in sorted(CODES.items())
+    )
+    return table(("Code", "Status", "What"), rows)
 
 
 def _path_parameter(name: str) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 
-from anonchat.clock import iso
 from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
 from anonchat.http.door import Door
-from anonchat.http.layout import PAGE_POLICY, WEB, page
+from anonchat.http.layout import PAGE_POLICY, WEB, moment_text, page, span_text, table
 from anonchat.limits import Limits
+from anonchat.models import Room
 from anonchat.rooms import Rooms
 from anonchat.websocket.handler import Sockets, WebSocketEntrance
 
@@ -97,28 +97,28 @@ class RoomPage(PageHandler):
             await self._refuse(room_id, error)
             return
         base = html.escape(self.door.base_url(self.request))
-        end = f"<p>The room ends at {iso(room.expires_at)}.</p>" if room.expires_at else ""
-        kept = (
-            f"<p>Each message is deleted {room.retention_seconds} seconds after it was sent.</p>"
-            if room.retention_seconds
-            else "<p>Messages are kept until the room ends.</p>"
-        )
         about = f"<p class=lead>{html.escape(room.description)}</p>" if room.description else ""
-        self.show(room.title, about + end + kept + JOINING % f"{base}/r/{html.escape(room_id)}")
+        joining = JOINING % f"{base}/r/{html.escape(room_id)}"
+        self.show(room.title, f"{about}<p>{_life(room)}</p><h2>Join</h2>{joining}")
 
     async def _refuse(self, room_id: str, error: ChatError) -> None:
         receipt = await self.rooms.receipt(room_id)
-        if receipt is None:
+        if receipt is not None:
+            rows = [(html.escape(name), str(count)) for name, count in receipt["deleted"].items()]
+            ended = f"<p>It ended on {moment_text(receipt['ended_at'])}. What was in it is deleted:</p>"
+            self.show("This room has ended", ended + table(("What", "How many"), rows), 410)
+        elif error.code == "room_ended":
+            self.show("This room has ended", "<p>What was in it is about to be deleted.</p>", 410)
+        else:
             self.show("No such room", f"<p>{html.escape(error.message)}</p>", error.status)
-            return
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{count}</td></tr>" for name, count in receipt["deleted"].items()
-        )
-        body = (
-            f"<p>It ended at {iso(receipt['ended_at'])}. What was in it is deleted:</p>"
-            f"<table><tr><th>What</th><th>How many</th></tr>{rows}</table>"
-        )
-        self.show("This room has ended", body, 410)
+
+
+def _life(room: Room) -> str:
+    """How long the room and what is said in it live."""
+    end = f"This room ends on {moment_text(room.expires_at)}. " if room.expires_at else ""
+    if room.retention_seconds:
+        return f"{end}Each message is deleted {span_text(room.retention_seconds)} after it was sent."
+    return f"{end}Messages are kept until the room ends."
 
 
 class Style(PageHandler):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from anonchat.config import Settings
 from anonchat.declarations import Answer, Request, Route
-from anonchat.http.layout import page_answer
+from anonchat.http.layout import page_answer, span_text
 
 
 class Privacy:
@@ -29,25 +29,18 @@ class Privacy:
     def sentences(self) -> list[str]:
         """One sentence for each thing that is kept, or is not."""
         rooms, sessions = self._settings.rooms, self._settings.sessions
-        grace = rooms.purge_grace_seconds
+        deleted = f"after {span_text(rooms.purge_grace_seconds)}" if rooms.purge_grace_seconds else "at once"
         return [
             "No account, no address, no browser name and no device id is stored. Limits count keyed hashes of networks; "
             "the key changes every day and is never written down.",
-            f"A room keeps your messages for as long as its page says; without a choice {_span(rooms.default_retention_seconds)}.",
-            f"An ephemeral room ends after {_span(rooms.default_duration_seconds)} unless its creator chose otherwise.",
-            f"When a room ends, everything in it is deleted {'at once' if not grace else 'after ' + _span(grace)}. What remains "
-            "is its id, when and why it ended, and how much was deleted.",
-            f"Your name and place are kept for {_span(sessions.name_hold_seconds)} after you have gone, your session for "
-            f'{_span(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
+            "A room keeps your messages for as long as its page says; without a choice "
+            f"{span_text(rooms.default_retention_seconds)}.",
+            f"An ephemeral room ends after {span_text(rooms.default_duration_seconds)} unless its creator chose otherwise.",
+            f"When a room ends, everything in it is deleted {deleted}. What remains is its id, when and why it ended, and "
+            "how much was deleted.",
+            f"Your name and place are kept for {span_text(sessions.name_hold_seconds)} after you have gone, your session for "
+            f'{span_text(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
             "The server's log holds no address, name, text or secret.",
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
         ]
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count != 1 else ''}"
-    return f"{seconds:g} seconds"

@@ -84,6 +84,16 @@ async def test_the_contract_notices_what_is_not_declared(server: Server) -> None
 
 @pytest.mark.gen_test(timeout=20)
 async def test_the_page_names_routes_events_and_codes(server: Server) -> None:
-    page = (await Rest(server.port).acall("GET", "/api/docs")).body
+    page = (await Rest(server.port).acall("GET", "/api/docs")).body.replace("<wbr>", "")
     for name in ("/api/rooms/{roomId}/join", "send_message", "history_chunk", "room_ended"):
         assert name in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_of_a_room_tells_people_how_long_things_live(server: Server) -> None:
+    rest = Rest(server.port)
+    body = {"title": "<b>Lunch</b>", "chatDurationSeconds": 7_200, "retentionSeconds": 3_600, "description": "<i>"}
+    room = (await rest.acall("POST", "/api/rooms", body)).body["roomId"]
+    page = (await rest.acall("GET", f"/r/{room}")).body
+    for text in ("&lt;b&gt;Lunch", "&lt;i&gt;", "This room ends on", "deleted 1 hour after it was sent"):
+        assert text in page
