@@ -94,8 +94,14 @@ def sender_of(address: str, forwarded: str | None, trusted: tuple[object, ...]) 
     for candidate in reversed((forwarded or "").split(",")):
         if not _is_trusted(sender, trusted) or not candidate.strip():
             break
-        sender = candidate.strip()
+        sender = _without_port(candidate.strip())
     return sender
+
+
+def _without_port(address: str) -> str:
+    """Some proxies append the port, which is another one for each connection and would lift every limit."""
+    bare = address.partition("]")[0].removeprefix("[") if address.startswith("[") else address
+    return bare.partition(":")[0] if bare.count(":") == 1 else bare
 
 
 def _is_trusted(address: str, trusted: tuple[object, ...]) -> bool:

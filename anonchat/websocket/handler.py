@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from tornado.httputil import HTTPHeaders
+
 from anonchat.connection import Connection, Desk
 from anonchat.errors import ChatError
 from anonchat.http.door import Door
@@ -65,8 +67,8 @@ class WebSocketEntrance(SocketHandler):
         sockets = self.sockets
         sockets.door.check_host(self.request)
         sockets.door.check_origin(self.request)
-        if self.request.method == "GET" and self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise ChatError("validation_failed", "This address speaks WebSocket: ask for an upgrade.", status=426)
+        if self.request.method == "GET" and not _asks_for_upgrade(self.request.headers):
+            raise ChatError("validation_failed", "This address speaks WebSocket 13: ask for an upgrade.", status=426)
         self.network = await sockets.door.network_of(self.request)
         if sockets.draining:
             raise ChatError("going_away", retry_after_ms=RETRY_MILLISECONDS)
@@ -83,6 +85,9 @@ class WebSocketEntrance(SocketHandler):
         error = problem_of(status_code, kwargs.get("exc_info", (None, None))[1])
         if error.code == "method_not_allowed":
             self.set_header("Allow", "GET")
+        if error.status == 426:
+            self.set_header("Upgrade", "websocket")
+            self.set_header("Sec-WebSocket-Version", "13")
         refuse(self, error)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
@@ -107,3 +112,10 @@ class WebSocketEntrance(SocketHandler):
         if scheme.lower() == "bearer" and token:
             return token.strip()
         return (self.get_query_argument("t", None) or None) if self.sockets.token_in_url else None
+
+
+def _asks_for_upgrade(headers: HTTPHeaders) -> bool:
+    """RFC 6455, 4.2.1; the key is looked at by the handshake."""
+    wanted = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
+    is_websocket = headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in wanted
+    return is_websocket and headers.get("Sec-WebSocket-Version") == "13"

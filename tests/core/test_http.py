@@ -148,6 +148,9 @@ async def test_every_site_may_ask_where_that_is_wanted(tmp_path: Path) -> None:
         ("10.0.0.1", "6.6.6.6, 1.1.1.1", "1.1.1.1"),
         ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
         ("10.0.0.1", "6.6.6.6, 2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "6.6.6.6:1, 1.1.1.1:2345, 10.0.0.2:80", "1.1.1.1"),
+        ("10.0.0.1", "[2001:db8::1]:2345", "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", None, "10.0.0.1"),
         ("2.2.2.2", "1.1.1.1", "2.2.2.2"),
@@ -397,3 +400,20 @@ async def test_an_ended_room_is_over_for_its_sessions_while_its_grace_runs(tmp_p
             assert (reply.status, reply.body["code"]) == (410, "room_ended")
         page = await ask(server, "GET", f"/r/{room['roomId']}")
         assert page.status == 410
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Upgrade": "websocket"},
+        {"Upgrade": "h2c", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
+        {"Upgrade": "websocket", "Connection": "keep-alive", "Sec-WebSocket-Version": "13"},
+        {"Upgrade": "websocket", "Connection": "keep-alive, Upgrade", "Sec-WebSocket-Version": "8"},
+    ],
+)
+@pytest.mark.gen_test
+async def test_what_asks_for_no_websocket_is_told_what_to_ask_for(server: Server, headers: dict[str, str]) -> None:
+    reply = await ask(server, "GET", "/ws", **headers)
+    assert (reply.status, reply.body["code"]) == (426, "validation_failed")
+    assert (reply.headers["Upgrade"], reply.headers["Sec-WebSocket-Version"]) == ("websocket", "13")
