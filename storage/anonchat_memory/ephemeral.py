@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from limits import parse
 
 from anonchat import Clock
 
 SWEEP_MILLISECONDS = 60_000
+MOST_LIMITED = 200_000  # keys of limits that are held at once, about 50 MB: many networks at once can fill no memory
 
 
 class MemoryEphemeral:
@@ -57,6 +60,9 @@ class MemoryEphemeral:
         if wait > 0:
             return max(1, round(wait))
         self._arrivals[slot] = arrival + interval * cost
+        if len(self._arrivals) > MOST_LIMITED:
+            # Whoever came first was limited for longest; half at once, so that it is rare and cheap on the whole.
+            self._arrivals = dict(islice(self._arrivals.items(), MOST_LIMITED // 2, None))
         return 0
 
     def _rate(self, rate: str) -> tuple[float, float]:
