@@ -120,7 +120,9 @@ class ActiveRooms:
         page = room.recent.newest()
         if page is None:
             page = await self.read_page(room.id)
+            before = len(room.recent)
             room.recent.rebase(page)
+            self._remembered += len(room.recent) - before
         return page
 
     async def since(self, room: ActiveRoom, seq: int) -> Replay | None:

@@ -158,14 +158,17 @@ class Recent:
         through = event.data.get("throughSeq", 0)
         self._messages = {key: wire for key, wire in self._messages.items() if key not in ids and wire["seq"] > through}
         for index, held in enumerate(self._events):
-            wire = held.data if held.name == "message" else held.data.get("message", {})
-            purged = wire.get("id") in ids or wire.get("seq", NEWEST) <= through
-            if purged or (held.seq or 0) <= through:
+            wire = wire_of(held.name, held.data)
+            purged = wire is not None and wire["seq"] <= through
+            if purged or held.message_id in ids or (held.seq or 0) <= through:
                 self._events[index] = Event(held.room_id, "gone", {}, held.seq)
 
     def _copies(self, message_id: str) -> list[Mapping[str, Any]]:
-        found = [self._messages[message_id]] if message_id in self._messages else []
-        return found or [event.data for event in self._events if event.data.get("id") == message_id][:1]
+        """The message as it stands on the page, else in some event; nothing if it is not in memory."""
+        if message_id in self._messages:
+            return [self._messages[message_id]]
+        wires = (wire_of(event.name, event.data) for event in self._events)
+        return [wire for wire in wires if wire is not None and wire["id"] == message_id][:1]
 
     def _replace(self, wire: Mapping[str, Any]) -> None:
         """Give a message its new state wherever it stands, so that no old text stays in memory."""
@@ -184,6 +187,13 @@ _CHANGES = {
     "message_deleted": Recent._deleted,
     "messages_removed": Recent._removed,
 }
+
+
+def wire_of(event: str, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The message that an event of the core carries as a whole, or None. What a plugin's event carries is its own."""
+    if event == "message":
+        return data
+    return data["message"] if event == "message_edited" else None
 
 
 def _item(event: Event) -> Mapping[str, Any]:

@@ -16,18 +16,22 @@ import structlog
 
 from anonchat.active import ActiveRoom, ActiveRooms, channel_of, room_of
 from anonchat.errors import ChatError
+from anonchat.history import Page, wire_of
 from anonchat.hub import Hub
 from anonchat.journal import Journal
 from anonchat.metrics import Metrics
 from anonchat.models import Event
 from anonchat.storage import Bus
 from anonchat.store import events as statements
+from anonchat.store import rooms as room_statements
 
 log = structlog.get_logger("anonchat.relay")
 
 STRAGGLER_SECONDS = 0.05  # how long an early event waits for the ones before it
 REACH_ATTEMPTS = 5
 EARLY = 1_000  # events of a room that may wait for a missing one; beyond that the database is asked at once
+
+_UNKNOWN_END = {"reason": "ended", "deleted": {}}
 
 Listener = Callable[[Event], None]
 
@@ -41,6 +45,7 @@ class Relay:
         self._hub = hub
         self._rooms = rooms
         self._metrics = metrics
+        self._missing: set[str] = set()
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -52,10 +57,13 @@ class Relay:
     def committed(self, published: Sequence[Event]) -> None:
         """Events of one commit of this node."""
         for event in published:
-            if self._bus.shared:
-                packed = orjson.dumps((event.name, event.data, event.seq, event.message_id))
-                self._bus.publish(channel_of(event.room_id), packed)
-            self._arrived(event)
+            try:
+                if self._bus.shared:
+                    packed = orjson.dumps((event.name, event.data, event.seq, event.message_id))
+                    self._bus.publish(channel_of(event.room_id), packed)
+                self._arrived(event)
+            except Exception:
+                log.exception("an event could not be published; the others of its commit are", event_name=event.name)
 
     def received(self, channel: str, payload: bytes) -> None:
         """An event of another node."""
@@ -108,24 +116,27 @@ class Relay:
     async def _fill_gap(self, room: ActiveRoom) -> None:
         try:
             missed = await self._rooms.read_replay(room.id, room.recent.position)
-            if missed is None:
-                await self._start_over(room)
-                return
-            self._metrics.gaps.inc(len(missed.events))
-            for item in missed.events:
-                self._rooms.keep(_of_item(room.id, item))
+            page = await self._rooms.read_page(room.id) if missed is None else None
+            if self._rooms.get(room.id) is not room:
+                return  # everybody has left meanwhile; who has come since then reads for themselves
+            if page is not None:
+                self._start_over(room, page)
+            for item in missed.events if missed is not None else ():
+                if item["seq"] > room.recent.position:
+                    self._rooms.keep(_of_item(room.id, item))
+                    self._metrics.gaps.inc()
+            self._deliver_ready(room)
         except ChatError:
-            return  # the storage is away; the next comparison tries again
+            pass  # the storage is away; the next comparison tries again
         finally:
             room.filling = None
-        self._deliver_ready(room)
 
-    async def _start_over(self, room: ActiveRoom) -> None:
+    def _start_over(self, room: ActiveRoom, page: Page) -> None:
         """More was lost than can be told one by one: every member reads the room anew."""
-        log.warning("a room lost more than can be replayed; its members start over")
-        self._rooms.start_over(room, await self._rooms.read_page(room.id))
-        self._hub.deliver(room.id, "resync", {"reason": "too_much_was_lost"})
-        self._deliver_ready(room)
+        if page.seq > room.recent.position:  # else what was missing has come meanwhile
+            log.warning("a room lost more than can be replayed; its members start over")
+            self._rooms.start_over(room, page)
+            self._hub.deliver(room.id, "resync", {"reason": "too_much_was_lost"})
 
     async def compare(self) -> None:
         """Compare the positions of all active rooms with the database, and fill what is missing."""
@@ -140,6 +151,19 @@ class Relay:
             room = self._rooms.get(row["id"])
             if room is not None and row["seq"] > room.recent.position:
                 self._fill(room)
+        await self._find_ended({row["id"] for row in rows})
+
+    async def _find_ended(self, living: set[str]) -> None:
+        """Tell the members of rooms that are over and did not hear it: the end is told by one event without a seq.
+
+        Only at the second look, when whoever ended the room has had the time to tell it, with its counts.
+        """
+        missing = set(self._rooms.ids()) - living
+        overdue, self._missing = missing & self._missing, missing
+        for room_id in overdue:
+            row = await self._journal.fetch_one(room_statements.SELECT_ENDED, {"room": room_id})
+            told = {"reason": row["reason"], "deleted": orjson.loads(row["deleted"])} if row else _UNKNOWN_END
+            self._tell(Event(room_id, "room_ended", told))
 
     async def reach(self, room: ActiveRoom, position: int) -> None:
         """Wait until this node has delivered everything up to a `position` that was read from the database.
@@ -164,6 +188,5 @@ class Relay:
 
 
 def _of_item(room_id: str, item: Mapping[str, Any]) -> Event:
-    data = item["data"]
-    message_id = data.get("id") or data.get("messageId")
-    return Event(room_id, item["event"], data, item["seq"], message_id)
+    wire = wire_of(item["event"], item["data"])
+    return Event(room_id, item["event"], item["data"], item["seq"], wire["id"] if wire is not None else None)

@@ -10,7 +10,7 @@ import orjson
 from anonchat.active import ActiveRoom, ActiveRooms
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
-from anonchat.history import Page, Replay, read_page
+from anonchat.history import Page, Replay, read_page, wire_of
 from anonchat.hub import Hub, Member, Wire
 from anonchat.journal import Journal
 from anonchat.models import Room, Session
@@ -158,7 +158,7 @@ class Welcome:
         return "replay", {"events": events, "epoch": self._epoch, "recovered": True, **bounds}
 
     async def _replay_with_ext(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        wires = [wire for event in events if (wire := _message_in(event)) is not None]
+        wires = [wire for event in events if (wire := wire_of(event["event"], event["data"])) is not None]
         extended = {wire["id"]: wire for wire in await self._with_ext(wires)}
         return [_with_message(event, extended) for event in events]
 
@@ -217,14 +217,8 @@ class Welcome:
         member.enqueue(member.wire.encode(event, data))
 
 
-def _message_in(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if event["event"] == "message":
-        return event["data"]  # type: ignore[no-any-return]
-    return event["data"]["message"] if event["event"] == "message_edited" else None
-
-
 def _with_message(event: Mapping[str, Any], extended: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    wire = _message_in(event)
+    wire = wire_of(event["event"], event["data"])
     if wire is None:
         return event
     found = extended[wire["id"]]

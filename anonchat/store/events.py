@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from anonchat.models import Event
 from anonchat.sql import one_of, upsert
@@ -21,7 +21,10 @@ TAKE_SEQ = (
 )
 INSERT_EVENT = insert(events)
 SELECT_SEQ = select(rooms.c.seq).where(rooms.c.id == bindparam("room"))
-SELECT_SEQS = select(rooms.c.id, rooms.c.seq).where(one_of(rooms.c.id, "rooms"))
+# Rooms that still live, or whose end is being carried out: those that are kept for a grace are over already.
+SELECT_SEQS = select(rooms.c.id, rooms.c.seq).where(
+    one_of(rooms.c.id, "rooms"), or_(rooms.c.ended_at.is_(None), rooms.c.purge_at == rooms.c.ended_at)
+)
 SELECT_EVENTS = (
     select(events)
     .where(

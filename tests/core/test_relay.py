@@ -85,6 +85,17 @@ class Scene:
             await asyncio.sleep(0)
         return self.kept[before:]
 
+    async def write(self, text: str) -> Event:
+        """Send a message; it is not published."""
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        data = {"text": text, "client_msg_id": text, "reply_to_id": None}
+        before = len(self.kept)
+        await self.server.messages.send(self.member.session, data, done.set_result)
+        await done
+        while len(self.kept) == before:
+            await asyncio.sleep(0)
+        return self.kept[-1]
+
     def publish(self, *events: Event) -> None:
         self.server.relay.committed(events)
 
@@ -172,3 +183,95 @@ async def test_events_that_come_while_a_room_is_opened_are_not_lost(scene: Scene
     scene.publish(*await scene.commit(2))
     scene.active = await opening
     assert scene.active.recent.position == 2
+
+
+@pytest.mark.gen_test
+async def test_a_gap_is_not_filled_for_those_who_have_left(scene: Scene) -> None:
+    """Somebody who comes while it is read sees the events of the gap once: from their own start."""
+    relay, rooms = scene.server.relay, scene.server.active
+    *_, last = await scene.commit(3)
+    left = scene.active
+    scene.publish(last)
+    relay._fill(left)
+    filling = left.filling
+    assert filling is not None
+    await rooms.close(left)
+    scene.active = await rooms.open(scene.room_id)
+    await filling
+    assert (scene.seqs, scene.active.recent.position, left.recent.position) == ([], 3, 0)
+
+
+@pytest.mark.gen_test
+async def test_one_event_that_cannot_be_told_does_not_stop_the_others(scene: Scene) -> None:
+    (told,) = await scene.commit(1)
+    failing: list[Event] = []
+
+    def listener(event: Event) -> None:
+        if event.name == "odd":
+            failing.append(event)
+            raise ValueError(event.name)
+
+    scene.server.relay.listen(listener)
+    scene.publish(Event(scene.room_id, "odd", {}), told)
+    assert len(failing) == 1
+    assert scene.member.told == [("odd", None), ("room_updated", 1)]
+
+
+@pytest.mark.gen_test
+async def test_the_text_of_a_deleted_message_is_gone_from_memory(scene: Scene) -> None:
+    """Also where the message itself was too old to be in memory, and only its edit was."""
+    scene.publish(await scene.write("first words"))
+    await scene.server.active.close(scene.active)
+    for number in range(scene.server.settings.rooms.history_page):
+        await scene.write(str(number))
+    scene.active = await scene.server.active.open(scene.room_id)
+    message_id = str(scene.kept[0].data["id"])
+    for act in (
+        scene.server.messages.edit(scene.member.session, message_id, "second words"),
+        scene.server.messages.delete(scene.member.session, message_id),
+    ):
+        await act
+        await asyncio.sleep(0)
+        scene.publish(scene.kept[-1])
+    replay = scene.active.recent.since(scene.active.recent.position - 2)
+    assert replay is not None
+    assert [event["event"] for event in replay.events] == ["message_edited", "message_deleted"]
+    assert "words" not in str(replay)
+
+
+@pytest.mark.gen_test
+async def test_memory_of_removals_is_counted_and_leaves_plugins_events_alone(scene: Scene) -> None:
+    rooms = scene.server.active
+
+    async def work(tx: Transaction) -> None:
+        await tx.append(scene.room_id, "dice.rolled", {"message": "a six", "id": 6})
+
+    scene.publish(await scene.write("forgotten"))
+    await scene.server.journal.transaction(work)
+    await asyncio.sleep(0)
+    scene.publish(scene.kept[-1])
+    scene.publish(await scene.write("kept"))
+    await scene.server.sessions.leave(scene.member.session, forget=True)
+    await asyncio.sleep(0)
+    scene.publish(scene.kept[-1])
+    await rooms.newest(scene.active)
+    replay = scene.active.recent.since(0)
+    assert replay is not None
+    assert [event["event"] for event in replay.events] == ["gone", "dice.rolled", "gone", "messages_removed"]
+    assert rooms._remembered == len(scene.active.recent)
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("grace", [0, 60])
+async def test_an_end_that_was_not_told_is_found(tmp_path: Path, grace: int) -> None:
+    async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": grace})) as server:
+        scene = Scene(server)
+        await scene.begin()
+        await server.retention.end(scene.room_id, "closing time")
+        assert scene.member.told == []
+        async with asyncio.timeout(5):
+            while not scene.member.closed:
+                await asyncio.sleep(0.01)
+        assert scene.member.told == [("room_ended", None)]
+        server.hub.remove(scene.member)
+        await server.active.close(scene.active)
