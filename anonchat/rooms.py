@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import regex
 
-from anonchat.clock import Clock
+from anonchat.clock import Clock, iso
 from anonchat.config.settings import RoomSettings
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
@@ -140,19 +140,21 @@ class Rooms:
 
     async def close(self, room_id: str, by: str | None = None) -> None:
         """Let nobody new in; members get `room_closed`. Those who are in stay."""
-        await self._set_open(room_id, False, "room_closed", {"by": by} if by else {})
+        now = self._clock.now()
+        data = {"closedAt": iso(now)} | ({"by": by} if by else {})
+        await self._set_open(room_id, now, "room_closed", data)
         room = await self.find(room_id)
         self._dispatcher.observe("room_closed", room=room)
 
     async def reopen(self, room_id: str) -> None:
         """Let people in again; members get `room_updated`."""
-        await self._set_open(room_id, True, "room_updated", {"room": {"isOpen": True, "closedAt": None}})
+        await self._set_open(room_id, None, "room_updated", {"room": {"isOpen": True, "closedAt": None}})
 
-    async def _set_open(self, room_id: str, is_open: bool, event: str, data: Mapping[str, Any]) -> None:
-        closed = None if is_open else self._clock.now()
+    async def _set_open(self, room_id: str, closed: int | None, event: str, data: Mapping[str, Any]) -> None:
+        change = {"room": room_id, "open": int(closed is None), "closed": closed}
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(statements.UPDATE_OPEN, {"room": room_id, "open": int(is_open), "closed": closed})
+            await tx.execute(statements.UPDATE_OPEN, change)
             await tx.append(room_id, event, data)
 
         await self._journal.transaction(work)
