@@ -85,6 +85,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             yield found
             found.check()
             assert server.stop() == 0
+            assert '"level": "info"' in server.log  # so an error would have been found, too
     finally:
         loop.close()
 
@@ -387,6 +388,8 @@ def test_a_room_can_hold_no_bomb(scene: Scene, settings_of: dict[str, Any], titl
     if reply.status == 201:
         told = scene.rest.call("GET", f"/api/rooms/{reply.body['roomId']}")
         assert (told.status, len(json.dumps(told.body["settings"])) < 50_000) == (200, True)
+        shown = told.body["title"] + told.body["description"]
+        assert not any((ord(sign) < 32 and sign != "\n") or sign in "\u202e\u2066\x85" for sign in shown)
 
 
 # --- REST
