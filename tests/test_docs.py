@@ -57,8 +57,8 @@ async def test_every_event_and_its_fields_are_described(tmp_path: Path) -> None:
             assert [field for field in fields if not re.search(rf"\b{field}\b", PROTOCOL)] == [], name
         for name, (_, client) in server.events.client_events().items():
             row = row_of(name, RECEIVED)
-            fields = [f"{field.data_key}{'' if field.required else '?'}" for field in client.schema.fields.values()]
-            assert "{" + ", ".join(fields) + "}" in row, name
+            accepted = [f"{field.data_key}{'' if field.required else '?'}" for field in client.schema.fields.values()]
+            assert "{" + ", ".join(accepted) + "}" in row, name
 
 
 @pytest.mark.gen_test(timeout=20)
