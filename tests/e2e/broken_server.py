@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 
 import anonchat.app
 import anonchat.jobs
+from anonchat.active import ActiveRoom
 from anonchat.cli import main
 from anonchat.declarations import Job
 from anonchat.history import Page, Replay
 from anonchat.ids import new_id
 from anonchat.jobs import Jobs
 from anonchat.models import Draft, Event, Held, Receipt
-from anonchat.relay import ActiveRoom, Relay
+from anonchat.relay import Relay
 from anonchat.welcome import Welcome
 from anonchat.writer import Done, Writer
 
