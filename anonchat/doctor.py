@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from anonchat.app import BACKLOG
 from anonchat.backends import migrations_of
@@ -26,7 +26,7 @@ from anonchat.migrate.revisions import MigrationError
 from anonchat.migrate.runner import status
 from anonchat.plugins import bundled, load
 from anonchat.storage import Migrations
-from anonchat.tables import messages, rooms
+from anonchat.store.upkeep import COUNT_OVERDUE, SELECT_NEWEST
 
 RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this stands wrong
 CLOCK_SECONDS = 60.0  # that stored times may lie in the future
@@ -94,28 +94,17 @@ def _contents(maintenance: Maintenance, settings: Settings, migrations: Migratio
 
 def _times(connection: Connection, settings: Settings) -> Iterator[Finding]:
     now = time.time() * 1_000
-    newest = connection.execute(select(func.max(rooms.c.created_at))).scalar()
+    newest = connection.execute(SELECT_NEWEST).scalar()
     if newest is not None and newest > now + CLOCK_SECONDS * 1_000:
         text = "Rooms in the database were made in the future: the clock has been set back."
         yield Finding("clock", "fail", text, "Set the clock; nothing is deleted in time until then.")
-    late = now - settings.retention.overdue_seconds * 1_000
-    overdue = connection.execute(_count_overdue(late)).scalar_one()
+    late = round(now) - settings.retention.overdue_seconds * 1_000
+    overdue = connection.execute(COUNT_OVERDUE, {"late": late}).scalar_one()
     if overdue:
         text = f"{overdue} rooms hold what should have been deleted."
         yield Finding("retention", "warn", text, "Start the server; if it runs, its log says why deleting fails.")
     else:
         yield Finding("retention", "ok", "Nothing is kept longer than promised.")
-
-
-def _count_overdue(late: float) -> Any:
-    """Rooms that should have ended before `late`, or that hold a message which should have been deleted by then."""
-    oldest = select(func.min(messages.c.created_at)).where(messages.c.room_id == rooms.c.id).scalar_subquery()
-    outdated = oldest < late - rooms.c.retention_seconds * 1_000
-    return (
-        select(func.count())
-        .select_from(rooms)
-        .where((rooms.c.expires_at < late) | (rooms.c.purge_at < late) | outdated)
-    )
 
 
 def _server(settings: Settings, served: bool) -> Iterator[Finding]:

@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from anonchat.config import Settings
 from anonchat.config.settings import StorageSettings
 from anonchat.epoch import renew_epoch
 from anonchat.errors import StartError
 from anonchat.maintenance import Maintenance, maintenance_of
 from anonchat.node import Node
-from anonchat.tables import ended_rooms, messages, rooms, sessions
+from anonchat.store.upkeep import COUNTS, SELECT_LAST_ENDED, SELECT_ROOM_IDS
 
 REMEMBERED = 100_000  # rooms that ended last, which a restore does not bring back
-
-_COUNTS = {
-    "rooms": select(func.count()).select_from(rooms).where(rooms.c.ended_at.is_(None)),
-    "messages": select(func.count()).select_from(messages),
-    "sessions": select(func.count()).select_from(sessions),
-}
 
 
 async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[str, int]:
@@ -51,22 +43,22 @@ def _ended_rooms(maintenance: Maintenance) -> Mapping[str, str]:
     """Id and reason of the rooms that ended in the database that is to be replaced; none if it cannot be read."""
     try:
         with maintenance.reading() as connection:
-            newest = select(ended_rooms).order_by(ended_rooms.c.ended_at.desc()).limit(REMEMBERED)
-            return {row.id: row.reason for row in connection.execute(newest)}
+            newest = connection.execute(SELECT_LAST_ENDED, {"limit": REMEMBERED})
+            return {row.id: row.reason for row in newest}
     except StartError:
         return {}
 
 
 async def _count(node: Node) -> Mapping[str, int]:
     found = {}
-    for name, statement in _COUNTS.items():
+    for name, statement in COUNTS.items():
         row = await node.journal.fetch_one(statement)
         found[name] = int(row[0]) if row else 0
     return found
 
 
 async def _remove_what_is_over(node: Node, ended: Mapping[str, str]) -> None:
-    for row in await node.journal.fetch_all(select(rooms.c.id)):
+    for row in await node.journal.fetch_all(SELECT_ROOM_IDS):
         if row["id"] in ended:
             await node.retention.end(row["id"], ended[row["id"]])
     while await node.retention.expire():

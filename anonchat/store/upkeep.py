@@ -1,0 +1,34 @@
+"""Statements of `doctor` and `restore`: about all rooms together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.sql import ClauseElement
+
+from anonchat.tables import ended_rooms, messages, rooms, sessions
+
+SELECT_NEWEST = select(func.max(rooms.c.created_at))
+
+_OLDEST = select(func.min(messages.c.created_at)).where(messages.c.room_id == rooms.c.id).scalar_subquery()
+# Rooms that should have ended before `late`, or that hold a message which should have been deleted by then.
+COUNT_OVERDUE = (
+    select(func.count())
+    .select_from(rooms)
+    .where(
+        or_(
+            rooms.c.expires_at < bindparam("late"),
+            rooms.c.purge_at < bindparam("late"),
+            bindparam("late") - rooms.c.retention_seconds * 1_000 > _OLDEST,
+        )
+    )
+)
+
+COUNTS: Mapping[str, ClauseElement] = {
+    "rooms": select(func.count()).select_from(rooms).where(rooms.c.ended_at.is_(None)),
+    "messages": select(func.count()).select_from(messages),
+    "sessions": select(func.count()).select_from(sessions),
+}
+SELECT_ROOM_IDS = select(rooms.c.id)
+SELECT_LAST_ENDED = select(ended_rooms).order_by(ended_rooms.c.ended_at.desc()).limit(bindparam("limit"))
