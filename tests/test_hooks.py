@@ -12,6 +12,8 @@ import pytest
 
 from anonchat import PluginContext, hookspecs
 from anonchat.hookspecs import SPECS
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import open_room
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
 PREFIXES = {"Declare": "register_", "Guard": "check_", "Filter": "filter_"}
@@ -50,6 +52,16 @@ def test_the_name_of_a_hook_tells_its_kind(kind: type) -> None:
     assert all(name.startswith(PREFIXES.get(kind.__name__, "")) for name in hooks)
     is_async = {inspect.iscoroutinefunction(vars(kind)[name]) for name in hooks}
     assert is_async == {kind.__name__ != "Declare"}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_smallest_plugin_of_the_page_works(tmp_path: Path) -> None:
+    source = PAGE.partition("```python\n# plugins/shout.py\n")[2].partition("```")[0]
+    (tmp_path / "shout.py").write_text(source, encoding="utf-8")
+    settings = settings_in(tmp_path, plugins={"enabled": ("shout",), "plugins_dir": tmp_path})
+    async with running_server(settings) as server, (await open_room(server)).enter("Alice") as alice:
+        await alice.say("hello")
+        assert (await alice.hear("message")).data["content"]["text"] == "HELLO"
 
 
 def test_all_of_the_context_is_documented() -> None:
