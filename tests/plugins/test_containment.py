@@ -40,7 +40,7 @@ from anonchat.testing.people import open_room, request
 
 pytestmark = pytest.mark.gen_test(timeout=20)
 
-QUICK = Budgets(guard_seconds=0.3, observer_seconds=0.3, handler_seconds=0.9, shutdown_seconds=0.2, blocked_seconds=0.3)
+QUICK = Budgets(guard_seconds=0.3, observer_seconds=0.3, handler_seconds=0.9, shutdown_seconds=2, blocked_seconds=0.3)
 Deed = Callable[[], Awaitable[Any]]
 
 
@@ -445,7 +445,7 @@ class Stubborn(Observing):
 
 async def test_a_plugin_cannot_keep_the_server_from_ending(tmp_path: Path) -> None:
     dice = Stubborn(hang)
-    budgets = replace(QUICK, observer_seconds=60)
+    budgets = replace(QUICK, observer_seconds=60, shutdown_seconds=0.2)
     async with serving(tmp_path, dice, budgets=budgets) as server:
         async with (await open_room(server)).enter("Alice") as alice:
             await alice.say("Hello")
