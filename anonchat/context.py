@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from anonchat.clock import Clock
+from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.hub import Hub
@@ -116,6 +117,37 @@ class PluginLimits:
         await self._limits.hit_rate(f"{self._plugin}.{name}", rate, key)
 
 
+class PluginHooks:
+    """The hooks that the plugin offers to others, called as the core calls its own: in order, bounded, contained.
+
+    All of them raise LookupError for a hook that the plugin does not offer.
+    """
+
+    def __init__(self, plugin: str, dispatcher: Dispatcher, offered: frozenset[str]) -> None:
+        self._plugin = plugin
+        self._dispatcher = dispatcher
+        self._offered = offered
+
+    def observe(self, hook: str, **arguments: Any) -> None:
+        """Tell it later, in order. Returns at once."""
+        self._check(hook)
+        self._dispatcher.observe(hook, **arguments)
+
+    async def guard(self, hook: str, **arguments: Any) -> None:
+        """Raises `ChatError` with the first denial, or `plugin_failed`."""
+        self._check(hook)
+        await self._dispatcher.guard(hook, **arguments)
+
+    async def enrich(self, hook: str, **arguments: Any) -> Mapping[str, Any]:
+        """Plugin name -> the mapping that it answered."""
+        self._check(hook)
+        return await self._dispatcher.enrich(hook, **arguments)
+
+    def _check(self, hook: str) -> None:
+        if hook not in self._offered:
+            raise LookupError(f"The plugin {self._plugin!r} does not offer the hook {hook!r} (register_hookspecs).")
+
+
 @dataclass(frozen=True, slots=True)
 class PluginContext:
     """What `setup` gets. `config` is the plugin's validated table of the configuration."""
@@ -130,6 +162,7 @@ class PluginContext:
     ephemeral: Ephemeral
     limits: PluginLimits
     metrics: Mapping[str, Counter | Gauge | Histogram]
+    hooks: PluginHooks
     tasks: set[asyncio.Task[Any]]
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -12,7 +12,7 @@ from anonchat.backends import migrations_of, open_backend, tables_of_rooms
 from anonchat.budgets import Budgets
 from anonchat.clock import Clock
 from anonchat.config import Settings
-from anonchat.context import PluginContext, PluginLimits, PluginRooms, PluginSessions, logger_of
+from anonchat.context import PluginContext, PluginHooks, PluginLimits, PluginRooms, PluginSessions, logger_of
 from anonchat.core_events import CoreEvents
 from anonchat.declarations import Job
 from anonchat.declared import options_of
@@ -163,7 +163,8 @@ class Node:
         rooms = PluginRooms(name, self.events, self.rooms, self.relay, self.hub, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence), self.ephemeral, PluginLimits(name, self.limits), metrics, set(),
+            PluginSessions(self.sessions, self.presence), self.ephemeral, PluginLimits(name, self.limits), metrics,
+            PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip
 
     def _add_jobs(self) -> None:

@@ -18,6 +18,7 @@ from anonchat.errors import StartError
 from anonchat.hookspecs import PROJECT, SPECS
 
 GROUP = "anonchat.plugins"
+SPEC_MARK = f"{PROJECT}_spec"  # what pluggy leaves on a function that `hookspec` decorates
 BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unless the configuration names others
 
 
@@ -117,6 +118,11 @@ class Plugins:
     def declared(self, hook: str) -> Sequence[tuple[str, Any]]:
         """(plugin name, what it declares) for a ``register_*`` hook, which was called once; sequences one item at a time."""
         return self._declared[hook]
+
+    def offered_by(self, plugin: str) -> frozenset[str]:
+        """The names of the hooks that a plugin offers to others."""
+        offered = [specs for owner, specs in self._declared["register_hookspecs"] if owner == plugin]
+        return frozenset(name for specs in offered for name in dir(specs) if hasattr(getattr(specs, name), SPEC_MARK))
 
     def hooks_of(self, plugin: str) -> tuple[str, ...]:
         """The names of the hooks that a plugin implements."""

@@ -1,5 +1,6 @@
 """One plugin that implements every hook, and notes each call with its arguments."""
 
+# mypy: disable-error-code="empty-body"
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,14 @@ class Offered:
     @hookspec
     async def kitchen_sink_drained(self, litres: int) -> None:
         """The sink is empty."""
+
+    @hookspec
+    async def check_kitchen_sink(self, litres: int) -> Denied | None:
+        """The sink is to be filled."""
+
+    @hookspec
+    async def extend_kitchen_sink(self) -> Mapping[str, Any]:
+        """What stands beside the sink."""
 
 
 class Settings(marshmallow.Schema):

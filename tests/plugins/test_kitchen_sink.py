@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anonchat import Applicant, Draft, Edit, Event, Held, Message, PluginContext, Room, Session
+from anonchat import (
+    Applicant,
+    ChatError,
+    Denied,
+    Draft,
+    Edit,
+    Event,
+    Held,
+    Message,
+    PluginContext,
+    Room,
+    Session,
+    hookimpl,
+)
 from anonchat.app import Server
 from anonchat.hookspecs import SPECS
 from anonchat.testing import running_server, settings_in
@@ -156,7 +169,48 @@ async def test_register_jobs(server: Server, sink: Plugin, clock: SettableClock)
 
 async def test_register_hookspecs(server: Server) -> None:
     await call(server, "register_hookspecs")
-    assert "kitchen_sink_drained" in server.plugins.hook_names()
+    offered = {"kitchen_sink_drained", "check_kitchen_sink", "extend_kitchen_sink"}
+    assert server.plugins.offered_by(NAME) == offered <= set(server.plugins.hook_names())
+
+
+class Guest:
+    """Implements what the kitchen sink offers."""
+
+    def __init__(self) -> None:
+        self.litres = 0
+
+    @hookimpl(optionalhook=True)
+    async def kitchen_sink_drained(self, litres: int) -> None:
+        self.litres += litres
+
+    @hookimpl(optionalhook=True)
+    async def check_kitchen_sink(self, litres: int) -> Denied | None:
+        return Denied("guest.too_much") if litres > 10 else None
+
+    @hookimpl(optionalhook=True)
+    async def extend_kitchen_sink(self) -> Mapping[str, Any]:
+        return {"towels": 2}
+
+
+async def test_hooks_that_a_plugin_offers(tmp_path: Path) -> None:
+    guest = Guest()
+    settings = settings_in(tmp_path, plugins={"enabled": (NAME,), "plugins_dir": Path(__file__).parent})
+    async with running_server(settings, plugins={"guest": guest}) as server:
+        hooks = server.plugins.all[0].instance.ctx.hooks
+        hooks.observe("kitchen_sink_drained", litres=3)
+        await server.dispatcher.settle()
+        assert guest.litres == 3
+        await hooks.guard("check_kitchen_sink", litres=10)
+        with pytest.raises(ChatError, match=r"guest\.too_much"):
+            await hooks.guard("check_kitchen_sink", litres=11)
+        assert await hooks.enrich("extend_kitchen_sink") == {"guest": {"towels": 2}}
+        with pytest.raises(LookupError, match="'kitchen_sink' does not offer the hook 'message_saved'"):
+            hooks.observe("message_saved", message=None)
+
+
+async def test_a_hook_that_nobody_offers_may_be_optional(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path), plugins={"guest": Guest()}) as server:
+        assert server.plugins.names == ("guest",)
 
 
 # --- life cycle
