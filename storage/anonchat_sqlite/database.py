@@ -131,9 +131,15 @@ class SQLiteDatabase:
         return future
 
     async def erase(self) -> None:
-        """Empty the write-ahead log, so that what it still holds of deleted rows is overwritten."""
-        if self._writer is not None:
-            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Empty the write-ahead log, which still holds what was deleted. Raises `storage_unavailable` while it is in use."""
+        if self._writer is None:
+            return
+        try:
+            rows = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sqlite3.Error, ValueError) as error:
+            raise _storage_error(error) from error
+        if any(row[0] for row in rows):
+            raise ChatError("storage_unavailable", "The write-ahead log is in use and could not be emptied.")
 
     async def check(self) -> None:
         async def nothing(_: object) -> None:
@@ -158,7 +164,7 @@ class SQLiteDatabase:
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-                durable = await _hop(writer, self._commit, writer, batch)
+                durable = await self._commit_batch(writer, batch)
                 for job in batch:
                     job.wake()
                 loop = asyncio.get_running_loop()
@@ -169,11 +175,24 @@ class SQLiteDatabase:
         finally:
             self._committing = None
 
+    async def _commit_batch(self, writer: aiosqlite.Connection, batch: Sequence[_Job]) -> list[_Job]:
+        """The jobs that are durable now. Never raises: whatever goes wrong, each caller is told."""
+        try:
+            return await _hop(writer, self._commit, writer, batch)
+        except Exception as error:
+            log.exception("the database could not be reached")
+            for job in batch:
+                job.outcome = ChatError("storage_unavailable", retry_after_ms=2_000)
+                job.outcome.__cause__ = error
+            return []
+
     def _commit(self, writer: aiosqlite.Connection, batch: Sequence[_Job]) -> list[_Job]:
         """In the writer's thread: one transaction for the whole batch; returns the jobs that are durable now."""
         connection = writer._conn
         statements = SQLiteStatements(connection, self._compile)
         try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")  # the one before could not even be rolled back
             connection.execute("BEGIN IMMEDIATE")
             durable = [job for job in batch if _run(connection, statements, job)]
             connection.execute("COMMIT")

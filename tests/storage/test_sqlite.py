@@ -1,0 +1,133 @@
+"""`anonchat_sqlite` keeps the contract of a database, and what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from anonchat.errors import ChatError
+from anonchat.storage import Database, Statements
+from anonchat.tables import metadata
+from anonchat.testing import asynchronous
+from anonchat.testing.contracts import DatabaseContract
+from anonchat.testing.contracts.databases import INSERT, count, opened, row, store
+from anonchat_sqlite import SQLiteDatabase
+
+
+def url_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'contract.db'}"
+
+
+class TestContract(DatabaseContract):
+    def url(self, folder: Path) -> str:
+        return url_in(folder)
+
+    async def fill(self, database: Database) -> None:
+        await pragma(database, "max_page_count=1")  # SQLite takes the pages that are there already
+
+    async def make_room(self, database: Database) -> None:
+        await pragma(database, "max_page_count=1000000")
+
+
+async def pragma(database: Database, text: str) -> None:
+    assert isinstance(database, SQLiteDatabase)
+    assert database._writer is not None
+    await database._writer.execute_fetchall(f"PRAGMA {text}")
+
+
+def test_the_private_call_of_aiosqlite_is_there() -> None:
+    """Our one hop to the database's thread leans on it; a new version of aiosqlite has to pass here."""
+    assert list(inspect.signature(aiosqlite.Connection._execute).parameters) == ["self", "fn", "args", "kwargs"]
+    assert isinstance(inspect.getattr_static(aiosqlite.Connection, "_conn"), property)
+
+
+@asynchronous
+async def test_work_may_await_only_its_transaction(tmp_path: Path) -> None:
+    async def elsewhere(tx: Statements) -> None:
+        await tx.execute(INSERT, row("lost"))
+        await asyncio.sleep(0)
+
+    async with opened(url_in(tmp_path)) as database:
+        for act in (database.transaction(elsewhere), database.read(elsewhere)):
+            with pytest.raises((RuntimeError, ChatError)):
+                await act
+        await store(database, "kept")
+        assert await count(database) == 1
+
+
+@asynchronous
+async def test_a_thread_that_is_gone_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with opened(url_in(tmp_path)) as database:
+        assert isinstance(database, SQLiteDatabase)
+        assert database._writer is not None
+        await database._writer.close()
+        jobs = [asyncio.ensure_future(store(database, number)) for number in range(3)]
+        done, waiting = await asyncio.wait(jobs, timeout=5)
+        assert not waiting
+        assert {_code(job.exception()) for job in done} == {"storage_unavailable"}
+
+
+@asynchronous
+async def test_a_rollback_that_fails_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """A disk that fails at the worst moment: the driver raises in the commit and in the rollback, too."""
+
+    async def ruin(tx: Statements) -> None:
+        tx._connection.set_authorizer(_refuse_ends)  # type: ignore[attr-defined]
+
+    async with opened(url_in(tmp_path)) as database:
+        assert isinstance(database, SQLiteDatabase)
+        jobs = [asyncio.ensure_future(database.transaction(ruin)), asyncio.ensure_future(store(database, "a"))]
+        done, waiting = await asyncio.wait(jobs, timeout=5)
+        assert not waiting
+        assert {_code(job.exception()) for job in done} == {"storage_unavailable"}
+        assert database._writer is not None
+        await database._writer.set_authorizer(None)
+        await store(database, "healed")
+
+
+@asynchronous
+async def test_a_locked_file_is_told_by_a_code_also_when_erasing(tmp_path: Path) -> None:
+    async with opened(url_in(tmp_path)) as database:
+        await pragma(database, "busy_timeout=10")
+        other = sqlite3.connect(tmp_path / "contract.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        for act in (store(database, "a"), database.erase()):
+            with pytest.raises(ChatError) as refused:
+                await act
+            assert refused.value.code == "storage_unavailable"
+        other.close()
+        await store(database, "a")
+        await database.erase()
+
+
+@asynchronous
+async def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
+    async with opened(url_in(tmp_path)):
+        """Opening migrates."""
+    engine = create_engine(url_in(tmp_path))
+    with engine.connect() as connection:
+        options: dict[str, Any] = {"include_name": _is_ours, "compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+    engine.dispose()
+
+
+def _is_ours(name: str | None, kind: str, _: object) -> bool:
+    return kind != "table" or not str(name).startswith("schema_version_")
+
+
+def _refuse_ends(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+
+
+def _code(error: BaseException | None) -> str:
+    assert isinstance(error, ChatError), error
+    return error.code
