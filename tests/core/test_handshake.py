@@ -255,7 +255,9 @@ def test_an_idle_connection_is_small_and_keeps_no_handler() -> None:
                         while not (await loop.sock_recv(client, 4096)).endswith(b"hello"):
                             pass
                         sizes.append(tracemalloc.get_traced_memory()[0])
-                    handlers = [found for found in gc.get_objects() if type(found) is EchoHandler]
+                    handlers = [
+                        found for found in gc.get_objects() if type(found) is EchoHandler
+                    ]  # isinstance() would ask dead proxies
                 finally:
                     tracemalloc.stop()
                     gc.enable()
