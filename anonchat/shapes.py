@@ -230,6 +230,7 @@ class RoomUpdated(EventSchema):
 
 
 class RoomClosed(EventSchema):
+    closed_at = _text()
     by = fields.String()
 
 

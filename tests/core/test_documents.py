@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from openapi_spec_validator import validate
 
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
-from anonchat.testing.clients import Rest
+from anonchat.testing.clients import Rest, connected
 from anonchat.testing.contract import Contract
 
 # Answered with something else than JSON, or with a document that has a definition of its own.
@@ -97,3 +98,26 @@ async def test_the_page_of_a_room_tells_people_how_long_things_live(server: Serv
     page = (await rest.acall("GET", f"/r/{room}")).body
     for text in ("&lt;b&gt;Lunch", "&lt;i&gt;", "This room ends on", "deleted 1 hour after it was sent"):
         assert text in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_plugins_and_the_shutdown_cause_is_told_as_declared(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        contract = Contract(await document(server, "openapi"), await document(server, "asyncapi"))
+        rest = Rest(server.port)
+        made = (await rest.acall("POST", "/api/rooms", {"title": "Room"})).body
+        body = {"inviteToken": made["inviteToken"], "username": "Alice"}
+        session = (await rest.acall("POST", f"/api/rooms/{made['roomId']}/join", body)).body
+        async with connected(server.port, contract=contract) as socket:
+            await socket.send("identify", {"token": session["sessionToken"]})
+            await socket.until("history_chunk")
+            room = await server.rooms.find(made["roomId"])
+            await server.rooms.update(room, {"title": "Another"})
+            await server.rooms.close(room.id, "Mo")
+            await server.rooms.reopen(room.id)
+            for event in ("room_updated", "room_closed", "room_updated"):
+                await socket.until(event)
+            stopping = asyncio.ensure_future(server.stop())
+            await socket.until("going_away")
+            assert await socket.ended() == 1001
+            await stopping
