@@ -22,7 +22,7 @@ OTHERS = ("plugins", "storage", "examples")
 # Where Tornado is at home: what serves, what connects, and the saying goodbye.
 TORNADO = ("http", "websocket", "client", "testing", "commands", "app.py", "serving.py")
 # Where statements are made. Elsewhere a statement is a value that is passed on, and these are its types.
-STATEMENTS = ("store", "migrate", "migrations", "tables.py", "sql.py")
+STATEMENTS = ("store", "migrate", "migrations", "tables.py", "sql.py", "testing")
 SQL_TYPES = {"ClauseElement", "Connection", "MetaData", "Table"}
 MUTABLE_CALLS = {"dict", "list", "set", "defaultdict", "deque", "Counter", "OrderedDict", "WeakValueDictionary"}
 CHANGES = {
