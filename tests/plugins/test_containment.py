@@ -373,7 +373,8 @@ async def test_a_handler_that_fails_answers_with_a_code(tmp_path: Path, handler:
             assert (await alice.ask("dice.roll")).data["code"] == "plugin_failed"
             reply = await request(server, "GET", "/api/dice")
         assert (reply.status, reply.body["code"]) == (500, "plugin_failed")
-        assert [line["plugin"] for line in logs if line["log_level"] == "error"] == ["dice", "dice"]
+        failed = [line["plugin"] for line in logs if "plugin" in line and line["log_level"] == "error"]
+        assert failed == ["dice", "dice"]
         assert (await alice.say("Still here")).event == "message_ack"
 
 
@@ -420,7 +421,7 @@ async def test_a_task_that_fails_is_logged_with_the_name_of_its_plugin(tmp_path:
         with capture_logs() as logs:
             await asyncio.wait([dice.ctx.spawn(fail())])
             await asyncio.sleep(0)
-        assert [(line["event"], line["plugin"]) for line in logs] == [("a task of the plugin failed", "dice")]
+        assert ("a task of the plugin failed", "dice") in [(line["event"], line.get("plugin")) for line in logs]
 
 
 class Stubborn(Observing):
