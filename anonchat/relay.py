@@ -90,8 +90,7 @@ class Relay:
     def _deliver_ready(self, room: ActiveRoom) -> None:
         before = len(room.recent)
         for event in room.ready():
-            if event.name != "gone":
-                self._tell(event)
+            self._tell(event)
         if len(room.recent) != before:
             self._rooms.grown(room, len(room.recent) - before)
         if not room.early:

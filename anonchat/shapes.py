@@ -252,6 +252,10 @@ class Resync(EventSchema):
     reason = _text()
 
 
+class Gone(EventSchema):
+    """Stands, with its seq, for an event whose object was purged before it could be told."""
+
+
 class GoingAway(EventSchema):
     reconnect_after_ms = _number()
 
@@ -263,6 +267,7 @@ DURABLE: Declared = {
     "messages_removed": MessagesRemoved(),
     "room_updated": RoomUpdated(),
     "room_closed": RoomClosed(),
+    "gone": Gone(),
 }
 PASSING: Declared = {
     "hello": Hello(),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
 @click.command()
 @click.argument("link")
-@click.option("--name", required=True, help="The name under which the others see you.")
+@click.option("--name", help="The name under which the others see you; asked for, if it is not given.")
 @click.option(
     "--plain", is_flag=True, help="Lines of text instead of a full screen; also for pipes and screen readers."
 )
-def chat(link: str, name: str, plain: bool) -> None:
+def chat(link: str, name: str | None, plain: bool) -> None:
     """Join a room in the terminal, by its link."""
-    from anonchat.client.run import run_chat  # type: ignore[import-not-found, unused-ignore]
+    from anonchat.client.entrance import run_chat
 
-    run_chat(link, name, plain)
+    sys.exit(run_chat(link, name, plain))

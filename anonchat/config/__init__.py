@@ -13,11 +13,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError
 
-from .environment import CONFIG_VARIABLE, cast_texts, overlay, variable_name, variable_of
-from .errors import ConfigError, Keys, Problem, path_text, refusals, unknown_setting, with_variables
-from .rules import broken_rules, doubts
-from .settings import TABLES, PluginSettings, Settings, setting_fields
-from .values import OrWord, parse_plugin_name
+from anonchat.config.environment import CONFIG_VARIABLE, cast_texts, overlay, variable_name, variable_of
+from anonchat.config.errors import ConfigError, Keys, Problem, path_text, refusals, unknown_setting, with_variables
+from anonchat.config.rules import broken_rules, doubts
+from anonchat.config.settings import TABLES, PluginSettings, Settings, setting_fields
+from anonchat.config.values import OrWord, parse_plugin_name
 
 __all__ = [
     "ConfigError",

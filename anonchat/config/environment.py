@@ -14,9 +14,9 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from .errors import input_fields
-from .settings import TABLES, setting_fields
-from .values import OrWord
+from anonchat.config.errors import input_fields
+from anonchat.config.settings import TABLES, setting_fields
+from anonchat.config.values import OrWord
 
 PREFIX = "ANONCHAT_"
 CONFIG_VARIABLE = "ANONCHAT_CONFIG"

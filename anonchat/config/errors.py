@@ -8,9 +8,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from anonchat.config.settings import TABLES, setting_fields
 from anonchat.errors import StartError
-
-from .settings import TABLES, setting_fields
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

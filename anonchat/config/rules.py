@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from urllib.parse import urlsplit
 
-from .settings import Settings
+from anonchat.config.settings import Settings
 
 # JSON may write a character outside the basic plane as two escapes of six bytes each, and every other in fewer.
 JSON_BYTES_PER_CHARACTER = 12

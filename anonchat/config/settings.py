@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from marshmallow.fields import Field
 
-from .values import (
+from anonchat.config.values import (
     IPNetwork,
     OrWord,
     choice,

@@ -1,0 +1,77 @@
+"""Carries frames to the server and their answers back; messages one after another, until each is taken or refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from anonchat.client.answers import Answers
+from anonchat.client.errors import ChatRefused, ClientError, NotReachable
+from anonchat.client.lifeline import Lifeline
+from anonchat.client.line import Frame
+from anonchat.client.outbox import Ack, Outbox, Outgoing
+from anonchat.client.pace import Pace
+
+PASSING = frozenset({"rate_limited", "overloaded", "storage_full", "storage_unavailable", "going_away"})
+"""Refusals after which the same send is tried again by itself."""
+
+
+class Courier:
+    """Works for one chat."""
+
+    def __init__(self, pace: Pace, random: Random, lifeline: Lifeline, answers: Answers) -> None:
+        self.outbox = Outbox(pace.outbox)
+        self._pace = pace
+        self._random = random
+        self._lifeline = lifeline
+        self._answers = answers
+
+    async def exchange(self, event: str, data: Mapping[str, Any], key: str) -> Frame:
+        """Send a frame with the id `key` once there is a connection, and wait for its answer. Raises `ClientError`."""
+        try:
+            async with asyncio.timeout(self._pace.request):
+                await self._lifeline.ready()
+                answer = self._answers.expect(key)
+                self._lifeline.write(event, data, key)
+                return await answer
+        except TimeoutError as error:
+            raise NotReachable("No answer came in time.") from error
+        finally:
+            self._answers.forget(key)
+
+    async def deliver(self) -> None:
+        """Send the outbox for ever. One at a time, so that they keep their order whatever happens to one of them."""
+        while True:
+            outgoing = await self.outbox.head()
+            try:
+                outgoing.succeed(Ack.told(await self._insist(outgoing)))
+            except ClientError as error:
+                outgoing.fail(error)
+            except (KeyError, TypeError):
+                outgoing.fail(NotReachable("The server's answer cannot be understood."))
+            if self._lifeline.closed is not None:
+                return
+            self.outbox.pop()
+
+    async def _insist(self, outgoing: Outgoing) -> Frame:
+        """Send until there is an answer: the same id each time, so that the server takes it once."""
+        attempts = 0
+        while True:
+            try:
+                return await self.exchange("send_message", outgoing.data(), outgoing.client_msg_id)
+            except NotReachable:
+                # Not a busy loop: the next attempt waits for the next connection.
+                await asyncio.sleep(0)
+            except ChatRefused as refusal:
+                attempts += 1
+                if refusal.code not in PASSING or attempts >= self._pace.send_attempts:
+                    raise
+                wait = refusal.retry_after or self._pace.shortest_wait
+                await asyncio.sleep(min(wait, self._pace.longest_wait) * self._random.uniform(1, 1.2))
+
+    def fail(self, error: ClientError) -> None:
+        """The chat is over: nothing is answered or sent any more."""
+        self._answers.fail(error)
+        self.outbox.fail(error)

@@ -1,0 +1,91 @@
+"""``anonchat chat``: what a person is told and asked before the chat begins."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from anonchat.client.device import device_id
+from anonchat.client.errors import ChatRefused, ClientError
+from anonchat.client.link import Link
+from anonchat.client.plain import chat_plainly
+from anonchat.client.server import Membership, Server
+from anonchat.client.suggestions import suggest_name
+from anonchat.client.text import literal, one_line
+from anonchat.client.times import duration
+
+NO_TEXTUAL = "The full-screen chat needs Textual: pip install 'anonchat[chat]', or use --plain."
+ANOTHER_NAME = frozenset({"username_taken", "username_invalid", "name_lost"})
+
+
+def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
+    """Chat in a room until the person has enough. Returns the exit code; never a traceback for what can go wrong.
+
+    Without `name` it is asked for, if there is a person to ask; else one is made up.
+    """
+    if not plain and importlib.util.find_spec("textual") is None:
+        return _fail(NO_TEXTUAL)
+    try:
+        known = Link.parse(link)
+        _print_about(asyncio.run(_about(known)))
+        membership = _join(known, name)
+        if plain:
+            return asyncio.run(chat_plainly(membership))
+        from anonchat.client.terminal import chat_on_screen
+
+        return chat_on_screen(membership)
+    except ClientError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; the interpreter's own complaint would help nobody
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print(file=sys.stderr)
+        return 130
+
+
+def _fail(text: str) -> int:
+    print(literal(text), file=sys.stderr)
+    return 1
+
+
+async def _about(link: Link) -> Mapping[str, Any]:
+    server = Server(link.base_url)
+    room = await server.room(link.room_id)
+    left = await server.call("GET", f"/rooms/{room['roomId']}/time-remaining")
+    return {**room, **left}
+
+
+def _print_about(room: Mapping[str, Any]) -> None:
+    """Title, size, and how long anything stays: to be known before one comes in."""
+    print(
+        f"{one_line(room['title'])}: {room['actualParticipants']} of at most {room['maxParticipants']} people",
+        file=sys.stderr,
+    )
+    if room["description"]:
+        print(literal(room["description"]), file=sys.stderr)
+    retention, left = room["retentionSeconds"], room["remainingSeconds"]
+    kept = f"Messages are deleted after {duration(retention)}." if retention else "Messages stay until the room ends."
+    end = f"The room ends in {duration(left)}." if left is not None else "The room has no fixed end."
+    print(f"{kept} {end}", file=sys.stderr)
+
+
+def _join(link: Link, name: str | None) -> Membership:
+    """Join, asking for a name as often as needed. Raises `ClientError` where nobody can be asked."""
+    server, device = Server(link.base_url), device_id(link.room_id)
+    asked = name is None and sys.stdin.isatty()
+    chosen = name or suggest_name()
+    while True:
+        if asked:
+            print(f"Your name [{chosen}]: ", end="", file=sys.stderr, flush=True)
+            chosen = input().strip() or chosen
+        try:
+            return asyncio.run(server.join(link, chosen, device_id=device))
+        except ChatRefused as refusal:
+            if refusal.code not in ANOTHER_NAME or (name is not None and not sys.stdin.isatty()):
+                raise
+            print(literal(refusal.message), file=sys.stderr)
+            asked, chosen = sys.stdin.isatty(), suggest_name()

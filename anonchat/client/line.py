@@ -1,0 +1,107 @@
+"""One WebSocket, from its handshake to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+
+from anonchat.client.backoff import Ending
+from anonchat.client.errors import NotReachable
+
+FRAME_BYTES = 64 * 1024 * 1024
+"""The largest frame that is taken in: a replay of 300 messages of 4,000 characters is 5 MB."""
+
+
+class Frame(NamedTuple):
+    """One event on the wire. `id` is that of the frame it answers."""
+
+    event: str
+    data: Mapping[str, Any]
+    seq: int | None = None
+    id: str | int | None = None
+
+
+class NotOurs(Exception):
+    """The other side does not speak our protocol."""
+
+
+class Line:
+    """An open WebSocket. It must be closed by `close`."""
+
+    def __init__(self, socket: WebSocketClientConnection) -> None:
+        self._socket = socket
+
+    @classmethod
+    async def open(cls, url: str, seconds: float) -> Line:
+        """Dial. Raises `NotReachable`."""
+        request = HTTPRequest(url, connect_timeout=seconds, request_timeout=seconds)
+        try:
+            connecting = websocket_connect(request, max_message_size=FRAME_BYTES)
+            try:
+                return cls(await asyncio.shield(connecting))
+            except asyncio.CancelledError:
+                asyncio.ensure_future(connecting).add_done_callback(_hang_up)
+                raise
+        except HTTPClientError as error:
+            wait = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+            retry_after = float(wait) if wait.isdecimal() else None
+            raise NotReachable(f"the server refuses the connection ({error.message})", retry_after) from error
+        except (OSError, StreamClosedError, WebSocketError, ValueError, KeyError) as error:
+            raise NotReachable(f"the server cannot be reached ({error})") from error
+
+    def write(self, event: str, data: Mapping[str, Any], id: str | int | None = None) -> None:
+        """Send a frame. A connection that is about to end drops it; the end is told by `read`."""
+        frame: dict[str, Any] = {"event": event, "data": data}
+        if id is not None:
+            frame["id"] = id
+        try:
+            written = self._socket.write_message(json.dumps(frame, ensure_ascii=False))
+        except WebSocketError:
+            return
+        written.add_done_callback(_look)
+
+    async def read(self) -> Frame | None:
+        """The next frame, None at the end. Raises `NotOurs`."""
+        text = await self._socket.read_message()
+        return None if text is None else decode(text)
+
+    def ending(self) -> Ending:
+        """How it ended, once `read` has given None."""
+        code = self._socket.close_code
+        return Ending(code, self._socket.close_reason or ("" if code else "connection lost"))
+
+    def close(self) -> None:
+        """Say good-bye. A peer that does not answer is cut off after a few seconds."""
+        self._socket.close(1000)
+
+
+def decode(text: str | bytes) -> Frame:
+    """A frame of the server. Raises `NotOurs`."""
+    try:
+        frame = json.loads(text)
+    except ValueError as error:
+        raise NotOurs("not JSON") from error
+    if not isinstance(frame, dict) or not isinstance(frame.get("event"), str):
+        raise NotOurs("not an event")
+    data, seq = frame.get("data", {}), frame.get("seq")
+    if not isinstance(data, dict) or not (seq is None or type(seq) is int):
+        raise NotOurs("not an event")
+    return Frame(frame["event"], data, seq, frame.get("id"))
+
+
+def _hang_up(connected: asyncio.Future[WebSocketClientConnection]) -> None:
+    """Nobody waits for this connection any more."""
+    if not connected.cancelled() and connected.exception() is None:
+        connected.result().close()
+
+
+def _look(written: asyncio.Future[None]) -> None:
+    """Take note of how a write ended: that the connection is lost is told by `read`."""
+    if not written.cancelled():
+        written.exception()

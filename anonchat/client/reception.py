@@ -1,0 +1,112 @@
+"""What of all that arrives is told to the program: everything once, in order, with nothing missing in between.
+
+No I/O: frames go in, events come out, and `resume` says when the connection must be made anew to fill a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anonchat.client.events import Online, Received
+from anonchat.client.line import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Up to where a room is known. Epoch and seq belong together and change together."""
+
+    epoch: str
+    seq: int
+
+
+class Reception:
+    """The position in a room and the version of its presence, across all connections of a chat."""
+
+    def __init__(self) -> None:
+        self.position: Position | None = None
+        self.welcomed = False
+        """Whether this connection has brought everything up to now."""
+        self.resume = False
+        """Whether something is missing, so that the connection must be made anew."""
+        self.wants_presence = False
+        """Whether a join or leave was missed, so that `get_presence` must be asked."""
+        self._presence_version = 0
+
+    def begin(self) -> None:
+        """A new connection begins; what an older one promised does not count any more."""
+        self.welcomed = self.resume = self.wants_presence = False
+
+    def identify(self, token: str) -> dict[str, Any]:
+        """Data of `identify`: who we are, and from where to go on."""
+        if self.position is None:
+            return {"token": token}
+        return {"token": token, "since": self.position.seq, "epoch": self.position.epoch}
+
+    def accept(self, frame: Frame) -> Sequence[Received | Online]:
+        """What to tell the program of a frame. Raises KeyError or TypeError for data that is not the protocol's."""
+        if frame.seq is not None:
+            return self._durable(frame)
+        match frame.event:
+            case "replay":
+                return self._replay(frame.data)
+            case "history_chunk" if not self.welcomed:
+                return self._fresh(frame.data)
+            case "presence_state":
+                self.wants_presence = False
+                self._presence_version = frame.data["version"]
+            case "presence":
+                if not self._presence(frame.data):
+                    return ()
+            case "resync":
+                self.position = None
+                self.resume = True
+        return (Received(frame.event, frame.data),)
+
+    def compare(self, seq: int, presence_version: int) -> None:
+        """The server's own position and version, as a heartbeat brings them: finds a loss after which nothing came."""
+        if self.welcomed and self.position is not None and seq != self.position.seq:
+            self.resume = True
+        self.wants_presence = presence_version != self._presence_version
+
+    def _durable(self, frame: Frame) -> Sequence[Received]:
+        position = self.position
+        if position is None or frame.seq is None:
+            self.resume = True
+            return ()
+        if frame.seq <= position.seq or self.resume:
+            return ()
+        if frame.seq > position.seq + 1:
+            self.resume = True
+            return ()
+        self.position = Position(position.epoch, frame.seq)
+        return _told(frame)
+
+    def _replay(self, data: Mapping[str, Any]) -> Sequence[Received | Online]:
+        before = self.position.seq if self.position else -1
+        items = [Frame(item["event"], item["data"], item["seq"]) for item in data["events"] if item["seq"] > before]
+        self.position = Position(data["epoch"], data["to"])
+        self.welcomed = True
+        missed = sum(item.event == "message" for item in items)
+        return [*(event for item in items for event in _told(item)), Online(recovered=True, missed=missed)]
+
+    def _fresh(self, data: Mapping[str, Any]) -> Sequence[Received | Online]:
+        self.position = Position(data["epoch"], data["seq"])
+        self.welcomed = True
+        return (Received("history_chunk", data), Online(recovered=False, missed=0))
+
+    def _presence(self, data: Mapping[str, Any]) -> bool:
+        version = data["version"]
+        if version <= self._presence_version:
+            return False
+        if data["event"] != "count" and version > self._presence_version + 1:
+            self.wants_presence = True
+            return False
+        self._presence_version = version
+        return True
+
+
+def _told(frame: Frame) -> tuple[Received, ...]:
+    """What was purged meanwhile only moves the position."""
+    return () if frame.event == "gone" else (Received(frame.event, frame.data, frame.seq),)

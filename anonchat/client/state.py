@@ -1,0 +1,165 @@
+"""What a room looks like, made of nothing but its events: a pure reducer.
+
+The state of a client that went through any drops and replays equals that of one that never left.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MESSAGES = 10_000
+CHANGES = 300
+
+
+class RoomState:
+    """Feed it every `Received` in order: ``state.apply(received.event, received.data, received.seq)``.
+
+    Messages are kept as they are on the wire, at most `bound` of them, the oldest being let go first.
+    """
+
+    def __init__(self, bound: int = MESSAGES) -> None:
+        self.messages: dict[str, Mapping[str, Any]] = {}
+        """By id, in the order of their seq."""
+        self.has_more = False
+        """Whether the server has older messages."""
+        self.people: dict[str, Mapping[str, Any]] = {}
+        """Who is there, by session id; in a crowd only some of them."""
+        self.total = 0
+        """How many are there."""
+        self.room: dict[str, Any] = {}
+        self.me: Mapping[str, Any] = {}
+        """Data of `identified`, without the room."""
+        self.ended: Mapping[str, Any] | None = None
+        """Data of `room_ended`."""
+        self._bound = bound
+        self._disordered = False
+        # A page of history may have been read before a change that overtook it on the way; then the change is repeated.
+        self._changes: deque[tuple[int, str, Mapping[str, Any]]] = deque(maxlen=CHANGES)
+
+    def apply(self, event: str, data: Mapping[str, Any], seq: int | None = None) -> None:
+        """Take in one event. What is not known is ignored."""
+        change = _CHANGES.get(event)
+        if change is None:
+            return
+        if event in _REPEATED and seq is not None:
+            self._changes.append((seq, event, data))
+        change(self, data, seq)
+
+    def mine(self) -> list[Mapping[str, Any]]:
+        """One's own messages that can be changed, the newest last."""
+        session = self.me.get("sessionId")
+        return [
+            wire for wire in self.messages.values() if wire["authorSessionId"] == session and "deletedAt" not in wire
+        ]
+
+    # --- messages
+
+    def _history_chunk(self, data: Mapping[str, Any], _: int | None) -> None:
+        if data.get("recovered") is False:
+            self.messages.clear()
+            self._changes.clear()
+        oldest = next(iter(self.messages.values()), None)
+        page = data["messages"]
+        if oldest is None or not page or page[0]["seq"] < oldest["seq"]:
+            self.has_more = data["hasMore"]
+        for wire in page:
+            self._put(wire)
+        self._order()
+        for seq, event, change in list(self._changes):
+            if seq > data["seq"]:
+                _CHANGES[event](self, change, seq)
+
+    def _message(self, data: Mapping[str, Any], _: int | None) -> None:
+        self._put(data)
+        self._order()
+
+    def _edited(self, data: Mapping[str, Any], _: int | None) -> None:
+        if data["message"]["id"] in self.messages:
+            self._put(data["message"])
+
+    def _deleted(self, data: Mapping[str, Any], seq: int | None) -> None:
+        known = self.messages.get(data["messageId"])
+        if known is None or _changed(known) >= (seq or 0):
+            return
+        left = {key: value for key, value in known.items() if key not in ("editedAt", "replyToId", "ext")}
+        nothing = {"content": {"type": "text", "text": ""}, "mentions": []}
+        self.messages[known["id"]] = left | nothing | {"deletedAt": data.get("deletedAt"), "changedSeq": seq}
+
+    def _removed(self, data: Mapping[str, Any], _: int | None) -> None:
+        ids, through = set(data.get("messageIds", ())), data.get("throughSeq", 0)
+        for key in [key for key, wire in self.messages.items() if key in ids or wire["seq"] <= through]:
+            del self.messages[key]
+
+    def _put(self, wire: Mapping[str, Any]) -> None:
+        """Add a message at the end, or replace an older copy of it."""
+        known = self.messages.get(wire["id"])
+        if known is None:
+            newest = next(reversed(self.messages.values()), wire)
+            self._disordered = self._disordered or wire["seq"] < newest["seq"]
+        if known is None or _changed(wire) >= _changed(known):
+            self.messages[wire["id"]] = wire
+
+    def _order(self) -> None:
+        if self._disordered:
+            self.messages = dict(sorted(self.messages.items(), key=lambda item: int(item[1]["seq"])))
+            self._disordered = False
+        while len(self.messages) > self._bound:
+            del self.messages[next(iter(self.messages))]
+            self.has_more = True
+
+
+def _identified(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.room = dict(data["room"])
+    state.me = {key: value for key, value in data.items() if key != "room"}
+
+
+def _room_updated(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.room.update(data.get("room", {}))
+
+
+def _room_closed(state: RoomState, _data: Mapping[str, Any], _: int | None) -> None:
+    state.room["isOpen"] = False
+
+
+def _room_ended(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.ended = data
+
+
+def _presence_state(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.people = {user["sessionId"]: user for user in data["users"]}
+    state.total = data["total"]
+
+
+def _presence(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.total = data["total"]
+    if data["event"] == "join":
+        state.people[data["user"]["sessionId"]] = data["user"]
+    elif data["event"] == "leave":
+        state.people.pop(data["user"]["sessionId"], None)
+
+
+def _presence_removed(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
+    state.people.pop(data["sessionId"], None)
+
+
+def _changed(wire: Mapping[str, Any]) -> int:
+    return int(wire.get("changedSeq") or wire["seq"])
+
+
+_CHANGES: Mapping[str, Callable[[RoomState, Mapping[str, Any], int | None], None]] = {
+    "identified": _identified,
+    "room_updated": _room_updated,
+    "room_closed": _room_closed,
+    "room_ended": _room_ended,
+    "presence_state": _presence_state,
+    "presence": _presence,
+    "presence_removed": _presence_removed,
+    "history_chunk": RoomState._history_chunk,
+    "message": RoomState._message,
+    "message_edited": RoomState._edited,
+    "message_deleted": RoomState._deleted,
+    "messages_removed": RoomState._removed,
+}
+_REPEATED = frozenset({"message_edited", "message_deleted", "messages_removed"})

@@ -1,0 +1,159 @@
+"""What stands in the list of messages, from top to bottom. Pure: the state of the room goes in, entries come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from anonchat.client.outbox import Outgoing
+from anonchat.client.state import RoomState
+from anonchat.client.text import one_line, said
+from anonchat.client.times import clock_time, day, moment
+
+GROUP_SECONDS = 300
+QUOTED = 200
+
+
+@dataclass(slots=True)
+class Pending:
+    """A message that the server does not have yet. `error` says why it does not go."""
+
+    outgoing: Outgoing
+    error: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Divider:
+    """A line across the list: a new day, or where the unread begins."""
+
+    text: str
+    is_unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message, ready to be drawn. `key` names it; everything is safe to show.
+
+    `is_first` is that of a group by one author; `state` is "", "edited", "deleted", "sending" or what went wrong.
+    """
+
+    key: str
+    author: str
+    colour_of: str
+    time: str
+    text: str
+    quote: str | None
+    state: str
+    is_first: bool
+    is_own: bool
+    is_moderator: bool
+    is_pending: bool = False
+
+
+Line = Divider | Entry
+
+
+class _Known(NamedTuple):
+    """An entry, and the messages that it was made of: as long as these are the same objects, so is the entry."""
+
+    wire: Mapping[str, Any]
+    before: Mapping[str, Any] | None
+    quoted: Mapping[str, Any] | None
+    day: str
+    entry: Entry
+
+
+class Entries:
+    """Makes the lines of the list. What has not changed stays the same object, so that it need not be drawn again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def lines(self, state: RoomState, pending: Sequence[Pending], unread_after: int | None) -> list[Line]:
+        """The messages with day and unread lines between them, then what is still on its way."""
+        lines: list[Line] = []
+        known: dict[str, _Known] = {}
+        before: Mapping[str, Any] | None = None
+        today, marked = "", unread_after is None
+        for key, wire in state.messages.items():
+            is_new_day = today != (today := self._day(key, wire))
+            if is_new_day:
+                lines.append(Divider(today))
+            is_mark = not marked and unread_after is not None and wire["seq"] > unread_after
+            if is_mark:
+                lines.append(Divider("new", is_unread=True))
+                marked = True
+            found = known[key] = self._find(key, wire, None if is_new_day or is_mark else before, state, today)
+            lines.append(found.entry)
+            before = wire
+        self._known = known
+        lines += _pending_entries(pending, state, before)
+        return lines
+
+    def _day(self, key: str, wire: Mapping[str, Any]) -> str:
+        known = self._known.get(key)
+        return known.day if known is not None and known.wire is wire else day(wire["createdAt"])
+
+    def _find(
+        self, key: str, wire: Mapping[str, Any], before: Mapping[str, Any] | None, state: RoomState, today: str
+    ) -> _Known:
+        quoted = state.messages.get(wire.get("replyToId", ""))
+        known = self._known.get(key)
+        if known is None or known.wire is not wire or known.before is not before or known.quoted is not quoted:
+            return _Known(wire, before, quoted, today, _entry(wire, state, before))
+        return known
+
+
+def _entry(wire: Mapping[str, Any], state: RoomState, before: Mapping[str, Any] | None) -> Entry:
+    is_deleted = "deletedAt" in wire
+    is_own = wire["authorSessionId"] == state.me.get("sessionId")
+    return Entry(
+        key=wire["id"],
+        author=one_line(wire["authorUsername"]),
+        colour_of=wire["anonymousId"],
+        time=clock_time(wire["createdAt"]),
+        text="This message was deleted." if is_deleted else said(wire),
+        quote=_quote(wire.get("replyToId"), state),
+        state="deleted" if is_deleted else "edited" if "editedAt" in wire else "",
+        is_first=not _continues(before, wire),
+        is_own=is_own,
+        is_moderator=wire["authorRole"] == "moderator",
+    )
+
+
+def _continues(before: Mapping[str, Any] | None, wire: Mapping[str, Any]) -> bool:
+    if before is None or before["authorSessionId"] != wire["authorSessionId"] or "replyToId" in wire:
+        return False
+    return (moment(wire["createdAt"]) - moment(before["createdAt"])).total_seconds() <= GROUP_SECONDS
+
+
+def _quote(message_id: str | None, state: RoomState) -> str | None:
+    if message_id is None:
+        return None
+    wire = state.messages.get(message_id)
+    if wire is None:
+        return "an older message"
+    text = "(deleted)" if "deletedAt" in wire else one_line(said(wire), QUOTED)
+    return f"{one_line(wire['authorUsername'])}: {text}"
+
+
+def _pending_entries(pending: Sequence[Pending], state: RoomState, before: Mapping[str, Any] | None) -> Iterable[Entry]:
+    """Own messages that are on their way; one that the room has already is not shown twice."""
+    me = state.me
+    own_before = before is not None and before["authorSessionId"] == me.get("sessionId")
+    for number, waiting in enumerate(entry for entry in pending if entry.message_id not in state.messages):
+        yield Entry(
+            key=waiting.outgoing.client_msg_id,
+            author=one_line(str(me.get("username", "You"))),
+            colour_of=str(me.get("anonymousId", "")),
+            time="",
+            text=said({"content": {"type": "text", "text": waiting.outgoing.text}}),
+            quote=_quote(waiting.outgoing.reply_to, state),
+            state=waiting.error or "sending",
+            is_first=number == 0 and not own_before,
+            is_own=True,
+            is_moderator=me.get("role") == "moderator",
+            is_pending=True,
+        )

@@ -1,0 +1,264 @@
+"""The parts of the client that need no server: links, lines, texts, waiting, what a state is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anonchat.client import Link, LinkError, Online, OutboxFull, Pace, Received
+from anonchat.client.backoff import Backoff, Ending
+from anonchat.client.commands import HELP, Command, help_text, parse
+from anonchat.client.line import Frame, NotOurs, decode
+from anonchat.client.outbox import Ack, Outbox, Outgoing
+from anonchat.client.reception import Position, Reception
+from anonchat.client.server import _secure
+from anonchat.client.suggestions import suggest_name
+from anonchat.client.text import literal, one_line, said
+from anonchat.client.times import duration, remaining
+from anonchat.names import clean_name
+
+
+def test_a_link_is_read_as_it_is_written() -> None:
+    link = Link.parse(" https://chat.example.org:8443/sub/r/0c6b-9#N07a_M-s ")
+    assert (link.base_url, link.room_id, link.token) == ("https://chat.example.org:8443/sub", "0c6b-9", "N07a_M-s")
+    assert Link.parse(str(link)) == link
+    assert "N07a" not in repr(link)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "begins with http"),
+        ("chat.example.org/r/x#y", "begins with http"),
+        ("ftp://chat.example.org/r/x#y", "begins with http"),
+        ("http:///r/x#y", "begins with http"),
+        ("http://[::1/r/x#y", "not a web address"),
+        ("http://host:port/r/x#y", "not a web address"),
+        ("http://host/rooms/x#y", "does not lead to a room"),
+        ("http://host/r/#y", "does not lead to a room"),
+        ("http://host/r/x", "secret after #"),
+        ("http://host/r/x#", "secret after #"),
+    ],
+)
+def test_a_wrong_link_says_what_is_wrong(text: str, told: str) -> None:
+    with pytest.raises(LinkError, match=told):
+        Link.parse(text)
+
+
+def test_a_socket_is_never_less_protected_than_the_link() -> None:
+    assert _secure("ws://host/ws", "https://host") == "wss://host/ws"
+    assert _secure("ws://host/ws", "http://host") == "ws://host/ws"
+
+
+@given(st.text())
+def test_shown_text_is_harmless(text: str) -> None:
+    shown = literal(text)
+    assert all(mark == "\n" or mark.isprintable() or ord(mark) > 0x9F for mark in shown)
+    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff")
+    shown.encode()
+    assert "\n" not in one_line(text)
+
+
+def test_shown_text_stays_readable() -> None:
+    assert literal("a\x1b[31mb\tc\r\nd") == "a␛[31mb    c\nd"
+    assert literal("e" + "\u0301" * 50) == "e" + "\u0301" * 3
+    assert literal("שלום, 👩‍🚀 [bold]x[/bold]") == "שלום, 👩‍🚀 [bold]x[/bold]"
+    assert one_line("one\n two  three", 8) == "one two…"
+    poll = {"content": {"type": "poll", "question": "Tea\x07?", "options": [{"id": "1", "text": "yes"}]}}
+    assert said(poll) == "[poll] Tea␇?\n• yes"
+
+
+def test_lines_are_commands_or_texts() -> None:
+    assert parse("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
+    assert parse("/quit") == Command("quit", "")
+    assert parse("/roll 2d6") == "/roll 2d6"
+    assert parse("//who is that") == "/who is that"
+    assert parse("hello /quit") == "hello /quit"
+    assert all(f"/{name}" in help_text() for name in HELP)
+
+
+def test_times_are_told_in_words() -> None:
+    told = {
+        0: "0 s",
+        59: "59 s",
+        61: "1 min 1 s",
+        600: "10 min",
+        3_660: "1 h 1 min",
+        86_400: "1 day",
+        180_000: "2 days 2 h",
+    }
+    assert {seconds: duration(seconds) for seconds in told} == told
+    assert remaining("1970-01-01T00:01:00.000Z", 15.0) == 45.0
+    assert remaining("1970-01-01T00:01:00.000Z", 75.0) == 0.0
+    assert remaining(None, 0.0) is None
+
+
+def test_every_suggested_name_is_a_name() -> None:
+    names = {suggest_name(Random(seed)) for seed in range(200)}
+    assert len(names) > 100
+    assert {clean_name(name) for name in names} == names
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '"x"', "{}", '{"event": 1}', '{"event": "x", "data": []}', '{"event": "x", "seq": "1"}']
+)
+def test_frames_of_strangers_are_refused(text: str) -> None:
+    with pytest.raises(NotOurs):
+        decode(text)
+
+
+@given(st.integers(0, 10_000), st.lists(st.sampled_from([None, 1006, 1013, 4413]), max_size=40))
+def test_waiting_grows_within_its_bounds(seed: int, codes: list[int | None]) -> None:
+    backoff = Backoff(Pace(), Random(seed))
+    for number, code in enumerate(codes):
+        wait = backoff.wait(Ending(code, ""))
+        assert 1.0 <= wait <= (30.0 if code == 1013 else min(30.0, 2.0 ** (number + 1)))
+
+
+def test_waiting_is_spread_and_starts_again_after_a_stable_time() -> None:
+    waits = [Backoff(Pace(), Random(seed)).wait(Ending(1013, "")) for seed in range(100)]
+    assert max(waits) - min(waits) > 5
+    backoff = Backoff(Pace(), Random(1))
+    for _ in range(10):
+        backoff.wait(Ending(None, ""))
+    backoff.lived(59)
+    assert backoff.attempt == 10
+    backoff.lived(60)
+    assert backoff.wait(Ending(None, "")) <= 2.0
+
+
+def test_waiting_does_what_the_server_asks_for() -> None:
+    backoff = Backoff(Pace(), Random(1))
+    assert 12.0 <= backoff.wait(Ending(1001, "", wait=12.0)) <= 13.0
+    assert backoff.wait(Ending(1001, "", wait=1e9)) <= 301.0
+
+
+def test_a_new_start_of_our_own_is_at_once_but_not_again_and_again() -> None:
+    backoff = Backoff(Pace(), Random(1))
+    assert backoff.wait(Ending(None, "", at_once=True)) == 0
+    assert backoff.wait(Ending(None, "", at_once=True)) >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("code", "final"),
+    [(1000, True), (4401, True), (4403, True), (4410, True), (1001, False), (4413, False), (None, False)],
+)
+def test_some_endings_are_for_good(code: int | None, final: bool) -> None:
+    assert Ending(code, "").is_final is final
+
+
+@pytest.mark.gen_test
+async def test_the_outbox_keeps_order_and_bound() -> None:
+    outbox = Outbox(2)
+    first, second = Outgoing("1", None, None), Outgoing("2", "m", "mine")
+    outbox.add(first)
+    outbox.add(second)
+    with pytest.raises(OutboxFull):
+        outbox.add(Outgoing("3", None, None))
+    assert second.data() == {"text": "2", "clientMsgId": "mine", "replyToId": "m"}
+    assert await outbox.head() is first
+    outbox.pop()
+    waiting = asyncio.ensure_future(outbox.wait_until(0))
+    outbox.fail(OutboxFull())
+    await waiting
+    with pytest.raises(OutboxFull):
+        await second
+
+
+@pytest.mark.gen_test
+async def test_who_gives_up_waiting_does_not_take_a_message_back() -> None:
+    outgoing = Outgoing("1", None, None)
+    waiting = asyncio.ensure_future(_wait(outgoing))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    ack = Ack(outgoing.client_msg_id, "m", 1, "")
+    outgoing.succeed(ack)
+    assert (await outgoing, await outgoing) == (ack, ack)
+
+
+async def _wait(outgoing: Outgoing) -> Ack:
+    return await outgoing
+
+
+# --- what of all that arrives is told
+
+
+def _resumes(reception: Reception) -> bool:
+    return reception.resume
+
+
+def _asks(reception: Reception) -> bool:
+    return reception.wants_presence
+
+
+def _welcomed(seq: int = 0) -> Reception:
+    reception = Reception()
+    reception.begin()
+    chunk = {"messages": [], "hasMore": False, "epoch": "e", "seq": seq, "recovered": False}
+    told = reception.accept(Frame("history_chunk", chunk))
+    assert told == (Received("history_chunk", chunk), Online(False, 0))
+    return reception
+
+
+@given(st.lists(st.integers(1, 12), max_size=60))
+def test_whatever_arrives_events_are_told_once_and_in_order(arriving: list[int]) -> None:
+    reception = _welcomed()
+    told: list[int | None] = []
+    for seq in arriving:
+        told += [event.seq for event in reception.accept(Frame("x", {}, seq)) if isinstance(event, Received)]
+        if reception.resume:
+            assert reception.position is not None
+            missed = range(max(0, reception.position.seq - 2), max(arriving) + 1)
+            reception.begin()
+            items: list[dict[str, Any]] = [
+                {"event": "gone" if number % 5 == 0 else "x", "data": {}, "seq": number} for number in missed
+            ]
+            replay = {"events": items, "from": 0, "to": max(arriving), "epoch": "e", "recovered": True}
+            told += [event.seq for event in reception.accept(Frame("replay", replay)) if isinstance(event, Received)]
+    assert told == sorted({seq for seq in told if seq is not None})
+    assert reception.position is not None
+    skipped = {seq for seq in range(1, reception.position.seq + 1) if seq not in told}
+    assert all(seq % 5 == 0 for seq in skipped)
+
+
+def test_epoch_and_seq_change_together() -> None:
+    reception = _welcomed(7)
+    assert reception.identify("t") == {"token": "t", "since": 7, "epoch": "e"}
+    reception.begin()
+    fresh = {"messages": [], "hasMore": False, "epoch": "f", "seq": 2, "recovered": False}
+    reception.accept(Frame("history_chunk", fresh))
+    assert reception.position == Position("f", 2)
+    reception.accept(Frame("resync", {"reason": "x"}))
+    assert _resumes(reception)
+    assert reception.identify("t") == {"token": "t"}
+
+
+def test_a_lost_last_event_is_found_by_the_heartbeat() -> None:
+    reception = _welcomed(7)
+    reception.compare(7, 0)
+    assert not _resumes(reception)
+    reception.compare(8, 0)
+    assert _resumes(reception)
+
+
+def test_a_hole_in_presence_makes_it_ask() -> None:
+    reception = _welcomed()
+    state: dict[str, Any] = {"users": [], "total": 0, "version": 3}
+    reception.accept(Frame("presence_state", state))
+    joined = {"event": "join", "user": {}, "total": 1}
+    assert reception.accept(Frame("presence", joined | {"version": 4}))
+    assert not reception.accept(Frame("presence", joined | {"version": 4}))
+    assert not reception.accept(Frame("presence", joined | {"version": 6}))
+    assert _asks(reception)
+    assert reception.accept(Frame("presence_state", state | {"version": 6}))
+    assert not _asks(reception)
+    assert reception.accept(Frame("presence", {"event": "count", "total": 300, "version": 99}))
+    assert not _asks(reception)
+    reception.compare(0, 100)
+    assert _asks(reception)

@@ -1,0 +1,292 @@
+"""The full-screen chat, driven by keys, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from textual.events import AppBlur, AppFocus
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from anonchat.app import Server as RunningServer
+from anonchat.client import Chat, Pace, Server, join
+from anonchat.client.terminal import ChatApp
+from anonchat.client.terminal.help import HelpScreen
+from anonchat.config import Settings
+from anonchat.testing import running_server, settings_in
+
+SECONDS = 20
+OF_THE_PICTURE = "c5c8c6"
+"""The colour that an exported picture gives to its frame, whatever is in it."""
+
+QUICK = Pace(shortest_wait=0.02, longest_wait=0.1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path, server={"port": 0, "drain_seconds": 1.0})
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[RunningServer]:
+    async with running_server(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def link(server: RunningServer) -> str:
+    return (await Server(server.url).create_room("Lunch", chatDurationSeconds=7_200)).join_url
+
+
+class Desk(NamedTuple):
+    """A person at a terminal, and somebody else in the room."""
+
+    app: ChatApp
+    pilot: Pilot[None]
+    bob: Chat
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not is_so():
+                await self.pilot.pause()
+
+    async def until_shown(self, text: str) -> None:
+        await self.until(lambda: text in self.screen)
+
+    async def write(self, text: str) -> None:
+        """Type a line and press Enter."""
+        self.app.view.pane.composer.insert(text)
+        await self.pilot.press("enter")
+
+    @property
+    def screen(self) -> str:
+        """All that stands on the terminal."""
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
+
+    def shown(self, selector: str) -> str:
+        """What a line says; nothing while it is hidden."""
+        widget = self.app.view.query_one(selector, Static)
+        return str(widget.visual) if widget.display else ""
+
+    @property
+    def draft(self) -> str:
+        return self.app.view.pane.composer.text
+
+
+@asynccontextmanager
+async def sit_down(link: str, width: int = 100, height: int = 24, pace: Pace | None = None) -> AsyncIterator[Desk]:
+    me = await join(link, "Ann")
+    app = ChatApp(me.membership, pace=pace)
+    async with await join(link, "Bob") as bob, app.run_test(size=(width, height), notifications=True) as pilot:
+        desk = Desk(app, pilot, bob)
+        await desk.until(lambda: app.connection.word == "online" and len(app.conversation.state.people) == 2)
+        yield desk
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_people_talk(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.pilot.press(*"hello")
+        await desk.pilot.press("enter")
+        await desk.until_shown("▎ hello")
+        await desk.until(lambda: "sending" not in desk.screen)
+        await desk.bob.send("hi Ann")
+        await desk.until_shown("▎ hi Ann")
+        for part in ("Lunch", "2 here", "ends in 1 h 59 min", "● online", "Ann (you)", "Bob"):
+            assert part in desk.screen
+        assert desk.draft == ""
+        desk.bob.typing()
+        await desk.until_shown("Bob is typing…")
+        await desk.bob.send("done")
+        await desk.until(lambda: "typing" not in desk.screen and "▎ done" in desk.screen)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_nothing_that_others_write_does_anything(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.bob.send("[bold red]x[/] [@click=app.quit]y[/] \\[z] \u202egnp.exe")
+        await desk.until_shown("[bold red]x[/] [@click=app.quit]y[/] \\[z] gnp.exe")
+        assert "\x1b" not in desk.screen
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_answering_changing_and_deleting_by_keys(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.bob.send("tea or coffee?")
+        await desk.until_shown("tea or coffee?")
+        await desk.pilot.press("shift+tab", "r")
+        assert desk.shown("#context").startswith("Answering Bob: tea or coffee?")
+        await desk.write("tee")
+        await desk.until_shown("╭ Bob: tea or coffee?")
+        await desk.until(lambda: len(desk.app.conversation.state.mine()) == 1)
+        await desk.pilot.press("up")
+        assert desk.draft == "tee"
+        await desk.pilot.press("escape")
+        assert (desk.draft, desk.shown("#context")) == ("", "")
+        await desk.pilot.press("up", "backspace", "a", "enter")
+        await desk.until_shown("▎ tea  edited")
+        await desk.pilot.press("shift+tab", "down", "d")
+        await desk.until_shown("Press d again to delete this message.")
+        assert "▎ tea  edited" in desk.screen
+        await desk.pilot.press("d")
+        await desk.until_shown("This message was deleted.")
+        await desk.pilot.press("up", "d")
+        await desk.until_shown("Only your own messages can be deleted.")
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_what_the_server_refuses_can_be_tried_again_taken_back_or_dropped(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.write("x" * 4_001)
+        await desk.until_shown("not sent: At most 4000 characters")
+        await desk.pilot.press("shift+tab", "r")
+        await desk.until(lambda: "not sent" in desk.screen)
+        await desk.pilot.press("e")
+        assert len(desk.draft) == 4_001
+        await desk.until(lambda: "not sent" not in desk.screen)
+        await desk.pilot.press("backspace", "enter")
+        await desk.until(lambda: len(desk.app.conversation.state.mine()) == 1)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_commands(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.write("/roll 2d6")
+        await desk.until_shown("▎ /roll 2d6")
+        await desk.write("/who")
+        await desk.until_shown("2 here: ")
+        await desk.write("/older")
+        await desk.until_shown("There is nothing older.")
+        await desk.write("/help")
+        await desk.until(lambda: isinstance(desk.app.screen, HelpScreen))
+        assert "/leave [forget]" in desk.screen
+        await desk.pilot.press("escape")
+        await desk.until(lambda: not isinstance(desk.app.screen, HelpScreen))
+        await desk.write("/leave forget")
+        await desk.until(lambda: not desk.app.is_running)
+        assert [user["username"] for user in (await desk.bob.presence())["users"]] == ["Bob"]
+        assert (await desk.bob.history())["messages"] == []
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_list_stays_where_one_reads(link: str) -> None:
+    async with sit_down(link, height=16) as desk:
+        for number in range(80):
+            await desk.bob.send(f"line {number}")
+        await desk.until_shown("▎ line 79")
+        assert desk.app.view.messages.at_bottom
+        await desk.pilot.press("pageup", "pageup")
+        before = desk.app.view.messages.scroll_offset.y
+        for number in range(3):
+            await desk.bob.send(f"more {number}")
+        await desk.until(lambda: desk.shown("#below").startswith("3 new below"))
+        assert desk.app.view.messages.scroll_offset.y == before
+        assert "more 2" not in desk.screen
+        await desk.pilot.press("pagedown", "pagedown", "pagedown")
+        await desk.until_shown("▎ more 2")
+        assert (desk.shown("#below"), "─ new ─" in desk.screen) == ("", True)
+        await desk.pilot.press("escape")
+        await desk.until(lambda: "─ new ─" not in desk.screen)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_older_messages_come_above_without_a_jump(link: str) -> None:
+    async with await join(link, "Zoe") as zoe:
+        for number in range(70):
+            await zoe.send(f"line {number}")
+        await zoe.leave()
+    async with sit_down(link, height=16) as desk:
+        await desk.until_shown("▎ line 69")
+        assert len(desk.app.conversation.state.messages) == 50
+        messages = desk.app.view.messages
+        messages.scroll_to(y=0, animate=False, immediate=True)
+        await desk.until(lambda: len(desk.app.conversation.state.messages) == 70)
+        await desk.until_shown("▎ line 20")
+        assert messages.scroll_offset.y > 0
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_unread_begins_where_one_looked_away(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.bob.send("seen")
+        await desk.until_shown("▎ seen")
+        desk.app.post_message(AppBlur())
+        await desk.until(lambda: desk.app.conversation.attention.is_away)
+        await desk.bob.send("unseen")
+        await desk.bob.send("unseen too")
+        await desk.until_shown("▎ unseen too")
+        desk.app.post_message(AppFocus())
+        await desk.until(lambda: not desk.app.conversation.attention.is_away)
+        rows = desk.screen.split("\n")
+        marks = [number for number, row in enumerate(rows) if "─ new ─" in row]
+        assert len(marks) == 1
+        assert next(number for number, row in enumerate(rows) if "▎ unseen" in row) > marks[0]
+        await desk.write("I am back")
+        await desk.until(lambda: "─ new ─" not in desk.screen)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_narrow_terminal_has_no_people_list(link: str) -> None:
+    async with sit_down(link, width=60) as desk:
+        people = desk.app.view.query_one("#people")
+        assert not people.display or not people.region.width
+        await desk.pilot.press("f2")
+        await desk.until_shown("2 here: ")
+        await desk.pilot.resize_terminal(100, 24)
+        await desk.until(lambda: people.region.width == 24)
+        await desk.pilot.press("f2")
+        await desk.until(lambda: not people.region.width)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_restart_is_told_and_what_was_written_meanwhile_goes_out(settings: Settings) -> None:
+    async with running_server(settings) as server:
+        port = server.port
+        link = (await Server(server.url).create_room("Lunch")).join_url
+        app = ChatApp((await join(link, "Ann")).membership, pace=QUICK)
+        running = app.run_test(size=(100, 24))
+        pilot = await running.__aenter__()
+        bob = await join(link, "Bob", pace=QUICK)
+        await bob.__aenter__()
+        desk = Desk(app, pilot, bob)
+        await desk.until(lambda: app.connection.word == "online")
+    await desk.until(lambda: "No connection: what you write waits here." in desk.shown("#banner"))
+    await desk.write("written meanwhile")
+    await desk.until_shown("written meanwhile  sending…")
+    waiting = bob.post("and this, too")
+    async with running_server(replace(settings, server=replace(settings.server, port=port))):
+        await waiting
+        await desk.until_shown("▎ and this, too")
+        await desk.until(lambda: "sending" not in desk.screen)
+        assert "Back, " in desk.shown("#banner")
+        assert [wire["content"]["text"] for wire in (await bob.history())["messages"]].count("written meanwhile") == 1
+        await bob.close()
+        await running.__aexit__(None, None, None)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_being_removed_ends_it_and_says_so(server: RunningServer, link: str) -> None:
+    async with sit_down(link) as desk:
+        server.sessions.disconnect(desk.app.chat.membership.session_id, 4403, "kicked")
+        await desk.until(lambda: "You were removed from this room" in desk.shown("#banner"))
+        assert desk.app.view.pane.composer.read_only
+        assert desk.app.closed is not None
+        assert desk.app.closed.code == 4403
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_no_color_is_honoured(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with sit_down(link) as desk:
+        await desk.bob.send("grey")
+        await desk.until_shown("▎ grey")
+        colours = set(re.findall(r"fill: #([0-9a-f]{6})", desk.app.export_screenshot())) - {OF_THE_PICTURE}
+        assert len(colours) > 1
+        assert {colour for colour in colours if len({colour[:2], colour[2:4], colour[4:]}) > 1} == set()

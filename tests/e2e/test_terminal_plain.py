@@ -1,0 +1,182 @@
+"""``anonchat chat --plain`` as a process with pipes, as a script or a screen reader meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonchat.client import Closed, Server, join
+from anonchat.client.sentences import closing, message, sentence
+from anonchat.client.state import RoomState
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.processes import ServerProcess
+
+SECONDS = 20
+PROGRAM = """
+import sys
+from anonchat.client.entrance import run_chat
+sys.exit(run_chat(sys.argv[1], sys.argv[2] or None, plain=True))
+"""
+
+
+@pytest.fixture
+async def link(tmp_path: Path) -> AsyncIterator[str]:
+    async with running_server(settings_in(tmp_path)) as server:
+        yield (await Server(server.url).create_room("Lunch", description="Where?")).join_url
+
+
+class Typist:
+    """A running chat, its input and its output."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.lines: list[str] = []
+
+    def type(self, *lines: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+
+    def hang_up(self) -> None:
+        """The end of the input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def until(self, part: str) -> str:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            async for line in self._process.stdout:
+                self.lines.append(line.decode().rstrip("\n"))
+                if part in self.lines[-1]:
+                    return self.lines[-1]
+        raise AssertionError(f"{part!r} was not said: {self.lines}")
+
+    async def end(self) -> tuple[int, str]:
+        """The exit code and what was said on the error output, after the rest of the output."""
+        async with asyncio.timeout(SECONDS):
+            rest, errors = await self._process.communicate()
+        self.lines += rest.decode().splitlines()
+        return self._process.returncode or 0, errors.decode()
+
+
+@asynccontextmanager
+async def typist(link: str, name: str, home: Path) -> AsyncIterator[Typist]:
+    environ = {**os.environ, "XDG_STATE_HOME": str(home)}
+    command = (sys.executable, "-c", PROGRAM, link, name)
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environ)
+    try:
+        yield Typist(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_lines_in_and_sentences_out(link: str, tmp_path: Path) -> None:
+    async with await join(link, "Bob") as bob, typist(link, "Ann", tmp_path) as ann:
+        await bob.send("before you came")
+        await ann.until("You are in “Lunch” as Ann.")
+        await ann.until("2 here: ")
+        sent = await bob.send("hello\nthere \u202e[b]x[/b]")
+        assert (await ann.until("hello")).endswith("] Bob: hello / there [b]x[/b]")
+        ann.type("/reply 1 hi Bob", "/edit hi, Bob")
+        await ann.until("In reply to Bob: hello there")
+        await bob.edit(sent.message_id, "hello again")
+        await ann.until("Bob changed a message: hello again")
+        await bob.delete(sent.message_id)
+        await ann.until("A message of Bob of")
+        ann.type("/roll 2d6", "last words")
+        ann.hang_up()
+        code, errors = await ann.end()
+        assert code == 0
+        assert "Lunch: " in errors
+        assert "Where?" in errors
+        stored = [wire["content"]["text"] for wire in (await bob.history())["messages"]]
+        assert stored == ["before you came", "", "hi, Bob", "/roll 2d6", "last words"]
+        async with typist(link, "Ann", tmp_path) as again:
+            assert await again.until("You are in “Lunch” as Ann.")
+            assert again.lines[-2].endswith("] You: last words")
+            assert any(line.endswith("] You, to Bob (deleted): hi, Bob (edited)") for line in again.lines)
+            again.type("/leave")
+            assert (await again.end())[0] == 0
+            assert again.lines[-1] == "You have left the room."
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_name_is_made_up_and_a_taken_one_refused(link: str, tmp_path: Path) -> None:
+    async with await join(link, "Bob"), typist(link, "", tmp_path) as somebody, typist(link, "Bob", tmp_path) as other:
+        name = (await somebody.until("You are in")).removesuffix(".").partition(" as ")[2]
+        assert len(name.split()) == 2
+        code, errors = await other.end()
+        assert (code, "is taken" in errors, "Traceback" in errors) == (1, True, False)
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("http://127.0.0.1:1/r/x#y", "cannot be reached"), ("hello", "begins with http")]
+)
+async def test_a_wrong_link_is_told_in_a_sentence(wrong: str, told: str, tmp_path: Path) -> None:
+    async with typist(wrong, "Ann", tmp_path) as ann:
+        code, errors = await ann.end()
+        assert (code, ann.lines, len(errors.splitlines())) == (1, [], 1)
+        assert told in errors
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_killed_server_is_told_and_survived(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as process:
+        link = (await Server(process.url).create_room("Lunch")).join_url
+        async with await join(link, "Bob") as bob, typist(link, "Ann", tmp_path) as ann:
+            await ann.until("2 here: ")
+            process.kill()
+            await ann.until("Connection lost, trying again in ")
+            ann.type("written meanwhile")
+            process.start()
+            await ann.until("Back, ")
+            ann.hang_up()
+            assert (await ann.end())[0] == 0
+            assert [wire["content"]["text"] for wire in (await bob.history())["messages"]] == ["written meanwhile"]
+
+
+def test_every_event_has_its_sentence() -> None:
+    state = RoomState()
+    state.apply("identified", {"sessionId": "me", "room": {"title": "T", "isOpen": False}})
+    wire = {
+        "id": "m", "seq": 1, "changedSeq": 1, "authorSessionId": "b", "authorUsername": "Bob\x1b",
+        "createdAt": "2026-11-20T20:15:00.000Z", "content": {"type": "text", "text": "a\nb\x07"},
+    }  # fmt: skip
+    assert message(wire, state).endswith("] Bob␛: a / b␇")
+    person = {"sessionId": "b", "username": "Bob"}
+    told: dict[str, tuple[dict[str, Any], str | None]] = {
+        "presence": ({"event": "join", "user": person, "total": 2}, "Bob joined."),
+        "room_closed": ({}, "The room is closed; nobody new can come in."),
+        "room_updated": ({"room": {"isOpen": True}}, "The room is open again."),
+        "room_ttl_warning": ({"remainingSeconds": 600}, "The room ends in 10 min."),
+        "room_ended": (
+            {"deleted": {"messages": 3, "sessions": 0}},
+            "The room has ended. Deleted for good: 3 messages.",
+        ),
+        "kicked": (
+            {"reason": "spam", "coolOffSeconds": 60},
+            "A moderator removed you from the room: spam. You may come back in 1 min.",
+        ),
+        "error": ({"code": "muted", "message": "You are muted."}, "You are muted."),
+        "poll_update": ({}, None),
+    }
+    assert {name: sentence(name, data, state) for name, (data, _) in told.items()} == {
+        name: text for name, (_, text) in told.items()
+    }
+    assert sentence("presence", {"event": "count", "total": 300}, state) is None
+
+
+def test_endings_are_told_apart() -> None:
+    reasons = ["left", "kicked", "banned", "room_ended", "name_lost", "odd"]
+    assert len({closing(Closed(4400, reason)) for reason in reasons}) == len(reasons)
