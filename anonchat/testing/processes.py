@@ -32,7 +32,7 @@ class ServerProcess:
     def __init__(self, folder: Path, environ: Mapping[str, str] | None = None, command: tuple[str, ...] = ()) -> None:
         self._folder = folder
         self._environ = dict(environ or {})
-        self._command = command or (sys.executable, "-m", "anonchat", "serve")
+        self._command = command or (sys.executable, "-P", "-m", "anonchat", "serve")
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
