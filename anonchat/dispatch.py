@@ -32,6 +32,12 @@ class _Observers:
     failures: int = 0
     quarantined: bool = False
 
+    def quarantine(self) -> None:
+        """Drop what waits, and take in nothing more until the next start."""
+        self.quarantined = True
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
+
 
 def is_json(answer: object) -> bool:
     """Whether something can be written as JSON with text keys."""
@@ -220,19 +226,14 @@ class Dispatcher:
                 except PluginFailed:
                     observers.failures += 1
                     if observers.failures >= self.budgets.failures:
-                        self._quarantine(plugin, observers)
+                        # Its guards and filters go on, failing closed.
+                        observers.quarantine()
+                        self._metrics.plugin_quarantined.labels(plugin).set(1)
+                        log.error("plugin is quarantined until the next start: its observers failed", plugin=plugin)
                 else:
                     observers.failures = 0
         finally:
             observers.worker = None
-
-    def _quarantine(self, plugin: str, observers: _Observers) -> None:
-        """Stop calling the plugin's observers until the next start. Its guards and filters go on, failing closed."""
-        observers.quarantined = True
-        while not observers.waiting.empty():
-            observers.waiting.get_nowait()
-        self._metrics.plugin_quarantined.labels(plugin).set(1)
-        log.error("plugin is quarantined until the next start: its observers failed too often", plugin=plugin)
 
 
 def _is_text(value: object) -> bool:
