@@ -85,28 +85,10 @@ class Sessions:
 
         Its sockets on this node are closed by the caller's code; see `disconnect`.
         """
-        if forget:
-            while await self._forget_some(session):
-                pass
-        await self._journal.transaction(lambda tx: _delete(tx, session.id))
+        while await self._journal.transaction(lambda tx: _end_some(tx, session, forget=forget)):
+            pass
         self._presence.left(session)
         self._dispatcher.observe("session_left", session=session, reason=reason)
-
-    async def _forget_some(self, session: Session) -> bool:
-        """Delete some of what the session wrote; answers whether there may be more."""
-
-        async def work(tx: Transaction) -> bool:
-            wanted = {"room": session.room_id, "session": session.id, "limit": CHUNK}
-            rows = await tx.fetch_all(message_statements.SELECT_AUTHORED, wanted)
-            if not rows:
-                return False
-            await tx.execute(message_statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
-            visible = [row["id"] for row in rows if row["seq"] is not None]
-            if visible:
-                await tx.append(session.room_id, "messages_removed", {"messageIds": visible, "reason": "forgotten"})
-            return len(rows) == CHUNK
-
-        return await self._journal.transaction(work)
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
         """Close all sockets of a session on this node."""
@@ -129,6 +111,28 @@ class Sessions:
             self._presence.left(session)
             self._dispatcher.observe("session_left", session=session, reason="expired")
         return len(ended)
+
+
+async def _end_some(tx: Transaction, session: Session, *, forget: bool) -> bool:
+    """Delete some of what the session wrote and, together with the last of it, the session; answers whether there is more.
+
+    Together, because a message of another tab could come in between and stay.
+    """
+    if forget and await _forget_some(tx, session) == CHUNK:
+        return True
+    await _delete(tx, session.id)
+    return False
+
+
+async def _forget_some(tx: Transaction, session: Session) -> int:
+    wanted = {"room": session.room_id, "session": session.id, "limit": CHUNK}
+    rows = await tx.fetch_all(message_statements.SELECT_AUTHORED, wanted)
+    if rows:
+        await tx.execute(message_statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
+    visible = [row["id"] for row in rows if row["seq"] is not None]
+    if visible:
+        await tx.append(session.room_id, "messages_removed", {"messageIds": visible, "reason": "forgotten"})
+    return len(rows)
 
 
 async def _delete(tx: Transaction, session_id: str) -> None:
