@@ -91,7 +91,7 @@ class Node:
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
         self.invites = Invites(self.journal, self.dispatcher, self.clock)
-        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub)
+        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
         self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
         self.writer = Writer(self.journal, self.dispatcher, self.metrics, self.clock)
         self.messages = Messages(

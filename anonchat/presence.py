@@ -77,10 +77,12 @@ class Presence:
         self._remove(session.room_id, session.id)
 
     def changed(self, session: Session) -> None:
-        """The session has a new role or name."""
-        participant = self._rooms.get(session.room_id, _Attendance()).people.get(session.id)
-        if participant is not None:
+        """The session has a new role or name: the version grows, so that members find that they have to ask."""
+        room = self._rooms.get(session.room_id, _Attendance())
+        participant = room.people.get(session.id)
+        if participant is not None and user_wire(participant.session) != user_wire(session):
             participant.session = session
+            room.version += 1
 
     def is_present(self, session: Session) -> bool:
         """Whether the participant is there (or within the grace)."""
@@ -111,7 +113,8 @@ class Presence:
         now = self._clock.now()
         for session_id, room_id in list(self._leaving.items()):
             leaves_at = self._rooms[room_id].people[session_id].leaves_at
-            if leaves_at is not None and leaves_at <= now:
+            # The second condition catches a clock that was set back.
+            if leaves_at is not None and (leaves_at <= now or leaves_at > now + self._grace):
                 self._remove(room_id, session_id)
         for room_id, room in self._rooms.items():
             if room.uncounted:

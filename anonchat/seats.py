@@ -6,6 +6,7 @@ Decided in the database, by a unique key and a counter, in one transaction.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,12 @@ from anonchat.ids import keyed_hash, new_id, new_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_PARTICIPANT, Role, Room, Session
 from anonchat.names import InvalidName, clean_name, name_key
+from anonchat.presence import Presence
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
 CHUNK = 200  # sessions that one transaction touches at most
+LEAST_HOLD = 2_000  # milliseconds; holds are extended at most once a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,21 @@ class Seats:
     """The rules about names and places."""
 
     def __init__(
-        self, journal: Journal, dispatcher: Dispatcher, clock: Clock, settings: SessionSettings, hub: Hub
+        self,
+        journal: Journal,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        settings: SessionSettings,
+        hub: Hub,
+        presence: Presence,
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
         self._settings = settings
         self._hub = hub
+        self._presence = presence
+        self._touched = clock.now()
         self._absent: set[str] = set()
 
     # --- coming in
@@ -62,6 +73,7 @@ class Seats:
         except InvalidName as error:
             raise ChatError("username_invalid", str(error), errors={"username": [str(error)]}) from error
         await self._dispatcher.guard("check_join", room=room, applicant=applicant)
+        await self._keep_up()
         token = new_token()
 
         async def work(tx: Transaction) -> tuple[Session, bool]:
@@ -80,7 +92,15 @@ class Seats:
         session, is_new = await self._journal.transaction(work)
         if is_new:
             self._dispatcher.observe("session_joined", session=session)
+        else:
+            self._changed(session)
         return session, token
+
+    def _changed(self, session: Session) -> None:
+        """Open sockets of a session that was entered once more act under its present role at once."""
+        for member in self._hub.of_session(session.id):
+            member.update(session)
+        self._presence.changed(session)
 
     async def _take_seat(self, tx: Transaction, room: Room, row: dict[str, Any], now: int) -> Session:
         locked = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room.id})
@@ -95,9 +115,7 @@ class Seats:
             row["anonymous_id"] = secrets.token_hex(3)
         if await tx.fetch_one(statements.INSERT_SESSION, row) is None:
             raise ChatError("username_taken")
-        stored = await tx.fetch_one(statements.SELECT_SESSION, {"session": row["id"]})
-        assert stored is not None
-        return statements.session_of(stored)
+        return await _fetch(tx, row["id"])
 
     def _row(self, room: Room, applicant: Applicant, username: str, role: Role, rank: int, now: int) -> dict[str, Any]:
         device = applicant.device_id
@@ -138,10 +156,9 @@ class Seats:
             key = row["name_key"] or await self._retake(tx, session, now)
             held = {"session": session.id, "held_key": key, "until": now + hold, "expires": now + self._ttl}
             await tx.execute(statements.UPDATE_SEATED, held)
-            changed = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
-            assert changed is not None
-            return statements.session_of(changed)
+            return await _fetch(tx, session.id)
 
+        await self._keep_up()
         return await self._journal.transaction(work)
 
     async def _retake(self, tx: Transaction, session: Session, now: int) -> str:
@@ -168,7 +185,20 @@ class Seats:
     async def touch(self, *, everybody: bool = False) -> None:
         """Let holds begin for those who have gone and, with `everybody`, extend those of all connected sessions."""
         gone, self._absent = self._absent, set()
-        sessions = [*gone, *(self._hub.sessions() if everybody else ())]
+        try:
+            await self._extend([*gone, *(self._hub.sessions() if everybody else ())])
+        except ChatError:
+            self._absent |= gone  # the storage is away; they keep their turn
+            raise
+        if everybody:
+            self._touched = self._clock.now()
+
+    async def _keep_up(self) -> None:
+        """After a leap of the clock (a machine that slept) nobody takes the seat of somebody who is connected."""
+        if self._clock.now() > self._touched + max(self._hold * 2 // 3, LEAST_HOLD):
+            await self.touch(everybody=True)
+
+    async def _extend(self, sessions: Sequence[str]) -> None:
         now = self._clock.now()
         times = {"until": now + self._hold, "expires": now + self._ttl}
         for start in range(0, len(sessions), CHUNK):
@@ -183,20 +213,27 @@ async def _use_invite(tx: Transaction, room_id: str, token: str, now: int) -> tu
     return row["role"], row["rank"]
 
 
+async def _fetch(tx: Transaction, session_id: str) -> Session:
+    row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session_id})
+    assert row is not None
+    return statements.session_of(row)
+
+
 async def _own_session(tx: Transaction, row: dict[str, Any]) -> Session | None:
-    """The session that the same device holds under the same name; a better invite raises its role."""
+    """The session that the same device holds under the same name, alive again; a better invite raises its role."""
     if row["device_hash"] is None:
         return None
     wanted = {"room": row["room_id"], "device": row["device_hash"], "name_key": row["name_key"]}
     found = await tx.fetch_one(statements.SELECT_BY_DEVICE, wanted)
     if found is None:
         return None
+    until = max(found["seat_until"], row["seat_until"])
+    hold = {"session": found["id"], "until": until, "expires": row["expires_at"]}
+    await tx.execute(statements.UPDATE_HOLD, hold)
     if row["rank"] > found["rank"]:
         role = {"session": found["id"], "new_role": row["role"], "new_rank": row["rank"]}
         await tx.execute(statements.UPDATE_ROLE, role)
-        found = await tx.fetch_one(statements.SELECT_SESSION, {"session": found["id"]})
-        assert found is not None
-    return statements.session_of(found)
+    return await _fetch(tx, found["id"])
 
 
 async def _release_lapsed(tx: Transaction, room_id: str, now: int) -> None:

@@ -76,8 +76,9 @@ UPDATE_SEATED = (
 TOUCH_SESSIONS = (
     update(sessions)
     .where(one_of(sessions.c.id, "sessions"))
-    .values(seat_until=bindparam("until"), expires_at=bindparam("expires"))
+    .values(seat_until=bindparam("until"), expires_at=bindparam("expires"), connected=1)
 )
+UPDATE_HOLD = update(sessions).where(_OF_SESSION).values(seat_until=bindparam("until"), expires_at=bindparam("expires"))
 UPDATE_ROLE = update(sessions).where(_OF_SESSION).values(role=bindparam("new_role"), rank=bindparam("new_rank"))
 DELETE_SESSION = delete(sessions).where(_OF_SESSION)
 SELECT_EXPIRED = (
