@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from anonchat.testing.processes import ServerProcess
 
-SERVE = (sys.executable, "-m", "anonchat", "serve")
+SERVE = (sys.executable, "-P", "-m", "anonchat", "serve")
 UNLIMITED = {"ANONCHAT_LIMITS__MESSAGES_PER_SESSION": "off", "ANONCHAT_LIMITS__EVENTS_PER_SESSION": "off"}
 SENDS = 300
 
