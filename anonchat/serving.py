@@ -99,4 +99,5 @@ async def _show_room(server: Server) -> None:
     link = f"{server.url}/r/{created.room.id}"
     click.echo(f"A room to try, for your guests:  {link}#{created.invite_token}")
     click.echo(f"The same for you as moderator:   {link}#{created.moderator_token}")
-    click.echo(f"Join from another terminal:      anonchat chat '{link}#{created.invite_token}' --name Alice")
+    command = sys.argv[0] if "/" in sys.argv[0] else "anonchat"  # as it was called, so that the line can be pasted
+    click.echo(f"Join from another terminal:      {command} chat '{link}#{created.invite_token}' --name Alice")
