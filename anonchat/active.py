@@ -12,7 +12,7 @@ from anonchat.metrics import Metrics
 from anonchat.models import Event
 from anonchat.storage import Bus
 
-REMEMBERED = 100_000  # messages and events that all active rooms together keep in memory
+REMEMBERED_BYTES = 32 * 1024 * 1024  # of JSON, that all active rooms together keep in memory
 
 
 class ActiveRoom:
@@ -100,7 +100,7 @@ class ActiveRooms:
         if room.members > 0 or self._rooms.get(room.id) is not room:
             return
         del self._rooms[room.id]
-        self._remembered -= len(room.recent)
+        self._remembered -= room.recent.size
         room.cancel_timer()
         self._metrics.rooms_active.set(len(self._rooms))
         await self._bus.unsubscribe(channel_of(room.id))
@@ -120,9 +120,9 @@ class ActiveRooms:
         page = room.recent.newest()
         if page is None:
             page = await self.read_page(room.id)
-            before = len(room.recent)
+            before = room.recent.size
             room.recent.rebase(page)
-            self._remembered += len(room.recent) - before
+            self._remembered += room.recent.size - before
         return page
 
     async def since(self, room: ActiveRoom, seq: int) -> Replay | None:
@@ -132,12 +132,12 @@ class ActiveRooms:
     def read_recent(self, page: Page) -> Recent:
         """The memory of a room that begins with this page."""
         recent = Recent(page, self._page, self._replay)
-        self._remembered += len(recent)
+        self._remembered += recent.size
         return recent
 
     def start_over(self, room: ActiveRoom, page: Page) -> None:
         """Let a room begin anew at a page that was read from the database."""
-        self._remembered -= len(room.recent)
+        self._remembered -= room.recent.size
         room.recent = self.read_recent(page)
         room.early = {seq: event for seq, event in room.early.items() if seq > page.seq}
 
@@ -145,9 +145,9 @@ class ActiveRooms:
         """The room's memory has grown; the room that was silent for longest pays for it, if need be."""
         self._remembered += by
         self._rooms.move_to_end(room.id)
-        if self._remembered > REMEMBERED:
-            idlest = next((other for other in self._rooms.values() if other is not room and len(other.recent)), room)
-            self._remembered -= len(idlest.recent)
+        if self._remembered > REMEMBERED_BYTES:
+            idlest = next((other for other in self._rooms.values() if other is not room and other.recent.size), room)
+            self._remembered -= idlest.recent.size
             empty = Page((), True, idlest.recent.position)
             idlest.recent = Recent(empty, self._page, self._replay, whole=False)
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from anonchat.models import Event, Message
 from anonchat.schemas import message_wire
 from anonchat.storage import Statements
@@ -87,6 +89,11 @@ def _items(
     return [items.get(seq) or gone(seq) for seq in range(since + 1, through + 1)]
 
 
+def _size_of(data: Mapping[str, Any]) -> int:
+    """Bytes as JSON: a microsecond for a usual message."""
+    return len(orjson.dumps(data))
+
+
 def gone(seq: int) -> Mapping[str, Any]:
     """Stands for an event whose object was purged."""
     return {"event": "gone", "data": {}, "seq": seq}
@@ -95,7 +102,8 @@ def gone(seq: int) -> Mapping[str, Any]:
 class Recent:
     """The newest messages and events of one active room, in memory, always exactly as of `position`.
 
-    Bounded by `most_events`; purged with what it holds. Built from a `Page` that was read from the database.
+    Bounded by `most_events`, and by whoever looks at `size`, its bytes as JSON (Python takes about five times as much).
+    Purged with what it holds. Built from a `Page` that was read from the database.
     """
 
     def __init__(self, page: Page, most_messages: int, most_events: int, *, whole: bool = True) -> None:
@@ -104,12 +112,11 @@ class Recent:
         self._messages: dict[str, Mapping[str, Any]] = {}
         self._has_more = False
         self._whole = False
+        self._events: deque[Event] = deque(maxlen=most_events)
+        self._sizes: deque[int] = deque(maxlen=most_events)
+        self.size = 0
         if whole:
             self.rebase(page)
-        self._events: deque[Event] = deque(maxlen=most_events)
-
-    def __len__(self) -> int:
-        return len(self._messages) + len(self._events)
 
     def rebase(self, page: Page) -> None:
         """Take the newest messages from a page that was read at the present position; another page is ignored."""
@@ -117,6 +124,7 @@ class Recent:
             self._messages = {wire["id"]: wire for wire in page.messages}
             self._has_more = page.has_more
             self._whole = True
+            self._measure()
 
     def newest(self) -> Page | None:
         """The newest messages, as a fresh client gets them; None after a removal, until `rebase`."""
@@ -133,15 +141,21 @@ class Recent:
     def apply(self, event: Event) -> None:
         """Take in the next event; its seq is `position` + 1."""
         self.position += 1
+        size = _size_of(event.data)
+        if len(self._sizes) == self._sizes.maxlen:
+            self.size -= self._sizes[0] if self._sizes else size
         self._events.append(event)
+        self._sizes.append(size)
+        self.size += size
         change = _CHANGES.get(event.name)
         if change is not None:
             change(self, event)
 
     def _added(self, event: Event) -> None:
         self._messages[event.data["id"]] = event.data
+        self.size += self._sizes[-1] if self._sizes else _size_of(event.data)
         if len(self._messages) > self._most_messages:
-            del self._messages[next(iter(self._messages))]
+            self.size -= _size_of(self._messages.pop(next(iter(self._messages))))
             self._has_more = True
 
     def _edited(self, event: Event) -> None:
@@ -162,6 +176,7 @@ class Recent:
             purged = wire is not None and wire["seq"] <= through
             if purged or held.message_id in ids or (held.seq or 0) <= through:
                 self._events[index] = Event(held.room_id, "gone", {}, held.seq)
+        self._measure()
 
     def _copies(self, message_id: str) -> list[Mapping[str, Any]]:
         """The message as it stands on the page, else in some event; nothing if it is not in memory."""
@@ -179,6 +194,13 @@ class Recent:
                 self._events[index] = Event(held.room_id, held.name, wire, held.seq, held.message_id)
             elif held.name == "message_edited" and held.data["message"]["id"] == wire["id"]:
                 self._events[index] = Event(held.room_id, held.name, {"message": wire}, held.seq, held.message_id)
+        self._measure()
+
+    def _measure(self) -> None:
+        """Count `size` anew, after changes in the middle."""
+        self._sizes.clear()
+        self._sizes.extend(_size_of(event.data) for event in self._events)
+        self.size = sum(self._sizes) + sum(_size_of(wire) for wire in self._messages.values())
 
 
 _CHANGES = {

@@ -88,11 +88,11 @@ class Relay:
     # --- order
 
     def _deliver_ready(self, room: ActiveRoom) -> None:
-        before = len(room.recent)
+        before, position = room.recent.size, room.recent.position
         for event in room.ready():
             self._tell(event)
-        if len(room.recent) != before:
-            self._rooms.grown(room, len(room.recent) - before)
+        if room.recent.position > position:
+            self._rooms.grown(room, room.recent.size - before)
         if not room.early:
             room.cancel_timer()
         elif len(room.early) > EARLY:

@@ -88,12 +88,19 @@ class People:
         room = await self.server.rooms.find(self.room.id)
         await self.server.rooms.update(room, {"title": f"Room {next(self.numbers)}"})
 
+    def check_size(self) -> None:
+        """What is counted along the way is what is there."""
+        counted = self.active.recent.size
+        self.active.recent._measure()
+        assert counted == self.active.recent.size == self.server.active._remembered
+
     async def compare(self) -> None:
         """Memory and database tell the same, at every position from which one could come back."""
         relay, journal, room_id = self.server.relay, self.server.journal, self.room.id
         page = await journal.read(lambda tx: read_page(tx, room_id, PAGE))
         await relay.reach(self.active, page.seq)
         assert orjson.dumps(await self.server.active.newest(self.active)) == orjson.dumps(page)
+        self.check_size()
         for since in range(max(0, page.seq - REPLAY - 2), page.seq + 2):
             told = self.active.recent.since(since)
             stored = await journal.read(lambda tx, since=since: read_replay(tx, room_id, since, REPLAY))  # type: ignore[misc]

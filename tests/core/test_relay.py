@@ -167,10 +167,10 @@ async def test_too_much_lost_is_a_fresh_start(scene: Scene) -> None:
 
 @pytest.mark.gen_test
 async def test_memory_over_all_rooms_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_module, "REMEMBERED", 5)
+    monkeypatch.setattr(active_module, "REMEMBERED_BYTES", 60)
     for _ in range(4):
         scene.publish(*await scene.commit(4))
-        assert len(scene.active.recent) <= 5
+        assert scene.active.recent.size <= 60
     assert scene.seqs == list(range(1, 17))
     assert await scene.server.active.since(scene.active, 10) is not None  # from the database
 
@@ -258,7 +258,7 @@ async def test_memory_of_removals_is_counted_and_leaves_plugins_events_alone(sce
     replay = scene.active.recent.since(0)
     assert replay is not None
     assert [event["event"] for event in replay.events] == ["gone", "dice.rolled", "gone", "messages_removed"]
-    assert rooms._remembered == len(scene.active.recent)
+    assert rooms._remembered == scene.active.recent.size
 
 
 @pytest.mark.gen_test
