@@ -100,7 +100,7 @@ class Node:
         )  # fmt: skip
         self.retention = Retention(
             self.journal, self.database, self.dispatcher, self.metrics, self.clock, settings.rooms,
-            self.hub, self.presence, tables_of_rooms(self.plugins),
+            settings.retention.batch, self.hub, self.presence, tables_of_rooms(self.plugins),
         )  # fmt: skip
         self.relay.listen(self._delivered)
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)

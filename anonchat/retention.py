@@ -27,7 +27,7 @@ log = structlog.get_logger("anonchat.retention")
 
 WARNINGS_SECONDS = (600, 60)
 ROOMS = 100  # that one run of a job looks at
-CHUNK = 1_000  # messages that one transaction deletes
+RUNS = 100  # lots of rooms that one run of retention works off before the others get a turn
 
 
 class Retention:
@@ -41,6 +41,7 @@ class Retention:
         metrics: Metrics,
         clock: Clock,
         settings: RoomSettings,
+        batch: int,
         hub: Hub,
         presence: Presence,
         tables: Mapping[str, Table],
@@ -51,6 +52,7 @@ class Retention:
         self._metrics = metrics
         self._clock = clock
         self._purge_grace = round(settings.purge_grace_seconds * 1_000)
+        self._batch = batch
         self._hub = hub
         self._presence = presence
         self._categories: dict[str, ClauseElement] = dict(statements.CATEGORIES)
@@ -61,20 +63,24 @@ class Retention:
     async def run(self) -> tuple[int, int]:
         """Delete every message that is older than its room keeps; returns (rooms, messages)."""
         now = self._clock.now()
-        rows = await self._journal.fetch_all(statements.SELECT_RETAINING, {"now": now, "limit": ROOMS})
-        deleted = 0
-        for row in rows:
-            deleted += await self._trim(row["id"], now - row["retention_seconds"] * 1_000)
-        if rows:
+        rooms, deleted = 0, 0
+        for _ in range(RUNS):
+            rows = await self._journal.fetch_all(statements.SELECT_RETAINING, {"now": now, "limit": ROOMS})
+            for row in rows:
+                deleted += await self._trim(row["id"], now - row["retention_seconds"] * 1_000)
+            rooms += len(rows)
+            if len(rows) < ROOMS:
+                break
+        if rooms:
             await self._database.erase()
             self._metrics.retention_messages.inc(deleted)
-            self._dispatcher.observe("retention_finished", rooms=len(rows), messages=deleted)
-            log.info("retention", rooms=len(rows), messages=deleted)
-        return len(rows), deleted
+            self._dispatcher.observe("retention_finished", rooms=rooms, messages=deleted)
+            log.info("retention", rooms=rooms, messages=deleted)
+        return rooms, deleted
 
     async def _trim(self, room_id: str, before: int) -> int:
         deleted = 0
-        while count := await self._journal.transaction(lambda tx: _trim_some(tx, room_id, before)):
+        while count := await self._journal.transaction(lambda tx: _trim_some(tx, room_id, before, self._batch)):
             deleted += count
         return deleted
 
@@ -130,7 +136,7 @@ class Retention:
         for plugin, answer in answers.items():
             counts |= {f"{plugin}.{category}": count for category, count in answer.items()}
         counts |= await self._journal.read(lambda tx: self._count(tx, room_id))
-        while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62)):
+        while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62, self._batch)):
             pass
 
         async def work(tx: Transaction) -> None:
@@ -166,14 +172,14 @@ class Retention:
             member.close(4410, "room_ended")
 
 
-async def _trim_some(tx: Transaction, room_id: str, before: int) -> int:
+async def _trim_some(tx: Transaction, room_id: str, before: int, batch: int) -> int:
     """Delete what is older than `before` from the beginning of the room, and tell the members up to where.
 
     Returns how many messages that was; there may be more while it is not 0.
     """
     held = await tx.execute(message_statements.DELETE_OUTDATED_HELD, {"room": room_id, "before": before})
-    messages, through = await _outdated(tx, room_id, before)
-    if messages < CHUNK:
+    messages, through = await _outdated(tx, room_id, before, batch)
+    if messages < batch:
         row = await tx.fetch_one(event_statements.SELECT_OUTDATED_EVENT, {"room": room_id, "before": before})
         through = max(through, (row["through"] if row else None) or 0)
     if through:
@@ -183,17 +189,17 @@ async def _trim_some(tx: Transaction, room_id: str, before: int) -> int:
     return messages + held
 
 
-async def _delete_some(tx: Transaction, room_id: str, before: int) -> int:
+async def _delete_some(tx: Transaction, room_id: str, before: int, batch: int) -> int:
     """Delete some messages of a room that has ended; nobody is told."""
-    messages, through = await _outdated(tx, room_id, before)
+    messages, through = await _outdated(tx, room_id, before, batch)
     if messages:
         await tx.execute(message_statements.DELETE_THROUGH, {"room": room_id, "through": through})
     return messages
 
 
-async def _outdated(tx: Transaction, room_id: str, before: int) -> tuple[int, int]:
+async def _outdated(tx: Transaction, room_id: str, before: int, batch: int) -> tuple[int, int]:
     """(how many, up to which seq): the run of messages at the beginning of the room that were made before a time."""
-    oldest = await tx.fetch_all(message_statements.SELECT_OLDEST, {"room": room_id, "limit": CHUNK})
+    oldest = await tx.fetch_all(message_statements.SELECT_OLDEST, {"room": room_id, "limit": batch})
     count, through = 0, 0
     for row in oldest:
         if row["created_at"] >= before:
