@@ -14,16 +14,22 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def new_message_id(now: int) -> str:
-    """A time-ordered UUID (version 7, RFC 9562 section 5.7) in text form, so that the index of messages only grows at its end.
+class MessageIds:
+    """Time-ordered UUIDs (version 7) in text form, for one writer: each is above the one before.
 
-    `now` is in milliseconds; 74 bits are random. It is a name, not a secret.
+    So the index of messages only grows at its end, and messages of one millisecond keep their order. The 12 bits after
+    the time count within it (RFC 9562 section 6.2, method 1); 62 bits are random. An id is a name, not a secret.
     """
-    number = (now & 0xFFFF_FFFF_FFFF) << 80 | random.getrandbits(80)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self, now: int) -> str:
+        """The next id; `now` is in milliseconds. A clock that was set back does not set the ids back."""
+        self._last = max(self._last + 1, now << 12)
+        number = (self._last >> 12) << 80 | 0x7 << 76 | (self._last & 0xFFF) << 64 | 0b10 << 62 | random.getrandbits(62)
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_token() -> str:

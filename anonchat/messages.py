@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
+import structlog
 
 from anonchat.clock import Clock, iso
 from anonchat.dispatch import Dispatcher, is_json
@@ -23,6 +25,8 @@ from anonchat.schemas import message_event, message_wire
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
 from anonchat.writer import Done, Writer
+
+log = structlog.get_logger("anonchat.messages")
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the category Cc without line break and tab
 
@@ -48,7 +52,8 @@ class Messages:
         self._clock = clock
         self._text_length = text_length
         self._edit_window = round(edit_window_seconds * 1_000)
-        self._lanes: dict[str, asyncio.Lock] = {}
+        # A lane lives for as long as somebody is in it or waits for it.
+        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # --- sending
 
@@ -66,6 +71,8 @@ class Messages:
             return
         filtered = self._dispatcher.has("filter_message")
         async with self._lane(session.id) if filtered else nullcontext():
+            if self._writer.join(draft, done):
+                return
             if filtered and (known := await self._known(draft)) is not None:
                 done(known)
                 return
@@ -92,8 +99,6 @@ class Messages:
 
     def _lane(self, session_id: str) -> AbstractAsyncContextManager[None]:
         """One send of a session in the filters at a time, in the order of their coming."""
-        for idle in [key for key, lane in self._lanes.items() if not lane.locked()] if len(self._lanes) > 1_000 else ():
-            del self._lanes[idle]
         return self._lanes.setdefault(session_id, asyncio.Lock())
 
     def _text(self, raw: str) -> str:
@@ -194,9 +199,15 @@ class Messages:
         """Release the held messages whose time has come; returns how many."""
         wanted = {"now": self._clock.now(), "limit": 100}
         due = [statements.message_of(row) for row in await self._journal.fetch_all(statements.SELECT_HELD_DUE, wanted)]
+        released = 0
         for message in due:
-            await self.release(message)
-        return len(due)
+            try:
+                await self.release(message)
+            except ChatError as error:
+                log.info("a held message was not released", code=error.code)  # its room ended, or somebody was faster
+            else:
+                released += 1
+        return released
 
     async def release(self, message: Message) -> None:
         """Give a held message its seq and show it to everybody. Released once, however often it is called."""

@@ -15,7 +15,7 @@ import structlog
 from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
-from anonchat.ids import new_message_id
+from anonchat.ids import MessageIds
 from anonchat.journal import Journal, Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Draft, Held, Message, Receipt
@@ -55,6 +55,7 @@ class Writer:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._clock = clock
+        self._ids = MessageIds()
         self._sends: dict[Key, _Send] = {}
         self._waiting: list[_Send] = []
         self._writing: asyncio.Task[None] | None = None
@@ -209,15 +210,15 @@ class Writer:
             if send.held is None:
                 seq = following[room_id]
                 following[room_id] += 1
-            send.message = message = _message(send.draft, seq, now)
+            send.message = message = _message(send.draft, self._ids.next(now), seq, now)
             held_until, reason = (send.held.until, send.held.reason) if send.held else (None, None)
             send.outcome = Receipt(send.draft.client_msg_id, message.id, seq, now, held_until, reason)
 
 
-def _message(draft: Draft, seq: int | None, now: int) -> Message:
+def _message(draft: Draft, message_id: str, seq: int | None, now: int) -> Message:
     session = draft.session
     return Message(
-        id=new_message_id(now),
+        id=message_id,
         room_id=draft.room_id,
         seq=seq,
         changed_seq=seq,

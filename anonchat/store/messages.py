@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from anonchat.models import Message, Receipt
 from anonchat.sql import one_of, pair_of
 from anonchat.storage import Row
-from anonchat.tables import messages, receipts
+from anonchat.tables import messages, receipts, rooms
 
 _OF_MESSAGE = messages.c.id == bindparam("message")
 _IN_ROOM = messages.c.room_id == bindparam("room")
@@ -68,7 +68,8 @@ DELETE_MESSAGES = delete(messages).where(one_of(messages.c.id, "messages"))
 
 SELECT_HELD_DUE = (
     select(messages)
-    .where(messages.c.held_reason.is_not(None), messages.c.held_until <= bindparam("now"))
+    .join(rooms, rooms.c.id == messages.c.room_id)
+    .where(messages.c.held_reason.is_not(None), messages.c.held_until <= bindparam("now"), rooms.c.ended_at.is_(None))
     .order_by(messages.c.held_until, messages.c.id)
     .limit(bindparam("limit"))
 )
