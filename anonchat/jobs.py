@@ -90,8 +90,7 @@ class Jobs:
                 self._elsewhere.add(name)
                 return
             self._elsewhere.discard(name)
-            async with asyncio.timeout(JOB_SECONDS):
-                await scheduled.job.run()
+            await self._run_leased(scheduled)
             outcome = "done"
             self._finished[name] = self._clock.now()
             self._metrics.job_finished.labels(name).set(self._clock.now() / 1_000)
@@ -101,10 +100,28 @@ class Jobs:
             self._metrics.jobs.labels(name, outcome).inc()
             scheduled.running = None
 
+    async def _run_leased(self, scheduled: _Scheduled) -> None:
+        """One run, which keeps its lease however long it takes."""
+        keeping = None if scheduled.everywhere else asyncio.create_task(self._keep_lease(scheduled.job.name))
+        try:
+            async with asyncio.timeout(JOB_SECONDS):
+                await scheduled.job.run()
+        finally:
+            if keeping is not None:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep_lease(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3_000)
+            await self._ephemeral.put(f"job:{name}", self._node, self._lease)
+
     async def _leased(self, name: str) -> bool:
         """Whether this node holds the lease of the job, or can take it."""
         key = f"job:{name}"
         holder = await self._ephemeral.get(key)
+        if holder == self._node:
+            return await self._ephemeral.put(key, self._node, self._lease)
         if holder is not None:
-            return holder == self._node
+            return False
         return await self._ephemeral.put(key, self._node, self._lease, only_if_absent=True)
