@@ -1,0 +1,326 @@
+"""What time does: rooms end, messages go, sessions lapse, jobs run once; and what a clock that leaps does not do."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonchat import Draft, Event, Held, hookimpl
+from anonchat import jobs as jobs_module
+from anonchat import retention as retention_module
+from anonchat.app import Server
+from anonchat.clock import Clock
+from anonchat.declarations import Job
+from anonchat.errors import ChatError
+from anonchat.ids import MessageIds
+from anonchat.jobs import Jobs
+from anonchat.metrics import Metrics
+from anonchat.rooms import NewRoom
+from anonchat.seats import Applicant
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.people import OpenRoom, Person, open_room, request
+from anonchat_memory import MemoryEphemeral
+
+MARK = "quokka"  # in everything that people write, and in nothing else
+HOUR = 3_600
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, clock: SettableClock) -> AsyncIterator[Server]:
+    async with running_server(settings_in(tmp_path), clock) as server:
+        yield server
+
+
+def traces(folder: Path) -> list[str]:
+    """The files of the database in which something that people wrote can be read."""
+    return sorted(path.name for path in folder.glob("anonchat.db*") if MARK.encode() in path.read_bytes())
+
+
+def rows_about(folder: Path, value: str) -> dict[str, int]:
+    """Table -> how many rows hold a value in any column."""
+    found = {}
+    with closing(sqlite3.connect(folder / "anonchat.db")) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+            where = " OR ".join(f'"{column}" = :value' for column in columns)
+            count = connection.execute(f'SELECT count(*) FROM "{table}" WHERE {where}', {"value": value}).fetchone()[0]
+            if count:
+                found[table] = count
+    return found
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def talk(person: Person, count: int) -> list[str]:
+    """Write, change and delete; returns the ids of what was written."""
+    ids = [(await person.say(f"{MARK} {number} " + "x" * 200)).data["serverMessageId"] for number in range(count)]
+    await person.ask("edit_message", {"messageId": ids[0], "text": f"{MARK} changed"})
+    await person.ask("delete_message", {"messageId": ids[1]})
+    return ids
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_room_ends_with_everything_in_it(server: Server, clock: SettableClock, tmp_path: Path) -> None:
+    room = await open_room(server, f"{MARK} room", description=f"about {MARK}", chatDurationSeconds=2 * HOUR)
+    async with room.enter(f"{MARK} one") as one, room.enter(f"{MARK} two") as two:
+        await talk(one, 60)
+        await talk(two, 60)
+        assert traces(tmp_path) != []
+        for wait, remaining in ((2 * HOUR - 600, 600), (540, 60)):
+            clock.advance(wait)
+            for person in (one, two):
+                assert (await person.hear("room_ttl_warning")).data == {"remainingSeconds": remaining}
+        clock.advance(60)
+        for person in (one, two):
+            ended = (await person.hear("room_ended")).data
+            assert ended["reason"] == "expired"
+            told = {name: ended["deleted"][name] for name in ("messages", "participants", "receipts", "invites")}
+            assert told == {"messages": 120, "participants": 2, "receipts": 120, "invites": 2}
+            await until(lambda person=person: person.socket.close_code == 4410)
+    for method, path in (("GET", ""), ("GET", "/time-remaining")):
+        assert (await request(server, method, f"/api/rooms/{room.id}{path}")).status == 410
+    assert (await room.join("Late")).status == 410
+    assert rows_about(tmp_path, room.id) == {"ended_rooms": 1}
+    for session_id in (one.session_id, two.session_id):
+        assert rows_about(tmp_path, session_id) == {}
+    assert traces(tmp_path) == []
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_messages_go_when_their_time_is_over(server: Server, clock: SettableClock, tmp_path: Path) -> None:
+    room = await open_room(server, retentionSeconds=HOUR)
+    async with room.enter("One") as one:
+        await talk(one, 40)
+        position = (await one.ask("heartbeat")).data["seq"]
+        epoch = one.welcome[1].data["epoch"]
+        clock.advance(HOUR - 100)
+        kept = (await one.say("younger")).data["seq"]
+        clock.advance(200)
+        removed = await one.hear("messages_removed")
+        assert (removed.data["throughSeq"], removed.seq) == (position, kept + 1)
+        back = await room.identify("One", one.session_id, one.token, since=position - 3, epoch=epoch)
+        replay = back.welcome[-1]
+        await back.close()
+    assert replay.event == "replay"
+    events = [event["event"] for event in replay.data["events"]]
+    assert events == ["gone", "gone", "gone", "message", "messages_removed"]
+    await until(lambda: traces(tmp_path) == [])
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_people_delete_change_or_forget_is_gone_for_real(
+    server: Server, clock: SettableClock, tmp_path: Path
+) -> None:
+    """Also without any retention: the next run empties the write-ahead log."""
+    room = await open_room(server, ephemeral=False)
+    async with room.enter("One") as one:
+        for message_id in (await talk(one, 5))[2:]:
+            await one.ask("delete_message", {"messageId": message_id})
+        first = (await one.hear("message")).data["id"]
+        await one.ask("edit_message", {"messageId": first, "text": "harmless"})
+        async with room.enter("Two") as two:
+            await talk(two, 30)
+            await two.ask("leave", {"forget": True})
+        assert traces(tmp_path) != []
+        clock.advance(61)
+        await until(lambda: traces(tmp_path) == [])
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_one_run_of_retention_sees_every_room(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_module, "ROOMS", 3)
+    for number in range(8):
+        created = await server.rooms.create(NewRoom(f"Room {number}", retention_seconds=60))
+        applicant = Applicant("One", "participant", "network")
+        session, _ = await server.seats.join(created.room, applicant, created.invite_token)
+        await server.messages.send(
+            session, {"text": "x", "client_msg_id": "1", "reply_to_id": None}, lambda outcome: None
+        )
+    await server.writer.finish()
+    clock.advance(61)
+    assert await server.retention.run() == (8, 8)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_idle_sessions_end_and_connected_ones_do_not(
+    server: Server, clock: SettableClock, tmp_path: Path
+) -> None:
+    room = await open_room(server, ephemeral=False)
+    async with room.enter("One") as one:
+        async with room.enter("Two") as two:
+            pass
+        for _ in range(4):
+            clock.advance(server.settings.sessions.ttl_seconds // 2)
+            await until(lambda: server.seats._touched == clock.now())
+        await until(lambda: rows_about(tmp_path, two.session_id) == {})
+        assert (await one.say("still here")).event == "message_ack"
+        refused = await room.identify("Two", two.session_id, two.token)
+        assert refused.welcome[-1].data["code"] == "invalid_token"
+        await refused.close()
+        assert refused.socket.close_code == 4401
+
+
+class Delay:
+    """A plugin that holds every message for a minute."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.saved: list[str] = []
+
+    @hookimpl
+    async def filter_message(self, draft: Draft) -> Held:
+        return Held(self.clock.now() + 60_000, "delay")
+
+    @hookimpl
+    async def message_saved(self, message: Any) -> None:
+        self.saved.append(message.content["text"])
+
+    @hookimpl
+    async def event_saved(self, event: Event) -> None:
+        return None
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_held_messages_are_released_in_order(tmp_path: Path, clock: SettableClock) -> None:
+    """Also those of one millisecond, and although a room that has ended in between held some that were due first."""
+    configured = settings_in(tmp_path, rooms={"purge_grace_seconds": HOUR})
+    async with running_server(configured, clock, plugins={"delay": Delay(clock)}) as server:
+        over = await open_room(server)
+        async with over.enter("Zero") as zero:
+            assert (await zero.say("never seen")).event == "message_held"
+            await server.retention.end(over.id, "closing time")
+            await zero.hear("room_ended")
+        room = await open_room(server)
+        async with room.enter("One") as one:
+            texts = [f"text {number}" for number in range(30)]
+            for number, text in enumerate(texts):
+                await one.send("send_message", {"text": text, "clientMsgId": str(number)})
+            for _ in texts:
+                await one.hear("message_held")
+            assert (await one.ask("heartbeat")).data["seq"] == 0
+            clock.advance(61)
+            shown = [await one.hear("message") for _ in texts]
+            assert [message.data["content"]["text"] for message in shown] == texts
+            assert [message.seq for message in shown] == list(range(1, 31))
+            again = await one.ask("send_message", {"text": texts[0], "clientMsgId": "0"})
+            assert (again.event, again.data["seq"]) == ("message_ack", 1)
+
+
+def test_ids_of_messages_only_grow() -> None:
+    ids = MessageIds()
+    moments = [1_800_000_000_000] * 10_000 + [1_800_000_000_005, 1_799_999_000_000, 1_800_000_100_000]
+    made = [ids.next(now) for now in moments]
+    assert made == sorted(set(made))
+    assert {(one[14], one[19] in "89ab", len(one)) for one in made} == {("7", True, 36)}
+    assert made[-1].replace("-", "").startswith(f"{moments[-1]:012x}")
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("leap", [HOUR, -HOUR])
+async def test_a_clock_that_leaps_breaks_nothing(server: Server, clock: SettableClock, leap: int) -> None:
+    room = await open_room(server, ephemeral=False)
+    async with room.enter("One") as one:
+        async with room.enter("Two") as two:
+            assert (await one.hear("presence")).data["event"] == "join"
+            await one.say("before")
+            clock.advance(leap)
+            ack = await two.say("after")
+            assert (ack.event, ack.data["seq"]) == ("message_ack", 2)
+            assert [(await one.hear("message")).seq for _ in range(2)] == [1, 2]
+            assert (await room.join("one")).body["code"] == "username_taken"
+        await until(lambda: not server.hub.of_session(two.session_id))
+        clock.advance(leap)
+        await left(server, clock, one)
+        await until_finished(server, clock, "retention")
+        assert (await one.ask("heartbeat")).event == "heartbeat_ack"
+
+
+async def left(server: Server, clock: SettableClock, witness: Person) -> None:
+    """Wait until somebody's departure was told, within the grace."""
+    clock.advance(server.settings.sessions.grace_seconds + 1)
+    assert (await witness.hear("presence")).data["event"] == "leave"
+
+
+async def until_finished(server: Server, clock: SettableClock, job: str) -> None:
+    """Wait until a job has run again, within its interval."""
+    clock.advance(server.settings.retention.interval_seconds + 1)
+    await until(lambda: server.jobs._finished.get(job) == clock.now())
+
+
+class Count:
+    """Work of a job that goes on until it is let go."""
+
+    def __init__(self) -> None:
+        self.running = self.most = self.runs = 0
+        self.go_on = asyncio.Event()
+
+    async def run(self) -> None:
+        self.runs += 1
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await self.go_on.wait()
+        self.running -= 1
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_job_runs_on_one_node_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "TICK_SECONDS", 0.01)
+    clock, count, loop = Clock(), Count(), asyncio.get_running_loop()
+    ephemeral = MemoryEphemeral("memory://", clock)
+    lease = 0.2
+    nodes = [Jobs(clock, ephemeral, Metrics(), lease) for _ in range(2)]
+    for node in nodes:
+        node.add(Job("work", 0.02, count.run))
+        node.start()
+    try:
+        await until(lambda: count.running == 1)
+        started = loop.time()
+        await until(lambda: loop.time() > started + 4 * lease)  # many times the other one has looked by then
+        assert (count.runs, count.most) == (1, 1)
+        count.go_on.set()
+        await until(lambda: count.runs > 3)
+        assert count.most == 1
+        holder = next(node for node in nodes if "work" in node._finished)
+        await holder.stop()
+        before = count.runs
+        await until(lambda: count.runs > before)  # the other goes on at once
+    finally:
+        for node in nodes:
+            await node.stop()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_room_that_cannot_be_told_goodbye_holds_up_no_other(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log cannot be emptied just now: rooms end all the same, and the next run tries again."""
+
+    async def refuse() -> None:
+        raise ChatError("storage_unavailable")
+
+    monkeypatch.setattr(server.database, "erase", refuse)
+    rooms: list[OpenRoom] = [await open_room(server, chatDurationSeconds=60) for _ in range(3)]
+    clock.advance(61)
+    assert await server.retention.expire() == 3
+    statuses: Mapping[str, int] = {
+        room.id: (await request(server, "GET", f"/api/rooms/{room.id}")).status for room in rooms
+    }
+    assert set(statuses.values()) == {410}
