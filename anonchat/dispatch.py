@@ -142,14 +142,26 @@ class Dispatcher:
             if observers.worker is None:
                 observers.worker = asyncio.create_task(self._work_off(plugin, observers))
 
-    async def enrich(self, hook: str, *, fits: Callable[[Any], bool] = is_json, **arguments: Any) -> dict[str, Any]:
-        """Plugin name -> the mapping that it answered. A plugin that fails, or whose answer does not fit, is missing."""
+    async def enrich(
+        self,
+        hook: str,
+        *,
+        fits: Callable[[Any], bool] = is_json,
+        failed: Callable[[str], None] | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        """Plugin name -> the mapping that it answered. A plugin that fails, or whose answer does not fit, is missing.
+
+        `failed` is called with the name of each plugin that raised or took too long.
+        """
         answers: dict[str, Any] = {}
         for plugin, function in self._hooks[hook]:
             try:
                 answer = await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
-            except PluginFailed:
-                continue  # logged and counted where it was called
+            except PluginFailed:  # logged and counted where it was called
+                if failed is not None:
+                    failed(plugin)
+                continue
             if isinstance(answer, Mapping) and fits(answer):
                 answers[plugin] = answer
             elif answer is not None:

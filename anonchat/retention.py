@@ -132,23 +132,31 @@ class Retention:
         return len(rows)
 
     async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
-        """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted."""
+        """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted.
+
+        Where a plugin cannot delete what it keeps elsewhere, the room's empty row stays, so that the next run of the job
+        asks it again.
+        """
         counts: dict[str, int] = {}
-        answers = await self._dispatcher.enrich("purge_room", room_id=room_id, fits=_is_tally)
+        failed: list[str] = []
+        answers = await self._dispatcher.enrich("purge_room", room_id=room_id, fits=_is_tally, failed=failed.append)
         for plugin, answer in answers.items():
             counts |= {f"{plugin}.{category}": count for category, count in answer.items()}
         counts |= await self._journal.read(lambda tx: self._count(tx, room_id))
+        # Before the deletion: the counts of the first attempt stand, whatever a later one still finds.
+        ended = {"id": room_id, "ended_at": ended_at, "reason": reason, "deleted": orjson.dumps(counts).decode()}
+        await self._journal.transaction(lambda tx: tx.execute(statements.INSERT_ENDED, ended))
         while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62, self._batch)):
             pass
+        last = statements.DELETE_CONTENTS if failed else (statements.DELETE_ROOM,)
 
         async def work(tx: Transaction) -> None:
-            text = orjson.dumps(counts).decode()
-            await tx.execute(
-                statements.INSERT_ENDED, {"id": room_id, "ended_at": ended_at, "reason": reason, "deleted": text}
-            )
-            await tx.execute(statements.DELETE_ROOM, {"room": room_id})
+            for statement in last:
+                await tx.execute(statement, {"room": room_id})
 
         await self._journal.transaction(work)
+        if failed:
+            log.error("plugins could not delete what they keep of an ended room; they are asked again", plugins=failed)
         try:
             await self._database.erase()
         except ChatError as error:

@@ -85,6 +85,10 @@ SELECT_RETAINING = (
     .limit(bindparam("limit"))
 )
 DELETE_ROOM = delete(rooms).where(_OF_ROOM)
+# What a room's row keeps alive while a plugin still has something of it to delete.
+DELETE_CONTENTS = tuple(
+    delete(table).where(table.c.room_id == bindparam("room")) for table in (messages, events, sessions, invites)
+)
 # What the deletion of a room's row takes with it, by the category that people are told.
 CATEGORIES = {
     "messages": select(func.count()).select_from(messages).where(messages.c.room_id == bindparam("room")),

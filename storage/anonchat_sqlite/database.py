@@ -78,6 +78,7 @@ class SQLiteDatabase:
         self._committing: asyncio.Task[None] | None = None
         self._readers: list[aiosqlite.Connection] = []
         self._turn = itertools.count()
+        self._reading = 0
         self._writer: aiosqlite.Connection | None = None
 
     async def start(self, migrations: Migrations) -> None:
@@ -115,8 +116,14 @@ class SQLiteDatabase:
     async def read(self, work: Work[T]) -> T:
         if not self._readers:
             raise ChatError("storage_unavailable")
+        if self._reading >= WAITING:
+            raise ChatError("overloaded", retry_after_ms=1_000)
         connection = self._readers[next(self._turn) % len(self._readers)]
-        return await _hop(connection, self._read, connection, work)
+        self._reading += 1
+        try:
+            return await _hop(connection, self._read, connection, work)
+        finally:
+            self._reading -= 1
 
     def transaction(self, work: Work[T], committed: Callable[[], None] | None = None) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -146,7 +153,24 @@ class SQLiteDatabase:
             return None
 
         await self.read(nothing)
-        await self.transaction(nothing)
+        if self._writer is None:
+            raise ChatError("storage_unavailable")
+        await _hop(self._writer, self._write_nothing, self._writer)
+
+    def _write_nothing(self, writer: aiosqlite.Connection) -> None:
+        """In the writer's thread: a commit that changes nothing, but has to be written; a full disk refuses it."""
+        connection = writer._conn
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version={int(version) ^ 1}")
+            connection.execute(f"PRAGMA user_version={int(version)}")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _storage_error(error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     async def _open(self, *, query_only: bool = False) -> aiosqlite.Connection:
         connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=512)
