@@ -205,6 +205,7 @@ class Server(Node):
         await drain(self.sockets, self.hub, self.writer, self.settings.server.drain_seconds)
         await self.writer.finish()
         self.transports.abort_all()
+        await asyncio.sleep(0)  # whose end is told in the next turn
         for listener in self._listeners:
             await listener.close_all_connections()
         await asyncio.gather(*self._tasks, return_exceptions=True)

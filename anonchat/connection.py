@@ -70,8 +70,8 @@ class Connection:
         "_session",
         "_timer",
         "_transport",
-        "close",
         "enqueue",
+        "finish",
         "network",
         "wire",
     )
@@ -79,7 +79,6 @@ class Connection:
     def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: str, on_closed: Any) -> None:
         self.wire = wire
         self.enqueue = transport.enqueue
-        self.close = transport.close
         self._desk = desk
         self._transport = transport
         self.network = network
@@ -87,6 +86,7 @@ class Connection:
         self._session: Session | None = None
         self._active: ActiveRoom | None = None
         self._inbox = Inbox(transport, self._receive)
+        self.finish = self._inbox.finish  # read nothing more, and handle what has been read
         self._timer: asyncio.TimerHandle | None = None
         self._is_gone = False
         self._refusals = 0
@@ -107,9 +107,10 @@ class Connection:
         """The session has changed."""
         self._session = session
 
-    async def finish(self) -> None:
-        """Read nothing more, and handle what has been read."""
-        await self._inbox.finish()
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close; what the client has sent and is not handled yet is dropped."""
+        self._inbox.clear()
+        self._transport.close(code, reason)
 
     # --- what the transport calls
 
@@ -133,7 +134,6 @@ class Connection:
         if code == 4413:
             self._desk.metrics.slow_closed.inc()
         self._is_gone = True
-        self._inbox.clear()
         if self._timer is not None:
             self._timer.cancel()
         self._go_if_closed()

@@ -97,6 +97,7 @@ class CoreEvents:
         call.answer("heartbeat_ack", {"serverTime": now, "seq": position, "presenceVersion": version})
 
     async def leave(self, call: Call) -> None:
+        await self._messages.settle()  # what was sent before leaving is sent
         await self._sessions.leave(call.session, forget=call.data["forget"])
         call.answer("left", {})
         self._sessions.disconnect(call.session.id, 1000, "left")

@@ -36,6 +36,7 @@ async def drain(sockets: Sockets, hub: Hub, writer: Writer, seconds: float) -> N
         for member in batch:
             member.close(1001, "going_away")
         await asyncio.sleep(pause)
+    sockets.transports.close_all(1001, "going_away")  # who has not identified is told too
     with suppress(TimeoutError):
         async with asyncio.timeout_at(deadline):
             await sockets.emptied()

@@ -57,7 +57,7 @@ class Inbox:
         self._working = asyncio.create_task(self._work_off(first))
 
     def clear(self) -> None:
-        """Drop what waits: the connection is gone."""
+        """Drop what waits: we have ended the connection."""
         self._messages.clear()
 
     async def finish(self) -> None:
@@ -72,7 +72,8 @@ class Inbox:
             if first is not None:
                 await first
             done = 0
-            while self._messages and not self._source.closed:
+            # Also after the client has closed: what it sent before that was sent.
+            while self._messages:
                 await self._handle(self._messages.popleft())
                 done += 1
                 if done % TURN == 0:

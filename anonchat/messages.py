@@ -91,6 +91,10 @@ class Messages:
             held = verdict if isinstance(verdict, Held) else None
             self._writer.submit(draft if isinstance(verdict, Held) else verdict, done, held)
 
+    async def settle(self) -> None:
+        """Wait until every message taken in so far is stored."""
+        await self._writer.finish()
+
     async def _known(self, draft: Draft) -> Receipt | None:
         """The receipt of a send that is stored already."""
         wanted = {"keys": [(draft.session.id, draft.client_msg_id)]}

@@ -18,7 +18,7 @@ from anonchat.declarations import Job
 from anonchat.declared import options_of
 from anonchat.dispatch import Dispatcher
 from anonchat.epoch import stored_epoch
-from anonchat.errors import StartError
+from anonchat.errors import ChatError, StartError
 from anonchat.events import CORE, Events
 from anonchat.hub import Hub
 from anonchat.invites import Invites
@@ -200,9 +200,15 @@ class Node:
     async def close(self) -> None:
         """The opposite of `open`."""
         await self.dispatcher.settle()
-        await self.seats.touch()
-        await self._close_plugins()
-        await self._close_storage()
+        try:
+            await self.seats.touch()
+        except ChatError as error:
+            log.warning("the holds of those who have just gone could not be stored", code=error.code)
+        finally:
+            try:
+                await self._close_plugins()
+            finally:
+                await self._close_storage()
 
     async def _close_plugins(self) -> None:
         """Shut down those that were set up, and cancel what they have running."""

@@ -54,6 +54,7 @@ class Retention:
         self._clock = clock
         self._purge_grace = round(settings.purge_grace_seconds * 1_000)
         self._batch = batch
+        self._purging: set[str] = set()
         self._hub = hub
         self._presence = presence
         self._categories: dict[str, ClauseElement] = dict(statements.CATEGORIES)
@@ -119,7 +120,7 @@ class Retention:
             return
         deleted: Mapping[str, int] = {}
         if not self._purge_grace:
-            deleted = await self._purge(room_id, now, reason)
+            deleted = await self._purge_once(room_id, now, reason) or {}
         await self._tell_end(room_id, reason, deleted)
 
     async def purge(self) -> int:
@@ -127,9 +128,20 @@ class Retention:
         wanted = {"now": self._clock.now(), "limit": ROOMS}
         rows = await self._journal.fetch_all(statements.SELECT_PURGEABLE, wanted)
         for row in rows:
-            deleted = await self._purge(row["id"], row["ended_at"], row["end_reason"])
-            self._dispatcher.observe("room_ended", room_id=row["id"], reason=row["end_reason"], deleted=deleted)
+            deleted = await self._purge_once(row["id"], row["ended_at"], row["end_reason"])
+            if deleted is not None:
+                self._dispatcher.observe("room_ended", room_id=row["id"], reason=row["end_reason"], deleted=deleted)
         return len(rows)
+
+    async def _purge_once(self, room_id: str, ended_at: int, reason: str) -> dict[str, int] | None:
+        """Like `_purge`; None where the end of the room and the job meet, and the other is at it already."""
+        if room_id in self._purging:
+            return None
+        self._purging.add(room_id)
+        try:
+            return await self._purge(room_id, ended_at, reason)
+        finally:
+            self._purging.discard(room_id)
 
     async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
         """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted.

@@ -13,6 +13,9 @@ class Watched(Protocol):
     def overdue(self, now: float) -> None:
         """Do what is due and set the next `due`; must not raise."""
 
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close."""
+
     def abort(self) -> None:
         """End at once."""
 
@@ -46,6 +49,11 @@ class Keepalive:
         if not self._watched and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Close all connections, in order."""
+        for connection in list(self._watched):
+            connection.close(code, reason)
 
     def abort_all(self) -> None:
         """End all connections at once, also those that nobody else knows of any more."""

@@ -80,6 +80,10 @@ class Transports:
     def __len__(self) -> int:
         return len(self.keepalive)
 
+    def close_all(self, code: int, reason: str) -> None:
+        """Close all connections that are still open."""
+        self.keepalive.close_all(code, reason)
+
     def abort_all(self) -> None:
         """End all connections at once: Tornado's server knows nothing of them after their handshake."""
         self.keepalive.abort_all()

@@ -80,6 +80,7 @@ class SQLiteDatabase:
         self._turn = itertools.count()
         self._reading = 0
         self._writer: aiosqlite.Connection | None = None
+        self._eraser: aiosqlite.Connection | None = None
 
     async def start(self, migrations: Migrations) -> None:
         try:
@@ -94,7 +95,9 @@ class SQLiteDatabase:
             _create_private(self.path)
             await asyncio.to_thread(migrate, self.path, migrations)
             self._writer = await self._open()
-            self._readers = [await self._open(query_only=True) for _ in range(READERS)]
+            self._readers = [await self._open("PRAGMA query_only=ON") for _ in range(READERS)]
+            # Of its own and with little patience: whoever reads must not make everybody's sends wait.
+            self._eraser = await self._open("PRAGMA busy_timeout=100")
         except MigrationError as error:
             await self.close()
             raise StartError(str(error)) from error
@@ -108,7 +111,8 @@ class SQLiteDatabase:
             await asyncio.wait([self._committing])
         readers, self._readers = self._readers, []
         writer, self._writer = self._writer, None
-        for connection in (*readers, writer):
+        eraser, self._eraser = self._eraser, None
+        for connection in (*readers, eraser, writer):
             if connection is not None:
                 await connection.close()
         self._lock.release()
@@ -139,10 +143,10 @@ class SQLiteDatabase:
 
     async def erase(self) -> None:
         """Empty the write-ahead log, which still holds what was deleted. Raises `storage_unavailable` while it is in use."""
-        if self._writer is None:
+        if self._eraser is None:
             return
         try:
-            rows = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            rows = await self._eraser.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         except (sqlite3.Error, ValueError) as error:
             raise _storage_error(error) from error
         if any(row[0] for row in rows):
@@ -172,12 +176,11 @@ class SQLiteDatabase:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
-    async def _open(self, *, query_only: bool = False) -> aiosqlite.Connection:
+    async def _open(self, *more: str) -> aiosqlite.Connection:
         connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=512)
         connection.row_factory = sqlite3.Row
-        pragmas = (*PRAGMAS, "PRAGMA query_only=ON") if query_only else PRAGMAS
         try:
-            for pragma in pragmas:
+            for pragma in (*PRAGMAS, *more):
                 await connection.execute_fetchall(pragma)
         except BaseException:
             await connection.close()

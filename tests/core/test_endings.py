@@ -1,0 +1,117 @@
+"""Ends at awkward moments: of a connection, of a session, of a room, of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tornado.websocket import websocket_connect
+
+from anonchat.app import Server
+from anonchat.errors import ChatError
+from anonchat.hookspecs import hookimpl
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import open_room, request
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(settings_in(tmp_path)) as server:
+        yield server
+
+
+@pytest.mark.gen_test
+async def test_what_is_sent_right_before_the_close_frame_was_sent(server: Server) -> None:
+    room = await open_room(server)
+    async with room.enter("Bob") as bob:
+        async with room.enter("Alice") as alice:
+            for number in range(3):
+                await alice.send("send_message", {"text": f"last words {number}", "clientMsgId": str(number)})
+            await alice.send("leave")
+        for number in range(3):
+            assert (await bob.hear("message")).data["content"]["text"] == f"last words {number}"
+        assert [(await bob.hear("presence")).data["event"] for _ in range(2)] == ["join", "leave"]
+
+
+@pytest.mark.gen_test
+async def test_who_has_not_identified_is_told_of_the_shutdown(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        socket = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws")
+        assert "hello" in str(await socket.read_message())
+        assert server.sockets.open
+    assert await socket.read_message() is None
+    assert socket.close_code == 1001
+    socket.close()
+
+
+@pytest.mark.gen_test
+async def test_a_shutdown_without_storage_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    class Closing:
+        @hookimpl
+        async def shutdown(self) -> None:
+            closed.append("plugin")
+
+    async def full(*_: object, **__: object) -> None:
+        raise ChatError("storage_full")
+
+    async with running_server(settings_in(tmp_path), plugins={"closing": Closing()}) as server:
+        monkeypatch.setattr(server.seats, "touch", full)
+    assert closed == ["plugin"]
+    async with running_server(settings_in(tmp_path)):
+        """The lock of the database was given back."""
+
+
+@pytest.mark.gen_test
+async def test_a_room_is_purged_once_and_its_counts_are_those_of_the_first_look(tmp_path: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        asked = 0
+
+        @hookimpl
+        async def purge_room(self) -> dict[str, int]:
+            Slow.asked += 1
+            begun.set()
+            await go_on.wait()
+            return {"files": 1}
+
+    async with running_server(settings_in(tmp_path), plugins={"slow": Slow()}) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            await alice.say("one")
+            ending = asyncio.create_task(server.retention.end(room.id, "over"))
+            await begun.wait()
+            await server.retention.purge()  # the job, in the middle of it
+            go_on.set()
+            await ending
+            told = (await alice.hear("room_ended")).data
+        assert (Slow.asked, told["deleted"]["messages"], told["deleted"]["slow.files"]) == (1, 1, 1)
+
+
+@pytest.mark.gen_test
+async def test_a_plugin_that_cannot_purge_is_asked_again(tmp_path: Path) -> None:
+    class Failing:
+        asked = 0
+
+        @hookimpl
+        async def purge_room(self) -> dict[str, int]:
+            Failing.asked += 1
+            if Failing.asked == 1:
+                raise OSError("the files are away")
+            return {"files": 2}
+
+    async with running_server(settings_in(tmp_path), plugins={"failing": Failing()}) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            await alice.say("one")
+            await server.retention.end(room.id, "over")
+        assert (await request(server, "GET", f"/api/rooms/{room.id}")).status == 410
+        assert [await server.retention.purge(), await server.retention.purge()] == [1, 0]
+        assert Failing.asked == 2
+        receipt = await server.rooms.receipt(room.id)
+        assert receipt is not None
+        assert receipt["deleted"]["messages"] == 1
