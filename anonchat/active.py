@@ -12,6 +12,7 @@ from anonchat.metrics import Metrics
 from anonchat.models import Event
 from anonchat.storage import Bus
 
+EARLY = 5_000  # events of a room that may wait for a missing one
 REMEMBERED_BYTES = 32 * 1024 * 1024  # of JSON, that all active rooms together keep in memory
 
 
@@ -90,8 +91,9 @@ class ActiveRooms:
         """Put a durable event where it waits for its turn; answers the room, if it is open."""
         room = self._rooms.get(event.room_id)
         early = room.early if room is not None else self._arriving.get(event.room_id)
-        if early is not None and event.seq is not None and (room is None or event.seq > room.recent.position):
-            early[event.seq] = event
+        is_new = event.seq is not None and (room is None or event.seq > room.recent.position)
+        if early is not None and is_new and len(early) < EARLY:  # what finds no place is read from the database
+            early[event.seq or 0] = event
         return room
 
     async def close(self, room: ActiveRoom) -> None:
@@ -104,6 +106,8 @@ class ActiveRooms:
         room.cancel_timer()
         self._metrics.rooms_active.set(len(self._rooms))
         await self._bus.unsubscribe(channel_of(room.id))
+        if room.id in self._rooms or room.id in self._opening:  # somebody came meanwhile
+            await self._bus.subscribe(channel_of(room.id))
 
     # --- memory
 
@@ -157,6 +161,6 @@ def channel_of(room_id: str) -> str:
     return f"room:{room_id}:messages"
 
 
-def room_of(channel: str) -> str:
+def room_in(channel: str) -> str:
     """The opposite of `channel_of`."""
     return channel.split(":")[1]

@@ -146,7 +146,7 @@ class Server(Node):
         """Tornado's rules for the public port, and for that of the metrics."""
         server = self.settings.server
         counter = Counter(
-            self.door, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
+            self.door, self.rooms, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
             BODY_BYTES, self.settings.limits.json_depth,
         )  # fmt: skip
         routes = self._routes()

@@ -21,7 +21,9 @@ from anonchat.schemas import Identify
 from anonchat.welcome import Welcome
 
 REFUSALS = 60  # of what is in GOING_ON, one after another, before the connection is closed with 4429
-GOING_ON = frozenset({"rate_limited", "bad_frame", "not_identified"})  # cost work, and no other limit counts them
+GOING_ON = frozenset(
+    {"rate_limited", "bad_frame", "not_identified", "conflict"}
+)  # cost work, and no other limit counts them
 
 
 class Transport(Source, Protocol):
@@ -183,7 +185,7 @@ class Connection:
             return
         self._session = session
         try:
-            self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"))
+            self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"), frame.id)
         except BaseException:
             self._session = None
             raise

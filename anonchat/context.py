@@ -105,6 +105,26 @@ class PluginSessions:
         await self._sessions.leave(session, forget=forget, reason=reason)
 
 
+class PluginEphemeral:
+    """State that expires and may be lost, under names of the plugin's own."""
+
+    def __init__(self, plugin: str, ephemeral: Ephemeral) -> None:
+        self._prefix = f"plugin:{plugin}:"
+        self._ephemeral = ephemeral
+
+    async def get(self, key: str) -> bytes | None:
+        """What is stored, or None."""
+        return await self._ephemeral.get(self._prefix + key)
+
+    async def put(self, key: str, value: bytes, milliseconds: int, *, only_if_absent: bool = False) -> bool:
+        """Store for a time; answers whether it was stored."""
+        return await self._ephemeral.put(self._prefix + key, value, milliseconds, only_if_absent=only_if_absent)
+
+    async def remove(self, key: str, *, only_if: bytes | None = None) -> bool:
+        """Remove, if it holds `only_if` where that is given; answers whether it was there."""
+        return await self._ephemeral.remove(self._prefix + key, only_if=only_if)
+
+
 class PluginLimits:
     """Rates of the plugin's own."""
 
@@ -159,7 +179,7 @@ class PluginContext:
     db: Journal
     rooms: PluginRooms
     sessions: PluginSessions
-    ephemeral: Ephemeral
+    ephemeral: PluginEphemeral
     limits: PluginLimits
     metrics: Mapping[str, Counter | Gauge | Histogram]
     hooks: PluginHooks

@@ -56,7 +56,6 @@ class CoreEvents:
         return (
             *(ServerEvent(name, schema, durable=True) for name, schema in shapes.DURABLE.items()),
             *(ServerEvent(name, schema) for name, schema in shapes.PASSING.items()),
-            ServerEvent("message_released"),
         )
 
     async def send_message(self, call: Call) -> None:
@@ -97,6 +96,8 @@ class CoreEvents:
         call.answer("heartbeat_ack", {"serverTime": now, "seq": position, "presenceVersion": version})
 
     async def leave(self, call: Call) -> None:
+        if call.data["forget"]:
+            await self._sessions.check_forget(call.room_id)
         await self._messages.settle()  # what was sent before leaving is sent
         await self._sessions.leave(call.session, forget=call.data["forget"])
         call.answer("left", {})

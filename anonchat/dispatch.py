@@ -254,4 +254,6 @@ def _is_text(value: object) -> bool:
 
 def _is_held(verdict: Held) -> bool:
     """Whether it can be stored: the types are those of `Held`."""
-    return _is_text(verdict.reason) and (verdict.until is None or type(verdict.until) is int)
+    return _is_text(verdict.reason) and (
+        verdict.until is None or (type(verdict.until) is int and 0 <= verdict.until < 2**62)
+    )

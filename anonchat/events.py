@@ -94,15 +94,14 @@ class Events:
             raise ChatError("not_moderator")
         try:
             data = declared.schema.load(frame.data)
-        except ValidationError as error:
-            raise ChatError("validation_failed", errors=problems(error)) from error
-        await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
-        try:
+            await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
             if owner == CORE:  # waits for nothing but the storage, which has bounds of its own
                 await declared.handler(Call(call.event, data, call.session, call.answer, call.fail))
             else:
                 ready = Call(call.event, data, call.session, self._checked(owner, call.answer), call.fail)
                 await bounded(self._handler_seconds, declared.handler, ready)
+        except ValidationError as error:
+            raise ChatError("validation_failed", errors=problems(error)) from error
         except ChatError:
             raise
         except Exception as error:

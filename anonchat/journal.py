@@ -52,6 +52,7 @@ class Transaction:
 
     async def record(self, event: Event, data: str | None) -> None:
         """Store and publish an event that has its seq. `data` None: its message's present state is all there is to say."""
+        self._check(event.name)
         await self.execute(
             INSERT_EVENT,
             {
@@ -67,6 +68,8 @@ class Transaction:
 
     def publish(self, *published: Event) -> None:
         """Publish after the commit what is stored elsewhere (messages), or not at all (`seq` None)."""
+        for event in published:
+            self._check(event.name)
         self.published.extend(published)
 
 

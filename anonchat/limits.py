@@ -92,7 +92,7 @@ def sender_of(address: str, forwarded: str | None, trusted: tuple[object, ...]) 
     """
     sender = address
     for candidate in reversed((forwarded or "").split(",")):
-        if not _is_trusted(sender, trusted) or not candidate.strip():
+        if not is_trusted(sender, trusted) or not candidate.strip():
             break
         sender = _without_port(candidate.strip())
     return sender
@@ -104,7 +104,8 @@ def _without_port(address: str) -> str:
     return bare.partition(":")[0] if bare.count(":") == 1 else bare
 
 
-def _is_trusted(address: str, trusted: tuple[object, ...]) -> bool:
+def is_trusted(address: str, trusted: tuple[object, ...]) -> bool:
+    """Whether an address is in one of the networks; what is no address is in none."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -28,6 +28,7 @@ from anonchat.writer import Done, Writer
 
 log = structlog.get_logger("anonchat.messages")
 
+REPETITIONS = "300/10 seconds"
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the category Cc without line break and tab
 
 
@@ -69,19 +70,22 @@ class Messages:
         )
         if self._writer.join(draft, done):
             return
+        if (known := self._writer.remembered(draft)) is not None:
+            await self._repeat(known, session, done)
+            return
         filtered = self._dispatcher.has("filter_message")
         async with self._lane(session.id) if filtered else nullcontext():
             if self._writer.join(draft, done):
                 return
             if filtered and (known := await self._known(draft)) is not None:
-                done(known)
+                await self._repeat(known, session, done)
                 return
             try:
                 await self._limits.hit("messages_per_session", session.id)
             except ChatError:
                 if (known := await self._known(draft)) is None:
                     raise
-                done(known)
+                await self._repeat(known, session, done)
                 return
             verdict = (
                 await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True, fits=_is_draft_of)
@@ -90,6 +94,11 @@ class Messages:
             )
             held = verdict if isinstance(verdict, Held) else None
             self._writer.submit(draft if isinstance(verdict, Held) else verdict, done, held)
+
+    async def _repeat(self, known: Receipt, session: Session, done: Done) -> None:
+        """Answer a repetition. Whoever comes back may repeat much, but not for ever."""
+        await self._limits.hit_rate("repetitions_per_session", REPETITIONS, session.id)
+        done(known)
 
     async def settle(self) -> None:
         """Wait until every message taken in so far is stored."""
@@ -177,12 +186,16 @@ class Messages:
         await self._dispatcher.guard("check_delete", message=message, session=session)
 
         async def work(tx: Transaction) -> None:
-            seq = await tx.take_seq(message.room_id)
+            held = message.seq is None
+            seq = 0 if held else await tx.take_seq(message.room_id)
             before = await _fetch(tx, message.room_id, message_id)
-            if before.deleted_at is not None:
-                raise ChatError("message_not_found")
+            if before.deleted_at is not None or (held and before.seq is not None):
+                raise ChatError("message_not_found" if not held else "conflict")
             if by == "moderator" and await _author_rank(tx, before) >= session.rank:
                 raise ChatError("rank_too_low")
+            if held:  # nobody has seen it
+                await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
+                return
             now = self._clock.now()
             await tx.execute(statements.UPDATE_DELETED, {"message": message_id, "now": now, "changed": seq})
             data = {"messageId": message_id, "by": by, "deletedAt": iso(now)}
@@ -218,7 +231,8 @@ class Messages:
 
         async def work(tx: Transaction) -> Message | None:
             seq = await tx.take_seq(message.room_id)
-            if await tx.execute(statements.UPDATE_RELEASED, {"message": message.id, "new_seq": seq}) == 0:
+            change = {"message": message.id, "new_seq": seq, "now": self._clock.now()}
+            if await tx.execute(statements.UPDATE_RELEASED, change) == 0:
                 raise ChatError("conflict", "This message is not held any more.")
             receipt = {"session": message.session_id, "message": message.id, "new_seq": seq}
             await tx.execute(statements.UPDATE_RECEIPT, receipt)
@@ -264,4 +278,4 @@ def _is_storable(content: object, mentions: object) -> bool:
     """Whether a batch with this message in it can be stored: one that cannot would take the others down with it."""
     if not isinstance(content, Mapping) or not isinstance(content.get("type"), str) or not is_json(content):
         return False
-    return isinstance(mentions, tuple) and all(isinstance(name, str) for name in mentions)
+    return isinstance(mentions, tuple) and all(isinstance(name, str) for name in mentions) and is_json(mentions)

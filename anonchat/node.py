@@ -12,7 +12,15 @@ from anonchat.backends import migrations_of, open_backend, tables_of_rooms
 from anonchat.budgets import Budgets
 from anonchat.clock import Clock
 from anonchat.config import Settings
-from anonchat.context import PluginContext, PluginHooks, PluginLimits, PluginRooms, PluginSessions, logger_of
+from anonchat.context import (
+    PluginContext,
+    PluginEphemeral,
+    PluginHooks,
+    PluginLimits,
+    PluginRooms,
+    PluginSessions,
+    logger_of,
+)
 from anonchat.core_events import CoreEvents
 from anonchat.declarations import Job
 from anonchat.declared import options_of
@@ -140,6 +148,7 @@ class Node:
         self.welcome = Welcome(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence,
             self.active, self.relay, self.hub,
+            page=self.settings.rooms.history_page,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
@@ -163,7 +172,8 @@ class Node:
         rooms = PluginRooms(name, self.events, self.rooms, self.relay, self.hub, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence), self.ephemeral, PluginLimits(name, self.limits), metrics,
+            PluginSessions(self.sessions, self.presence), PluginEphemeral(name, self.ephemeral),
+            PluginLimits(name, self.limits), metrics,
             PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip
 

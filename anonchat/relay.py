@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
-from anonchat.active import ActiveRoom, ActiveRooms, channel_of, room_of
+from anonchat.active import ActiveRoom, ActiveRooms, channel_of, room_in
 from anonchat.errors import ChatError
 from anonchat.history import Page, wire_of
 from anonchat.hub import Hub
@@ -29,7 +29,7 @@ log = structlog.get_logger("anonchat.relay")
 
 STRAGGLER_SECONDS = 0.05  # how long an early event waits for the ones before it
 REACH_ATTEMPTS = 5
-EARLY = 1_000  # events of a room that may wait for a missing one; beyond that the database is asked at once
+PATIENT = 1_000  # early events of a room above which the database is asked at once
 
 _UNKNOWN_END = {"reason": "ended", "deleted": {}}
 
@@ -69,9 +69,9 @@ class Relay:
         """An event of another node."""
         name, data, seq, other = orjson.loads(payload)
         if other is not None and seq is None:
-            self._hub.deliver(room_of(channel), name, data, skip=other, droppable=True)
+            self._hub.deliver(room_in(channel), name, data, skip=other, droppable=True)
         else:
-            self._arrived(Event(room_of(channel), name, data, seq, other))
+            self._arrived(Event(room_in(channel), name, data, seq, other))
 
     def broadcast(self, room_id: str, name: str, data: Mapping[str, Any], *, skip: str | None = None) -> None:
         """Send what is not durable (presence, typing) to a room, but for the session `skip`. May get lost."""
@@ -95,7 +95,7 @@ class Relay:
             self._rooms.grown(room, room.recent.size - before)
         if not room.early:
             room.cancel_timer()
-        elif len(room.early) > EARLY:
+        elif len(room.early) > PATIENT:
             self._fill(room)
         elif room.timer is None:
             room.timer = asyncio.get_running_loop().call_later(STRAGGLER_SECONDS, self._fill, room)

@@ -11,6 +11,7 @@ import regex
 
 from anonchat.clock import Clock, iso
 from anonchat.config.settings import RoomSettings
+from anonchat.cursors import cursor_of, parse_cursor
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, new_token
@@ -96,11 +97,11 @@ class Rooms:
         """Metadata on the wire."""
         counted = {"room": room.id, "now": self._clock.now()}
         row = await self._journal.fetch_one(statements.COUNT_SEATED, counted)
-        return room_wire(room, row[0] if row else 0, self._plugins)
+        return room_wire(room, row[0] if row else 0, self._plugins, self._settings.purge_grace_seconds)
 
     async def public(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Public rooms, newest first, and the cursor of the next page."""
-        before, before_id = _cursor(cursor)
+        before, before_id = parse_cursor(cursor, (2**62, ""))
         page = {"before": before, "before_id": before_id, "limit": limit + 1}
         rows = await self._journal.fetch_all(statements.SELECT_PUBLIC, page)
         rooms = [statements.room_of(row) for row in rows[:limit]]
@@ -108,12 +109,12 @@ class Rooms:
         seated = {
             row["room_id"]: row["seated"] for row in await self._journal.fetch_all(statements.COUNT_SEATED_IN, counted)
         }
-        following = f"{rooms[-1].created_at}~{rooms[-1].id}" if len(rows) > limit else None
+        following = cursor_of(rooms[-1].created_at, rooms[-1].id) if len(rows) > limit else None
         return [self._listed(room, seated.get(room.id, 0)) for room in rooms], following
 
     def _listed(self, room: Room, seated: int) -> dict[str, Any]:
         """Metadata without settings: those of a whole page could be as large as a file."""
-        wire = room_wire(room, seated, self._plugins)
+        wire = room_wire(room, seated, self._plugins, self._settings.purge_grace_seconds)
         del wire["settings"]
         return wire
 
@@ -121,18 +122,17 @@ class Rooms:
 
     async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
         """Change title, description or settings; members get `room_updated` with the changes."""
-        settings = {**room.settings, **changes.get("settings", {})}
-        title = self._title(changes.get("title", room.title))
-        description = self._description(changes.get("description", room.description))
-        new = {
-            "room": room.id,
-            "new_title": title,
-            "new_description": description,
-            "new_settings": _settings_text(settings),
-        }
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(statements.UPDATE_DETAILS, new)
+            row = await tx.fetch_one(statements.LOCK_ROOM, {"room": room.id})
+            if row is None:
+                raise ChatError("room_ended")
+            present = statements.room_of(row)
+            settings = {**present.settings, **changes.get("settings", {})}
+            title = self._title(changes.get("title", present.title))
+            description = self._description(changes.get("description", present.description))
+            new = {"new_title": title, "new_description": description, "new_settings": _settings_text(settings)}
+            await tx.execute(statements.UPDATE_DETAILS, {"room": room.id, **new})
             data = {"room": {"title": title, "description": description, "settings": settings}}
             await tx.append(room.id, "room_updated", data)
 
@@ -217,15 +217,6 @@ def _settings_text(settings: Mapping[str, Any]) -> str:
     if len(text) > SETTINGS_BYTES:
         raise _invalid("settings", f"At most {SETTINGS_BYTES} bytes as JSON.")
     return text.decode()
-
-
-def _cursor(cursor: str | None) -> tuple[int, str]:
-    if cursor is None:
-        return 2**62, ""
-    moment, _, room_id = cursor.partition("~")
-    if not moment.isdecimal() or len(moment) > 18:
-        raise ChatError("validation_failed", errors={"cursor": ["Not a cursor of this list."]})
-    return int(moment), room_id
 
 
 def _room_row(room: Room) -> dict[str, Any]:

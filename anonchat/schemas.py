@@ -157,12 +157,27 @@ class ParticipantsQuery(ListQuery):
     search = fields.String(load_default="", validate=validate.Length(max=64))
 
 
-class HistoryQuery(Schema):
-    """Query of a room's history."""
+class PageSchema(Schema):
+    """Where a page of history lies: before a seq, after one, or (neither) at the end."""
+
+    @marshmallow.validates_schema
+    def one_bound(self, data: Mapping[str, Any], **_: Any) -> None:
+        if data.get("before") is not None and data.get("after") is not None:
+            raise marshmallow.ValidationError("Give before or after, not both.", "before")
+
+
+class HistoryQuery(PageSchema):
+    """Query of a room's history. Without a limit: `[rooms] history_page`."""
 
     before = fields.Integer(load_default=None, validate=validate.Range(0, 2**53))
     after = fields.Integer(load_default=None, validate=validate.Range(0, 2**53))
-    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+    limit = fields.Integer(load_default=None, validate=validate.Range(1, 200))
+
+
+class ExportQuery(Schema):
+    """Query of an export: the part of the transcript before a seq."""
+
+    before = fields.Integer(load_default=None, validate=validate.Range(0, 2**53))
 
 
 # --- WebSocket: client to server
@@ -207,12 +222,12 @@ class Typing(Schema):
     typing = Truth(required=True)
 
 
-class GetHistory(Schema):
+class GetHistory(PageSchema):
     """`get_history`."""
 
     before = _seq(load_default=None, allow_none=True)
     after = _seq(load_default=None, allow_none=True)
-    limit = Whole(load_default=50, validate=validate.Range(1, 200))
+    limit = Whole(load_default=None, allow_none=True, validate=validate.Range(1, 200))
 
 
 # --- Server to client: how stored values look
@@ -262,7 +277,7 @@ def user_wire(session: Session) -> dict[str, Any]:
     }
 
 
-def room_wire(room: Room, seated: int, plugins: tuple[str, ...]) -> dict[str, Any]:
+def room_wire(room: Room, seated: int, plugins: tuple[str, ...], purge_grace_seconds: int) -> dict[str, Any]:
     """A room's metadata. Nothing secret is in it."""
     return {
         "roomId": room.id,
@@ -277,6 +292,7 @@ def room_wire(room: Room, seated: int, plugins: tuple[str, ...]) -> dict[str, An
         "closedAt": iso_or_none(room.closed_at),
         "expiresAt": iso_or_none(room.expires_at),
         "retentionSeconds": room.retention_seconds,
+        "purgeGraceSeconds": purge_grace_seconds,
         "settings": room.settings,
         "plugins": list(plugins),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonchat.clock import Clock
+from anonchat.cursors import cursor_of, parse_cursor
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
@@ -13,6 +14,7 @@ from anonchat.journal import Journal, Transaction
 from anonchat.models import Role, Session
 from anonchat.presence import Presence
 from anonchat.store import messages as message_statements
+from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
 CHUNK = 200  # rows that one transaction deletes at most
@@ -51,14 +53,14 @@ class Sessions:
         self, room_id: str, search: str, cursor: str | None, limit: int
     ) -> tuple[Sequence[Session], int, str | None]:
         """People who have a place in the room, by when they came: a page, how many there are, the next cursor."""
-        after, after_id = _cursor(cursor)
+        after, after_id = parse_cursor(cursor, (-1, ""))
         pattern = search.casefold().translate({ord(sign): f"/{sign}" for sign in "/%_"})
         wanted = {"room": room_id, "now": self._clock.now(), "search": pattern}
         page = {**wanted, "after": after, "after_id": after_id, "limit": limit + 1}
         rows = await self._journal.fetch_all(statements.SELECT_PARTICIPANTS, page)
         total = await self._journal.fetch_one(statements.COUNT_PARTICIPANTS, wanted)
         sessions = [statements.session_of(row) for row in rows[:limit]]
-        following = f"{sessions[-1].created_at}~{sessions[-1].id}" if len(rows) > limit else None
+        following = cursor_of(sessions[-1].created_at, sessions[-1].id) if len(rows) > limit else None
         return sessions, total[0] if total else 0, following
 
     async def set_role(self, session: Session, role: Role, rank: int) -> Session:
@@ -85,10 +87,17 @@ class Sessions:
 
         Its sockets on this node are closed by the caller's code; see `disconnect`.
         """
-        while await self._journal.transaction(lambda tx: _end_some(tx, session, forget=forget)):
+        while (ended := await self._journal.transaction(lambda tx: _end_some(tx, session, forget=forget))) is None:
             pass
-        self._presence.left(session)
-        self._dispatcher.observe("session_left", session=session, reason=reason)
+        if ended:
+            self._presence.left(session)
+            self._dispatcher.observe("session_left", session=session, reason=reason)
+
+    async def check_forget(self, room_id: str) -> None:
+        """Raise `forbidden` where the room's setting `allowForget` is false: what was said there stays until its end."""
+        row = await self._journal.fetch_one(room_statements.SELECT_ROOM, {"room": room_id})
+        if row is not None and room_statements.room_of(row).settings.get("allowForget") is False:
+            raise ChatError("forbidden", "This room does not let people take back what they wrote when they leave.")
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
         """Close all sockets of a session on this node."""
@@ -113,15 +122,15 @@ class Sessions:
         return len(ended)
 
 
-async def _end_some(tx: Transaction, session: Session, *, forget: bool) -> bool:
-    """Delete some of what the session wrote and, together with the last of it, the session; answers whether there is more.
+async def _end_some(tx: Transaction, session: Session, *, forget: bool) -> bool | None:
+    """Delete some of what the session wrote and, together with the last of it, the session.
 
-    Together, because a message of another tab could come in between and stay.
+    Answers None while there is more, then whether this ended the session (it could have ended already). Together,
+    because a message of another tab could come in between and stay.
     """
     if forget and await _forget_some(tx, session) == CHUNK:
-        return True
-    await _delete(tx, session.id)
-    return False
+        return None
+    return await _delete(tx, session.id)
 
 
 async def _forget_some(tx: Transaction, session: Session) -> int:
@@ -135,19 +144,12 @@ async def _forget_some(tx: Transaction, session: Session) -> int:
     return len(rows)
 
 
-async def _delete(tx: Transaction, session_id: str) -> None:
+async def _delete(tx: Transaction, session_id: str) -> bool:
+    """End a session; answers whether it was there."""
     row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session_id})
     if row is None:
-        return
+        return False
     await tx.execute(statements.DELETE_SESSION, {"session": session_id})
     if row["name_key"] is not None:
         await tx.execute(statements.FREE_SEATS, {"room": row["room_id"], "count": 1})
-
-
-def _cursor(cursor: str | None) -> tuple[int, str]:
-    if cursor is None:
-        return -1, ""
-    moment, _, session_id = cursor.partition("~")
-    if not moment.isdecimal() or len(moment) > 18:
-        raise ChatError("validation_failed", errors={"cursor": ["Not a cursor of this list."]})
-    return int(moment), session_id
+    return True

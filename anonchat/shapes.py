@@ -64,6 +64,7 @@ class RoomDetails(EventSchema):
     closed_at = _maybe()
     expires_at = _maybe()
     retention_seconds = _number(allow_none=True)
+    purge_grace_seconds = _number()
     settings = _dict()
     plugins = fields.List(fields.String(), required=True)
 

@@ -41,6 +41,7 @@ class Welcome:
         relay: Relay,
         hub: Hub,
         *,
+        page: int,
         most_bytes: int,
         most_sockets: int,
     ) -> None:
@@ -54,6 +55,7 @@ class Welcome:
         self._active = active
         self._relay = relay
         self._hub = hub
+        self._page = page
         self._most_bytes = most_bytes
         self._most_sockets = most_sockets
 
@@ -68,7 +70,9 @@ class Welcome:
         await self._dispatcher.guard("check_connect", room=room, session=session, network=network)
         return await self._seats.seat(session), room
 
-    async def bring_up(self, member: Member, room: Room, since: int | None, epoch: str | None) -> ActiveRoom:
+    async def bring_up(
+        self, member: Member, room: Room, since: int | None, epoch: str | None, frame_id: str | int | None
+    ) -> ActiveRoom:
         """Send a member everything up to now, and what comes from now on. Returns the room that it has to close.
 
         Raises `rate_limited` if the session has `sockets_per_session` connections on this node already.
@@ -83,7 +87,7 @@ class Welcome:
         try:
             active = await self._active.open(room.id)
             try:
-                await self._bring_up(member, room, active, since if epoch == self._epoch else None)
+                await self._bring_up(member, room, active, since if epoch == self._epoch else None, frame_id)
             except BaseException:
                 await self._active.close(active)
                 raise
@@ -92,7 +96,9 @@ class Welcome:
             raise
         return active
 
-    async def _bring_up(self, member: Member, room: Room, active: ActiveRoom, since: int | None) -> None:
+    async def _bring_up(
+        self, member: Member, room: Room, active: ActiveRoom, since: int | None, frame_id: str | int | None
+    ) -> None:
         welcome = await self._dispatcher.enrich("extend_welcome", room=room, session=member.session)
         for _ in range(ATTEMPTS):
             state = await self._state(active, since)
@@ -113,9 +119,9 @@ class Welcome:
         if member.closed:
             raise ChatError("session_expired")
         identified = self._identified(member.session, described, position, welcome)
-        self._tell(member, "identified", identified)
+        member.enqueue(member.wire.encode("identified", identified, id=frame_id))
         first = self._presence.connected(member.session)
-        self._tell(member, "presence_state", self._presence.state(room.id))
+        member.enqueue(member.wire.encode("presence_state", self._presence.state(room.id)))
         member.enqueue(told)
         for item in since_then.events:
             member.enqueue(member.wire.encode(item["event"], item["data"], seq=item["seq"]))
@@ -175,9 +181,11 @@ class Welcome:
             for wire in wires
         ]
 
-    async def page(self, room_id: str, limit: int, before: int | None, after: int | None) -> dict[str, Any]:
+    async def page(self, room_id: str, limit: int | None, before: int | None, after: int | None) -> dict[str, Any]:
         """A page of history as `history_chunk` and REST tell it."""
-        page = await self._journal.read(lambda tx: read_page(tx, room_id, limit, before=before, after=after))
+        page = await self._journal.read(
+            lambda tx: read_page(tx, room_id, limit or self._page, before=before, after=after)
+        )
         page = self._cut(page, newest=after is not None)
         messages = await self._with_ext(page.messages)
         return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}
@@ -211,10 +219,6 @@ class Welcome:
             "seq": position,
             "ext": welcome,
         }
-
-    @staticmethod
-    def _tell(member: Member, event: str, data: Mapping[str, Any]) -> None:
-        member.enqueue(member.wire.encode(event, data))
 
 
 def _with_message(event: Mapping[str, Any], extended: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

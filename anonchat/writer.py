@@ -6,7 +6,7 @@ This is the fast path of a send: a batch costs a handful of statements, however 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from anonchat.store import sessions as session_statements
 log = structlog.get_logger("anonchat.writer")
 
 BATCH = 500
+RECENT = 20_000  # receipts kept in memory, so that repetitions after a lost connection cost no query
 WAITING = 20_000  # sends that may wait before new ones are refused as `overloaded`
 
 Done = Callable[[Receipt | ChatError], None]
@@ -59,6 +60,7 @@ class Writer:
         self._sends: dict[Key, _Send] = {}
         self._waiting: list[_Send] = []
         self._writing: asyncio.Task[None] | None = None
+        self._recent: OrderedDict[Key, Receipt] = OrderedDict()
 
     def join(self, draft: Draft, done: Done) -> bool:
         """If the same send is on its way already, wait for it; answers whether it is."""
@@ -67,6 +69,10 @@ class Writer:
             return False
         send.waiting.append(done)
         return True
+
+    def remembered(self, draft: Draft) -> Receipt | None:
+        """The receipt of the same send, if it was answered not long ago."""
+        return self._recent.get((draft.session.id, draft.client_msg_id))
 
     def submit(self, draft: Draft, done: Done, held: Held | None = None) -> None:
         """Have a message stored; `done` is called after its commit. Raises `overloaded` if too many wait."""
@@ -103,18 +109,17 @@ class Writer:
     async def _write(self, batch: Sequence[_Send]) -> None:
         try:
             await self._journal.transaction(lambda tx: self._store(tx, batch))
-        except ChatError as error:
-            if error.code == "conflict" and len(batch) > 1:
-                # One of them lost a race against another node; alone, the others stand.
+        except Exception as error:
+            refused = error.code not in ("conflict", "internal") if isinstance(error, ChatError) else False
+            if not refused and len(batch) > 1:
+                # One of them cannot be stored, or lost a race against another node; alone, the others stand.
                 for send in batch:
                     await self._write([send])
                 return
+            if not isinstance(error, ChatError):
+                log.exception("a message could not be stored")
             for send in batch:
-                send.outcome = error
-        except Exception:
-            log.exception("a batch of messages could not be stored")
-            for send in batch:
-                send.outcome = ChatError("internal")
+                send.outcome = error if isinstance(error, ChatError) else ChatError("internal")
 
     def _answer(self, send: _Send) -> None:
         del self._sends[send.key]
@@ -124,6 +129,10 @@ class Writer:
                 done(outcome)
             except Exception:
                 log.exception("an answer to a send failed")
+        if isinstance(outcome, Receipt) and send.held is None:
+            self._recent[send.key] = outcome
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
         if send.message is not None and isinstance(send.outcome, Receipt):
             self._metrics.messages.inc()
             if send.held is None:

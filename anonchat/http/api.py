@@ -23,6 +23,7 @@ from anonchat.limits import Limits
 from anonchat.metrics import Metrics
 from anonchat.models import Session
 from anonchat.protocol import load_json
+from anonchat.rooms import Rooms
 from anonchat.schemas import problems
 from anonchat.sessions import Sessions
 
@@ -37,6 +38,7 @@ class Counter:
     """What all REST handlers of a server share."""
 
     door: Door
+    rooms: Rooms
     sessions: Sessions
     limits: Limits
     dispatcher: Dispatcher
@@ -187,6 +189,8 @@ class ApiHandler(PlainHandler):
             session = await self.counter.sessions.find(token)
         except ChatError as error:
             self._failed(error.code)
+            if "roomId" in self.path_kwargs:
+                await self.counter.rooms.find(self.path_kwargs["roomId"])  # that it has ended says more
             raise
         if self.path_kwargs.get("roomId", session.room_id) != session.room_id:
             raise ChatError("forbidden", "This session belongs to another room.")

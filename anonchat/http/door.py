@@ -11,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 
 from anonchat.config.settings import ServerSettings
 from anonchat.errors import ChatError
-from anonchat.limits import Networks, sender_of
+from anonchat.limits import Networks, is_trusted, sender_of
 
 log = structlog.get_logger("anonchat.http")
 
@@ -70,10 +70,8 @@ class Door:
 
     async def network_of(self, request: HTTPServerRequest) -> str:
         """The keyed hash of the network that a request comes from; no address leaves this function."""
-        address = getattr(request.connection, "context", None)
-        peer = str(getattr(address, "remote_ip", None) or request.remote_ip or "")
-        proxies = self._settings.trusted_proxies
-        sender = sender_of(peer, request.headers.get("X-Forwarded-For"), proxies)
+        peer = _peer_of(request)
+        sender = sender_of(peer, request.headers.get("X-Forwarded-For"), self._settings.trusted_proxies)
         if sender == peer and any(name in request.headers for name in FORWARDING):
             self._report_proxy()
         return await self._networks.hash_of(sender)
@@ -87,10 +85,18 @@ class Door:
             )
 
     def base_url(self, request: HTTPServerRequest) -> str:
-        """Where people reach this server: the setting, else what the request says."""
+        """Where people reach this server: the setting, else what the request or a trusted proxy says."""
         if self._settings.public_url:
             return self._settings.public_url
-        return f"{request.protocol}://{request.host}"
+        forwarded = request.headers.get("X-Forwarded-Proto", "").strip().lower()
+        trusted = forwarded in ("http", "https") and is_trusted(_peer_of(request), self._settings.trusted_proxies)
+        return f"{forwarded if trusted else request.protocol}://{request.host}"
+
+
+def _peer_of(request: HTTPServerRequest) -> str:
+    """The address at the other end of the connection, whatever headers say."""
+    context = getattr(request.connection, "context", None)
+    return str(getattr(context, "remote_ip", None) or request.remote_ip or "")
 
 
 def host_of(header: str) -> str:

@@ -11,12 +11,16 @@ from anonchat.history import read_page
 from anonchat.http.answers import Export
 from anonchat.journal import Journal
 from anonchat.rooms import Rooms
+from anonchat.schemas import ExportQuery
 
-MESSAGES = 10_000  # the newest; a larger room says so with `complete: false`
+MESSAGES = 1_000  # in one answer: encoding more would hold up everybody
 
 
 class ExportRoutes:
-    """The transcript, and what each plugin has to add (`export_room`)."""
+    """The transcript, newest part first, and what each plugin has to add (`export_room`).
+
+    While `complete` is false, the part before is asked for with `before`, the seq of the oldest message of this one.
+    """
 
     def __init__(self, journal: Journal, rooms: Rooms, dispatcher: Dispatcher, clock: Clock) -> None:
         self._journal = journal
@@ -28,12 +32,23 @@ class ExportRoutes:
         """Where it is served. A moderator gets it a few times a minute, for it reads much."""
         path = "/api/rooms/{roomId}/export"
         summary = "The room's transcript"
-        return (Route("GET", path, self.export, auth="moderator", answer=Export(), limit="6/minute", summary=summary),)
+        return (
+            Route(
+                "GET",
+                path,
+                self.export,
+                auth="moderator",
+                query=ExportQuery(),
+                answer=Export(),
+                limit="60/minute",
+                summary=summary,
+            ),
+        )
 
     async def export(self, request: Request) -> Answer:
         """Room, messages and the plugins' parts as JSON."""
         room = await self._rooms.find(request.path["roomId"])
-        page = await self._journal.read(lambda tx: read_page(tx, room.id, MESSAGES))
+        page = await self._journal.read(lambda tx: read_page(tx, room.id, MESSAGES, before=request.query["before"]))
         return Answer(
             {
                 "room": await self._rooms.describe(room),

@@ -65,6 +65,8 @@ class MemberRoutes:
 
     async def leave(self, request: Request) -> Answer:
         session = request.member
+        if request.body["forget"]:
+            await self._sessions.check_forget(session.room_id)
         await self._sessions.leave(session, forget=request.body["forget"])
         self._sessions.disconnect(session.id, 1000, "left")
         return Answer({"ok": True})

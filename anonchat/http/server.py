@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
 from anonchat.http import answers
 from anonchat.metrics import Metrics
+
+EXAMINED_SECONDS = 1.0
 
 Check = Callable[[], Awaitable[None]]
 
@@ -27,6 +30,8 @@ class ServerRoutes:
         self._metrics = metrics
         self._state = state
         self._draining = draining
+        self._examined: dict[str, str] = {}
+        self._examined_at = -EXAMINED_SECONDS
 
     def routes(self) -> Sequence[Route]:
         """What the core offers about itself."""
@@ -47,17 +52,24 @@ class ServerRoutes:
 
     async def ready(self, _: Request) -> Answer:
         """503 while a dependency does not answer or the server is going away; the body says which."""
-        dependencies: dict[str, str] = {}
-        for name, check in self._checks.items():
-            try:
-                await check()
-                dependencies[name] = "ok"
-            except ChatError as error:
-                dependencies[name] = error.code
+        dependencies = await self._examine()
         whole = all(state == "ok" for state in dependencies.values())
         status = "draining" if self._draining() else "ok" if whole else "degraded"
         body = {"status": status, "dependencies": dependencies, **self._state()}
         return Answer(body, 200 if status == "ok" else 503)
+
+    async def _examine(self) -> dict[str, str]:
+        """Each dependency and "ok" or what is wrong with it, at most a second old: a look costs a write."""
+        now = time.monotonic()
+        if now > self._examined_at + EXAMINED_SECONDS:
+            self._examined_at = now
+            for name, check in self._checks.items():
+                try:
+                    await check()
+                    self._examined[name] = "ok"
+                except ChatError as error:
+                    self._examined[name] = error.code
+        return dict(self._examined)
 
     async def metrics(self, _: Request) -> Answer:
         return Answer(self._metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

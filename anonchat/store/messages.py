@@ -76,7 +76,13 @@ SELECT_HELD_DUE = (
 UPDATE_RELEASED = (
     update(messages)
     .where(_OF_MESSAGE, messages.c.held_reason.is_not(None))
-    .values(seq=bindparam("new_seq"), changed_seq=bindparam("new_seq"), held_until=None, held_reason=None)
+    .values(
+        seq=bindparam("new_seq"),
+        changed_seq=bindparam("new_seq"),
+        created_at=bindparam("now"),  # when it was said to the others: their order is that of time
+        held_until=None,
+        held_reason=None,
+    )
 )
 UPDATE_RECEIPT = (
     update(receipts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, union_all
 from sqlalchemy.sql import ClauseElement
 
 from anonchat.tables import ended_rooms, messages, rooms, sessions
@@ -31,4 +31,9 @@ COUNTS: Mapping[str, ClauseElement] = {
     "sessions": select(func.count()).select_from(sessions),
 }
 SELECT_ROOM_IDS = select(rooms.c.id)
-SELECT_LAST_ENDED = select(ended_rooms).order_by(ended_rooms.c.ended_at.desc()).limit(bindparam("limit"))
+# Rooms that are over: purged, or still in their grace.
+_OVER = union_all(
+    select(ended_rooms.c.id, ended_rooms.c.reason, ended_rooms.c.ended_at),
+    select(rooms.c.id, rooms.c.end_reason.label("reason"), rooms.c.ended_at).where(rooms.c.ended_at.is_not(None)),
+).subquery()
+SELECT_LAST_ENDED = select(_OVER).order_by(_OVER.c.ended_at.desc()).limit(bindparam("limit"))

@@ -214,6 +214,9 @@ class Deadline:
         self.due = now + 1000
         self.seen.set()
 
+    def close(self, code: int, reason: str = "") -> None:
+        self.seen.set()
+
     def abort(self) -> None:
         self.seen.set()
 

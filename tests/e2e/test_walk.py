@@ -24,7 +24,7 @@ ENVIRON = environment(sessions={"grace_seconds": 0})
 
 ROOM = (
     "roomId title description ephemeral createdAt isOpen actualParticipants maxParticipants closedAt expiresAt "
-    "retentionSeconds plugins"
+    "retentionSeconds purgeGraceSeconds plugins"
 )
 USER = "sessionId username anonymousId role avatar"
 MESSAGE = "id roomId seq changedSeq authorUsername anonymousId authorSessionId authorRole content mentions createdAt"
