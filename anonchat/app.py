@@ -11,7 +11,6 @@ from socket import socket
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from anonchat.budgets import Budgets
@@ -26,6 +25,7 @@ from anonchat.http.api import Counter, NotFound, route_table
 from anonchat.http.door import Door
 from anonchat.http.export import ExportRoutes
 from anonchat.http.invites import InviteRoutes
+from anonchat.http.listening import PatientServer, listen
 from anonchat.http.members import MemberRoutes
 from anonchat.http.openapi import Documents
 from anonchat.http.pages import page_rules
@@ -40,7 +40,6 @@ from anonchat.watchdog import Watchdog
 from anonchat.websocket.handler import Sockets, WebSocketEntrance
 from anonchat.websocket.transport import SocketLimits, Transports
 
-BACKLOG = 2_048
 HEADER_BYTES = 16_384
 BODY_BYTES = 65_536
 LOOPBACK = "127.0.0.1"
@@ -90,11 +89,11 @@ class Server(Node):
     def _bind(self) -> tuple[list[socket], list[socket]]:
         """The sockets of the server, and those of its metrics, if they have a port of their own."""
         server = self.settings.server
-        public, metrics = _listen(server.host, server.port, "port"), []
+        public, metrics = listen(server.host, server.port, "port"), []
         self.port = int(public[0].getsockname()[1])
         if server.metrics_port is not None:
             try:
-                metrics = _listen(LOOPBACK, server.metrics_port, "metrics_port")
+                metrics = listen(LOOPBACK, server.metrics_port, "metrics_port")
             except StartError:
                 for taken in public:
                     taken.close()
@@ -214,22 +213,12 @@ class Server(Node):
         await self.close()
 
 
-def _listen(host: str, port: int, setting: str) -> list[socket]:
-    try:
-        return bind_sockets(port, host, backlog=BACKLOG)
-    except OSError as error:
-        raise StartError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f"Is another server running there? [server] {setting} chooses another."
-        ) from error
-
-
 def _http_server(rules: list[Any], listening: list[socket]) -> HTTPServer:
-    server = HTTPServer(
+    server = PatientServer(
         Application(rules, log_function=lambda _: None),
         max_body_size=2 * BODY_BYTES,
         max_header_size=HEADER_BYTES,
-        idle_connection_timeout=30,
+        idle_connection_timeout=15,
         body_timeout=10,
     )
     server.add_sockets(listening)

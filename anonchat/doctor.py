@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from anonchat.app import BACKLOG
 from anonchat.backends import migrations_of
 from anonchat.commands.rest import Unreachable, call, local_address
 from anonchat.config import Settings
 from anonchat.errors import StartError
+from anonchat.http.listening import BACKLOG
 from anonchat.maintenance import Finding, Maintenance, maintenance_of
 from anonchat.migrate.revisions import MigrationError
 from anonchat.migrate.runner import status

@@ -6,7 +6,6 @@ All sends that wait go together in one transaction. An answer is given only afte
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
@@ -24,12 +23,12 @@ from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Draft, Edit, Event
 from anonchat.schemas import message_event, message_wire
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
+from anonchat.texts import CONTROLS, is_visible
 from anonchat.writer import Done, Writer
 
 log = structlog.get_logger("anonchat.messages")
 
 REPETITIONS = "300/10 seconds"
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the category Cc without line break and tab
 
 
 class Messages:
@@ -119,9 +118,11 @@ class Messages:
         if len(raw) > self._text_length:
             raise ChatError("text_too_long", f"At most {self._text_length} characters; this has {len(raw)}.")
         text = raw.replace("\r\n", "\n").rstrip()
-        if not text.strip():
-            raise ChatError("validation_failed", "There is nothing in this message.", errors={"text": ["Empty."]})
-        if _CONTROLS.search(text):
+        if not is_visible(text):
+            raise ChatError(
+                "validation_failed", "There is nothing to be seen in this message.", errors={"text": ["Empty."]}
+            )
+        if CONTROLS.search(text):
             problem = "Control characters cannot be sent, apart from line breaks and tabs."
             raise ChatError("validation_failed", problem, errors={"text": [problem]})
         return text

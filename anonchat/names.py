@@ -34,8 +34,14 @@ EMOJI = regex.compile(
 HIDDEN = regex.compile(
     r"(?V1)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Regional_Indicator}\p{Emoji_Modifier}\u2800]"
 )
-# "@" begins a mention and the others end, quote or nest one; "#" and "/" at the start read as a room and a command.
-MENTION_MARK = regex.compile(r"[@:<>`\"\\]|^[#/]")
+# "@" begins a mention and the others end, quote or nest one, or separate and qualify names in a list ("Zoe (moderator),
+# Bob"), which is what a client does with them; "#" and "/" at the start read as a room and a command.
+MENTION_MARK = regex.compile(r"[@:<>`\"\\,;()\[\]{}]|^[#/]")
+# What clients put beside a name to say something of it: a moderator, a verified person, oneself.
+BADGE = regex.compile(r"[★☆✩✪✫✭✮✯⭐🌟✓✔✅☑🗸👑🛡🔰🎖🏅®™©℠]")
+ROLES = ("moderator", "moderators", "mod", "mods", "admin", "administrator", "operator", "system", "server", "anonchat")
+EVERYBODY = ("you", "me", "all", "everyone", "everybody", "nobody", "room", "here")
+WORD = regex.compile(r"[\p{L}\p{N}]+")
 STACKED_MARKS = regex.compile(r"(?V1)[\p{Mn}\p{Me}]{3}|\p{M}{5}|(?<![\p{L}\p{N}\p{M}])\p{M}|\p{Me}")
 READABLE = regex.compile(r"(?V1)[[\p{L}\p{N}]--\p{Lm}]")
 
@@ -53,6 +59,12 @@ EAST_ASIAN = ("Han Hiragana Katakana", "Hangul Han", "Han Bopomofo")
 
 class InvalidName(ValueError):
     """A name that may not be shown; `str(error)` tells the person who chose it what is wrong and what to do."""
+
+
+@cache
+def keys_of(names: tuple[str, ...]) -> frozenset[str]:
+    """What these names, and all that look like them, are compared by."""
+    return frozenset(map(name_key, names))
 
 
 @cache
@@ -76,7 +88,19 @@ def clean_name(raw: str) -> str:
     _check_characters(name)
     if not one_script().fullmatch(name):
         raise InvalidName("This name mixes alphabets, or uses one no longer in use. Please keep to one alphabet.")
+    _check_claims(name)
     return name
+
+
+def _check_claims(name: str) -> None:
+    """A name says who somebody is, not what: roles and marks are the server's to give."""
+    badge = BADGE.search(name)
+    if badge:
+        raise InvalidName(f"The sign {badge[0]} could be taken for a mark of the chat. Please leave it out.")
+    if any(name_key(word) in keys_of(ROLES) for word in WORD.findall(name)):
+        raise InvalidName("This name reads like a role. Please choose one that says who you are.")
+    if name_key(name) in keys_of(EVERYBODY):
+        raise InvalidName("This name reads like somebody else or everybody. Please choose another.")
 
 
 def _check_length(name: str) -> None:
@@ -95,7 +119,9 @@ def _check_characters(name: str) -> None:
         raise InvalidName("This name has invisible or control characters. Please type it again without them.")
     mention_mark = MENTION_MARK.search(unicodedata.normalize("NFKC", bare))
     if mention_mark:
-        raise InvalidName(f"The character {mention_mark[0]} is kept for mentions and commands. Please leave it out.")
+        raise InvalidName(
+            f"The character {mention_mark[0]} is kept for mentions, lists and commands. Please leave it out."
+        )
     if STACKED_MARKS.search(unicodedata.normalize("NFD", bare)):
         raise InvalidName("This name has too many accents, or some on no letter. Please use at most 2 on each letter.")
     if not READABLE.search(bare) and not EMOJI.search(name):

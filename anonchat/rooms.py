@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import regex
 
 from anonchat.clock import Clock, iso
 from anonchat.config.settings import RoomSettings
@@ -20,9 +19,9 @@ from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Room
 from anonchat.schemas import room_wire
 from anonchat.store import rooms as statements
+from anonchat.texts import HIDDEN, is_visible, one_line
 
 SETTINGS_BYTES = 8_192
-_INVISIBLE = regex.compile(r"[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +194,8 @@ class Rooms:
         )
 
     def _title(self, text: str) -> str:
-        title = " ".join(_INVISIBLE.sub(" ", text).split())
-        if not title:
+        title = one_line(text)
+        if not is_visible(title):
             raise _invalid("title", "Give the room a title.")
         if len(title) > self._settings.title_length:
             raise _invalid("title", f"At most {self._settings.title_length} characters.")
@@ -205,7 +204,7 @@ class Rooms:
     def _description(self, text: str) -> str:
         if len(text) > self._settings.description_length:
             raise _invalid("description", f"At most {self._settings.description_length} characters.")
-        return "\n".join(_INVISIBLE.sub(" ", line).rstrip() for line in text.splitlines()).strip()
+        return "\n".join(HIDDEN.sub(" ", line).rstrip() for line in text.splitlines()).strip()
 
 
 def _invalid(field_name: str, text: str) -> ChatError:

@@ -5,7 +5,6 @@ Fields are snake_case here and camelCase on the wire. Schema objects are built o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from marshmallow import EXCLUDE, fields, validate
 
 from anonchat.clock import iso, iso_or_none
 from anonchat.models import Event, Invite, Message, Receipt, Room, Session
+from anonchat.texts import HIDDEN
 
 ID_LENGTH = 64
 TOKEN_LENGTH = 128
@@ -22,11 +22,10 @@ AVATAR_LENGTH = 64
 
 
 # Control characters, line breaks and marks that turn the direction of what follows have no place in one line of text.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def _visible(value: str) -> None:
-    if _HIDDEN.search(value):
+    if HIDDEN.search(value):
         raise marshmallow.ValidationError("No control characters, please.")
 
 

@@ -340,7 +340,7 @@ async def test_what_is_hardly_http_is_refused_and_closed(server: Server, request
 @pytest.mark.gen_test
 async def test_a_head_and_a_body_have_a_time_and_a_size(server: Server) -> None:
     parameters = server._listeners[0].conn_params
-    assert (parameters.header_timeout, parameters.body_timeout) == (30, 10)
+    assert (parameters.header_timeout, parameters.body_timeout) == (15, 10)
     assert (parameters.max_header_size, parameters.max_body_size) == (16_384, 131_072)
 
 

@@ -81,7 +81,7 @@ DIFFERENT = (
     "Άννα/Ελένη, 田中/田口, 田中/中田, かき/がき, はな/ばな, "
     "くの/ノく, ビール/ビル, 김철수/김철호, राम/रमा, हंस/हस, สมชาย/สมหญิง, "
     "محمد/محمود, علی ۱/علی ۱۰, יעל/על, דוד/דור, "
-    "Tom/Tom 🍎, Tom 🍎/Tom 🍌, Weiß/Weib, Ægir/Egir, moderator/moderation"
+    "Tom/Tom 🍎, Tom 🍎/Tom 🍌, Weiß/Weib, Ægir/Egir, model/modern"
 )
 
 

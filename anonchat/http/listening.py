@@ -1,0 +1,96 @@
+"""Ports: taken before anything else is opened, and accepting with patience when descriptors run out."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from anonchat.errors import StartError
+
+log = structlog.get_logger("anonchat.http")
+
+BACKLOG = 2_048
+ACCEPTED = 128  # connections in one turn of the event loop
+PAUSE_SECONDS = 1.0
+TELL_SECONDS = 60.0
+
+_REASONS = {
+    errno.EADDRINUSE: "Is another server running there? [server] {setting} chooses another.",
+    errno.EADDRNOTAVAIL: "This machine does not have that address; see [server] host.",
+    errno.EACCES: "Ports below 1024 need a privilege; [server] {setting} chooses another.",
+}
+
+
+def listen(host: str, port: int, setting: str) -> list[socket.socket]:
+    """Sockets that listen. Raises `StartError`, which names the setting to change."""
+    try:
+        return bind_sockets(port, host, backlog=BACKLOG)
+    except OSError as error:
+        hint = _REASONS.get(error.errno or 0, "See [server] host and {setting}.").format(setting=setting)
+        raise StartError(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}") from error
+
+
+class PatientServer(HTTPServer):
+    """Tornado's server, but that it stops accepting for a second when there are no descriptors left.
+
+    Tornado's own handler would be called again at once, and fail again, as fast as the processor can.
+    """
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Begin to accept on listening sockets."""
+        for listening in sockets:
+            descriptor = listening.fileno()
+            self._sockets[descriptor] = listening
+            self._handlers[descriptor] = Acceptor(listening, self._handle_connection).stop
+
+
+class Acceptor:
+    """Accepts connections of one listening socket and hands them to `handle(connection, address)`."""
+
+    def __init__(self, listening: socket.socket, handle: Callable[[socket.socket, Any], None]) -> None:
+        self._listening = listening
+        self._handle = handle
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._told = -TELL_SECONDS
+        self._resume()
+
+    def stop(self) -> None:
+        """Accept nothing more."""
+        self._loop.remove_reader(self._listening.fileno())
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED):
+            try:
+                connection, address = self._listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                self._wait(error)
+                return
+            self._handle(connection, address)
+
+    def _wait(self, error: OSError) -> None:
+        self._loop.remove_reader(self._listening.fileno())
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+        if self._loop.time() - self._told >= TELL_SECONDS:
+            self._told = self._loop.time()
+            log.error(
+                "no connection can be accepted; the limit of open files may be too low, see anonchat doctor",
+                reason=error.strerror,
+            )

@@ -1,0 +1,49 @@
+"""Accepting connections, also when there are no descriptors for them."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from anonchat.errors import StartError
+from anonchat.http.listening import listen
+from anonchat.testing.processes import ServerProcess
+
+FILES = 64
+LIMITED = f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES})); "
+SERVE = LIMITED + "sys.argv = ['anonchat', 'serve']; from anonchat.cli import main; main()"
+
+
+def ask(port: int, seconds: float) -> socket.socket:
+    """A connection that has asked for ``/health``."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+    connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    return connection
+
+
+def test_no_descriptors_left_is_waited_for_and_told_once(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, command=(sys.executable, "-P", "-c", SERVE)) as server:
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2 * FILES)]
+        with pytest.raises(TimeoutError), ask(server.port, 3) as unheard:
+            unheard.recv(64)
+        for connection in idle:
+            connection.close()
+        with ask(server.port, 10) as late:
+            assert late.recv(64).startswith(b"HTTP/1.1 200")
+        assert server.log.count("no connection can be accepted") == 1
+        assert "Traceback" not in server.log
+        assert len(server.log) < 10_000
+
+
+# Tornado leaves the socket that could not be bound to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_stands_in_the_way_of_a_port_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=r"another server running there\? \[server\] port chooses another"):
+            listen("127.0.0.1", port, "port")
+    with pytest.raises(StartError, match="does not have that address"):
+        listen("203.0.113.1", 0, "port")
