@@ -1,0 +1,68 @@
+"""Nothing of a connection is left in the server once it is gone, however it went."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+
+from anonchat.app import Server
+from anonchat.connection import Connection
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.people import OpenRoom, open_room
+
+
+async def come_and_go(room: OpenRoom, number: int) -> None:
+    """Say something, then close, leave, or break the connection."""
+    async with room.enter(f"Guest {number}") as guest:
+        await guest.say("Hello")
+        if number % 3 == 1:
+            await guest.send("leave")
+        elif number % 3 == 2:
+            stream = guest.socket.stream
+            assert stream is not None
+            stream.close()
+
+
+def left(server: Server) -> dict[str, int]:
+    """How much of each kind is still there."""
+    return {
+        "rooms of the hub": len(server.hub.rooms()),
+        "sessions of the hub": len(server.hub.sessions()),
+        "active rooms": len(server.active.ids()),
+        "remembered bytes": server.active._remembered,
+        "present": server.presence.count(),
+        "sockets": len(server.sockets.open),
+        "transports": len(server.transports),
+        "tasks": len(server._tasks),
+    }
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_nothing_is_left(tmp_path: Path) -> None:
+    clock = SettableClock()
+    async with running_server(settings_in(tmp_path), clock) as server:
+        room = await open_room(server)
+        async with room.enter("Host") as host:
+            await asyncio.gather(*(come_and_go(room, number) for number in range(60)))
+            assert (await host.say("Who is there?")).event == "message_ack"
+        async with asyncio.timeout(10):
+            while len(server.transports):
+                await asyncio.sleep(0.01)
+        clock.advance(60)  # the grace in which a participant is still there
+        async with asyncio.timeout(10):
+            while any(left(server).values()):
+                await asyncio.sleep(0.05)
+        assert not any(left(server).values()), left(server)
+        async with asyncio.timeout(10):
+            while connections():
+                await asyncio.sleep(0.05)
+
+
+def connections() -> int:
+    """How many connections are still in memory."""
+    gc.collect()
+    return sum(type(found) is Connection for found in gc.get_objects())
