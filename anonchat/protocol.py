@@ -61,8 +61,10 @@ def decode(message: str | bytes, depth: int) -> Frame:
     event, data, frame_id = frame.get("event"), frame.get("data", {}), frame.get("id")
     if not _is_id(frame_id):
         raise BadFrame(f'"id" must be a number or a string of at most {ID_LENGTH} characters.')
-    if not isinstance(event, str) or not 0 < len(event) <= NAME_LENGTH:
+    if not isinstance(event, str) or not event:
         raise BadFrame('A frame needs "event", the name of the event.', Frame("", {}, frame_id))
+    if len(event) > NAME_LENGTH:
+        raise BadFrame(f'"event" is too long: a name has at most {NAME_LENGTH} characters.', Frame("", {}, frame_id))
     if not isinstance(data, dict):
         raise BadFrame('"data" must be an object.', Frame(event, {}, frame_id))
     return Frame(event, data, frame_id)
@@ -78,7 +80,7 @@ def load_json(text: str | bytes, depth: int) -> dict[str, Any]:
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise ChatError("bad_frame", f"This is not JSON as it should be: {error}.") from error
     if not isinstance(value, dict):
-        raise ChatError("bad_frame")
+        raise ChatError("bad_frame", "This must be a JSON object.")
     # Counting is quick and nearly always enough; only what could be deep or hold a NUL is walked through.
     brackets = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
     escape = "\\u0000" in text if isinstance(text, str) else b"\\u0000" in text

@@ -220,9 +220,7 @@ class ApiHandler(PlainHandler):
         try:
             return load_json(body, self.counter.json_depth)
         except ChatError as error:
-            raise ChatError(
-                "validation_failed", "The body must be a JSON object." if error.code == "bad_frame" else None
-            ) from error
+            raise ChatError("validation_failed", error.message) from error
 
     # --- other sites
 

@@ -290,6 +290,20 @@ async def test_odd_bodies_are_refused(server: Server, body: bytes, status: int, 
     assert (reply.status, reply.body["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"title": "\\u0000"}', "The NUL character cannot be sent."),
+        (b'{"settings": ' + b"[" * 40 + b"]" * 40 + b"}", "This is nested too deeply."),
+        (b"[]", "This must be a JSON object."),
+        (b"title=Lunch", "This is not JSON as it should be"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_an_odd_body_is_refused_with_its_reason(server: Server, body: bytes, told: str) -> None:
+    assert (await ask(server, "POST", "/api/rooms", body)).body["detail"].startswith(told)
+
+
 @pytest.mark.gen_test
 async def test_forms_are_not_taken_for_json(server: Server) -> None:
     for kind, body in (

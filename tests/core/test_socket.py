@@ -235,6 +235,14 @@ async def test_sizes_of_frames_and_texts(tmp_path: Path) -> None:
             assert await alice.ended() == 1009
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_a_name_that_is_too_long_is_called_so(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, House(server).member("Alice") as alice:
+        for name, told in (("x" * 60_000, '"event" is too long'), ("", 'A frame needs "event"')):
+            refused = (await alice.ask(name))["data"]
+            assert (refused["code"], refused["message"].startswith(told)) == ("bad_frame", True)
+
+
 @pytest.mark.parametrize(
     ("limits", "sent", "code"),
     [
