@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 @click.option("--owner", help="Whose revision it is: core or a plugin; else its name tells.")
 @click.pass_context
 def migrate(context: click.Context, config: Path | None, status: bool, target: str | None, owner: str | None) -> None:
-    """Bring the tables of the core and of each enabled plugin up to date."""
+    """Bring the tables of the database up to date.
+
+    They are those of the core and of each enabled plugin. A start of the server does the same.
+    """
     if context.invoked_subcommand is not None:
         return
     settings = load(config)
@@ -35,7 +38,7 @@ def migrate(context: click.Context, config: Path | None, status: bool, target: s
         elif target is None:
             _tell(_upgrade(settings), "applied")
         else:
-            _go_to(settings, target, owner or target.rpartition("_")[0])
+            _go_to(settings, target, owner)
 
 
 @migrate.command()
@@ -73,7 +76,23 @@ def _of_owner(sets: Sequence[MigrationSet], owner: str) -> MigrationSet:
         if revisions.owner == owner:
             return revisions
     known = ", ".join(revisions.owner for revisions in sets)
-    raise Refused(f"{owner or 'An unnamed owner'!r} owns no tables here. With tables: {known}. Name one with --owner.")
+    raise Refused(f"{owner!r} owns no tables here. With tables: {known}. Name one with --owner.")
+
+
+def _owner_of(target: str, sets: Sequence[MigrationSet]) -> str:
+    """Whose revision it is, as its name tells. Raises `Refused` for a name that tells of none."""
+    owner, _, number = target.rpartition("_")
+    if owner and number.isdecimal():
+        return owner
+    known = ", ".join(revisions.owner for revisions in sets)
+    if target == "base":
+        raise Refused(
+            f"'base' is before the first revision of one owner: say whose with --owner. With tables: {known}."
+        )
+    raise Refused(
+        f"{target!r} is not the name of a revision, such as core_0001; 'base' is before the first. "
+        "See where the tables stand with: anonchat migrate --status."
+    )
 
 
 def _show_status(settings: Settings) -> None:
@@ -99,16 +118,17 @@ def _upgrade(settings: Settings) -> Sequence[Step]:
     return steps
 
 
-def _go_to(settings: Settings, target: str, owner: str) -> None:
+def _go_to(settings: Settings, target: str, owner: str | None) -> None:
     from anonchat.maintenance import maintenance_of
     from anonchat.migrate.lineage import load_lineage
     from anonchat.migrate.runner import downgrade, status, upgrade
 
-    revisions = _of_owner(_enabled(settings).sets, owner)
+    sets = _enabled(settings).sets
+    revisions = _of_owner(sets, owner or _owner_of(target, sets))
     with maintenance_of(settings.storage.database).migrating() as connection:
         lineage = load_lineage(revisions)
         (found,) = status(connection, [revisions])
-        back = lineage.position(target) < lineage.position(found.current)
+        back = lineage.asked(target) < lineage.position(found.current)
         steps = downgrade(connection, revisions, target) if back else upgrade(connection, [revisions], target)
     _tell(steps, "undone" if back else "applied")
     if back:

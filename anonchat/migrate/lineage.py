@@ -23,16 +23,28 @@ class Lineage:
         return self.scripts[-1].revision if self.scripts else None
 
     def position(self, revision: str | None) -> int:
-        """How many scripts lead to this revision; `base` and None are 0.
+        """How many scripts lead to the revision that a database has recorded; `base` and None are 0.
 
         Raises `MigrationError` for a revision that is not in this line: the database is newer, or is not this owner's.
         """
+        found = self._find(revision)
+        if found is None:
+            raise MigrationError(self._unknown(str(revision)))
+        return found
+
+    def asked(self, revision: str) -> int:
+        """Like `position`, for the revision that somebody asks for. Raises `MigrationError` that names those there are."""
+        found = self._find(revision)
+        if found is None:
+            known = ", ".join(script.revision for script in self.scripts) or "none"
+            raise MigrationError(f"{self.revisions.owner} has no revision {revision!r}. It has: {known}.")
+        return found
+
+    def _find(self, revision: str | None) -> int | None:
         if revision is None or revision == "base":
             return 0
-        for count, script in enumerate(self.scripts, start=1):
-            if script.revision == revision:
-                return count
-        raise MigrationError(self._unknown(revision))
+        names = [script.revision for script in self.scripts]
+        return names.index(revision) + 1 if revision in names else None
 
     def before(self, script: Script) -> str:
         """The revision that is left when this script is undone, `base` for the first."""

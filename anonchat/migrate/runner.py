@@ -30,7 +30,7 @@ def upgrade(connection: Connection, sets: Sequence[MigrationSet], target: str = 
     for lineage in _lineages(sets):
         context = _context(connection, lineage.revisions)
         start = lineage.position(_current(context, lineage))
-        end = len(lineage.scripts) if target == "head" else lineage.position(target)
+        end = len(lineage.scripts) if target == "head" else lineage.asked(target)
         plans.append((lineage, context, lineage.scripts[start:end]))
     steps = []
     with connection.begin_nested():
@@ -48,7 +48,7 @@ def downgrade(connection: Connection, revisions: MigrationSet, target: str) -> l
     """
     lineage = load_lineage(revisions)
     context = _context(connection, revisions)
-    undone = lineage.scripts[lineage.position(target) : lineage.position(_current(context, lineage))]
+    undone = lineage.scripts[lineage.asked(target) : lineage.position(_current(context, lineage))]
     with connection.begin_nested():
         for script in reversed(undone):
             _undo(context, lineage, script)

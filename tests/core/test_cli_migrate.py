@@ -69,8 +69,10 @@ def test_an_author_drafts_a_revision(folder: Path) -> None:
     [
         (("--status",), "There is no database"),
         (("--to", "birds_0001"), "'birds' owns no tables here. With tables: core, dice"),
-        (("--to", "base"), "Name one with --owner"),
-        (("--to", "core_0077"), "newer version"),
+        (("--to", "base"), "say whose with --owner. With tables: core, dice"),
+        (("--to", "foo"), "'foo' is not the name of a revision, such as core_0001"),
+        (("--to", "foo", "--owner", "core"), "core has no revision 'foo'. It has: core_0001."),
+        (("--to", "core_0077"), "core has no revision 'core_0077'. It has: core_0001."),
         (("new", "birds", "Sing"), "no such plugin is installed"),
         (("new", "dice", "?!"), "cannot name a file"),
     ],
