@@ -47,6 +47,9 @@ class Maintenance(Protocol):
         server works on the database.
         """
 
+    def replaced(self) -> Path | None:
+        """The database that `restoring` has kept, or None if nothing was there to be replaced."""
+
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection that sees one moment and cannot write. Refuses if there is no database."""
 

@@ -36,12 +36,14 @@ def restore(file: Path, config: Path | None, force: bool) -> None:
     Everything whose time has passed since is removed before anybody can see it.
     """
     settings = load(config)
+    from anonchat.maintenance import maintenance_of
     from anonchat.restore import restore as bring_back
 
     with refusing():
         removed = asyncio.run(bring_back(settings, file, keep=not force))
+        replaced = None if force else maintenance_of(settings.storage.database).replaced()
     click.echo(f"Restored from {file}.")
     for category, count in removed.items():
         click.echo(f"  {category} removed because their time has passed: {count}")
-    if not force:
-        click.echo("The replaced database lies beside as .before-restore. It still holds everything: delete it soon.")
+    if replaced is not None:
+        click.echo(f"The replaced database is kept as {replaced}. It still holds everything: delete it soon.")

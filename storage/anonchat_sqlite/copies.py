@@ -19,12 +19,13 @@ from anonchat_sqlite.migration import recorded_revisions
 
 PRIVATE = 0o600
 BUSY_SECONDS = 60.0
+ELSEWHERE = "Is this the right folder? Go to that of the server, or name its configuration with --config."
 
 
 def open_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises `StartError` if there is no file."""
     if not path.is_file():
-        raise StartError(f"There is no database at {path}.")
+        raise StartError(f"There is no database at {path}. {ELSEWHERE}")
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
@@ -45,7 +46,7 @@ def write_copy(source: Path, target: Path) -> None:
 def write_backup(source: Path, file: Path, *, force: bool) -> int:
     """A backup appears under its name only when it is complete and on the disk; returns its bytes. Raises `StartError`."""
     if not recorded_revisions(source):
-        raise StartError(f"There is no database of anonchat at {source}.")
+        raise StartError(f"There is no database of anonchat at {source}. {ELSEWHERE}")
     try:
         with _claimed(file, force=force), _folder_beside(file) as folder:
             copy = folder / "copy"

@@ -51,6 +51,9 @@ class SQLiteMaintenance:
             yield f"sqlite:///{copy.absolute()}"
             replace_database(self.path, copy, self.kept if keep else None)
 
+    def replaced(self) -> Path | None:
+        return self.kept if self.kept.exists() else None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         engine = create_engine("sqlite://", creator=lambda: open_reading(self.path), poolclass=NullPool)

@@ -100,6 +100,7 @@ def test_a_backup_that_fails_leaves_nothing(folder: Path, target: str) -> None:
         _say(folder, "Lunch")
     done = _run("backup", target)
     assert (done.exit_code, done.output[:10]) == (1, "anonchat: ")
+    assert ("right folder" in done.output, "--config" in done.output) == (target == "copy.db",) * 2
     assert {path.name for path in folder.iterdir() if not path.name.startswith("anonchat.db")} == set()
 
 
@@ -123,6 +124,7 @@ def test_restore_brings_back_and_keeps_the_replaced_database(folder: Path) -> No
     epoch = _epoch(folder / "anonchat.db")
     done = _run("restore", "copy.db")
     assert done.exit_code == 0, done.output
+    assert "The replaced database is kept as anonchat.db.before-restore." in done.output
     assert len(_texts(folder / "anonchat.db")) == 1
     assert len(_texts(folder / "anonchat.db.before-restore")) == 2
     assert _epoch(folder / "anonchat.db") != epoch
@@ -135,7 +137,8 @@ def test_restore_brings_back_and_keeps_the_replaced_database(folder: Path) -> No
 def test_restore_with_force_keeps_nothing(folder: Path) -> None:
     _say(folder, "Lunch")
     _run("backup", "copy.db")
-    assert _run("restore", "copy.db", "--force").exit_code == 0
+    done = _run("restore", "copy.db", "--force")
+    assert (done.exit_code, "replaced" in done.output) == (0, False)
     assert not list(folder.glob("*.before-restore*"))
 
 
@@ -143,7 +146,8 @@ def test_restore_to_an_empty_place_serves_at_once(folder: Path) -> None:
     _say(folder, "Lunch")
     _run("backup", "copy.db")
     (folder / "anonchat.db").unlink()
-    assert _run("restore", "copy.db").exit_code == 0
+    done = _run("restore", "copy.db")
+    assert (done.exit_code, "replaced" in done.output) == (0, False)
     with ServerProcess(folder) as server:
         assert server.stop() == 0
     assert len(_texts(folder / "anonchat.db")) == 1
