@@ -11,6 +11,18 @@ import click
 from anonchat.commands.options import Refused, config_option, load
 
 HOUR = 3_600
+SCHEMES = ("http://", "https://")
+# Where a refusal names a field, people look for the option that they gave.
+OPTIONS = {
+    "title": "TITLE",
+    "description": "--description",
+    "ephemeral": "--keep",
+    "isPublic": "--public",
+    "chatDurationSeconds": "--hours",
+    "retentionSeconds": "--retention",
+    "maxParticipants": "--max",
+}
+IN_HOURS = {"--hours", "--retention"}
 
 
 @click.group()
@@ -42,6 +54,8 @@ def create(config: Path | None, server: str | None, operator_token: str | None, 
         settings = load(config)
         server, operator_token = local_address(settings), operator_token or settings.server.operator_token
     address = server.rstrip("/")
+    if not address.lower().startswith(SCHEMES):
+        raise Refused(f"{address} is no address of a server: it must begin with http:// or https://.")
     try:
         status, answer = call("POST", f"{address}/api/rooms", _body(**wanted), operator_token)
     except Unreachable as error:
@@ -82,8 +96,14 @@ def _seconds(hours: float | None) -> int | None:
 def _refusal(address: str, status: int, answer: dict[str, Any]) -> str:
     if "code" not in answer:
         return f"What answers at {address} is not anonchat (status {status}). Name the server with --server."
-    problems = [f"\n  {field}: {' '.join(map(str, texts))}" for field, texts in _listed(answer.get("errors"))]
+    problems = [f"\n  {_option(field)}: {' '.join(map(str, texts))}" for field, texts in _listed(answer.get("errors"))]
     return "".join([str(answer.get("detail") or answer["code"]), *problems])
+
+
+def _option(field: str) -> str:
+    """What the person at the terminal calls a field of the body, with the unit in which the server speaks of it."""
+    option = OPTIONS.get(field, field)
+    return f"{option} (in seconds)" if option in IN_HOURS else option
 
 
 def _listed(errors: Any) -> list[tuple[str, list[Any]]]:

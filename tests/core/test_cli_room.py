@@ -68,7 +68,9 @@ def test_refusals_of_the_server_are_told(server: ServerProcess) -> None:
     done = _create(server, token="not the operator's token")
     assert (done.exit_code, "operator" in done.output) == (1, True)
     done = _create(server, "--hours", "1000000")
-    assert (done.exit_code, "chatDurationSeconds" in done.output) == (1, True)
+    assert (done.exit_code, "--hours (in seconds): At most" in done.output) == (1, True)
+    done = _create(server, "--description", "x" * 1_001)
+    assert (done.exit_code, "\n  --description: At most 1000 characters." in done.output) == (1, True)
 
 
 def test_nobody_there() -> None:
@@ -79,7 +81,8 @@ def test_nobody_there() -> None:
     assert done.output.startswith(f"anonchat: No server answers at http://127.0.0.1:{port}")
 
 
-def test_an_address_that_is_none() -> None:
-    done = CliRunner().invoke(main, ["room", "create", "Lunch", "--server", "chat.example.org"])
+@pytest.mark.parametrize("address", ["chat.example.org", "ftp://chat.example.org"])
+def test_an_address_that_is_none(address: str) -> None:
+    done = CliRunner().invoke(main, ["room", "create", "Lunch", "--server", address])
     assert done.exit_code == 1
-    assert done.output.startswith("anonchat: No server answers at chat.example.org")
+    assert done.output == (f"anonchat: {address} is no address of a server: it must begin with http:// or https://.\n")
