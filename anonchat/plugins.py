@@ -24,17 +24,25 @@ BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unles
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One enabled plugin: its name in the configuration, its one object, and where it comes from."""
+    """One enabled plugin: its name in the configuration, its one object, and where it comes from.
+
+    `origin` is for people: what pip knows, such as ``anonchat-dice 1.0``, or a file. `package` is what Python imports.
+    """
 
     name: str
     instance: Any = field(repr=False)
-    version: str
+    origin: str
     package: str
 
 
 def available() -> Mapping[str, EntryPoint]:
     """Every installed plugin by its name, whether it is enabled or not. Nothing of them is imported."""
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def origin_of(point: EntryPoint) -> str:
+    """Where an installed plugin comes from: the name that pip knows, and its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
 
 
 def _offered_by(name: str) -> list[str]:
@@ -55,29 +63,37 @@ def load(
 ) -> Plugins:
     """Import and register the enabled plugins (None: all bundled ones), and after them those that are `given` as objects.
 
-    Raises `StartError` that names the culprit.
+    Raises `StartError` with one sentence for each that is not there or cannot be loaded.
     """
     names = tuple(bundled() if enabled is None else enabled)
     found = available()
+    problems = [f"[plugins] enabled names {name!r} twice." for name in dict.fromkeys(names) if names.count(name) > 1]
     loaded = []
-    for name in names:
-        if names.count(name) > 1:
-            raise StartError(f"[plugins] enabled names {name!r} twice.")
-        if folder is not None and (path := _in_folder(folder, name)) is not None:
-            loaded.append(_from_folder(name, path))
-        elif name in found:
-            if len(packages := _offered_by(name)) > 1:
-                raise StartError(f"Two packages offer a plugin {name!r}: {', '.join(packages)}. Uninstall one of them.")
-            loaded.append(_from_entry_point(name, found[name]))
-        else:
-            known = ", ".join(sorted(found)) or "none"
-            raise StartError(
-                f"[plugins] enabled names {name!r}, but no such plugin is installed. Installed: {known}. "
-                f"Install its package, or take the name out of the list."
-            )
+    for name in dict.fromkeys(names):
+        try:
+            loaded.append(_load_one(name, folder, found))
+        except StartError as error:
+            problems.append(str(error))
+    if problems:
+        raise StartError("\n".join(problems))
     for name, instance in (given or {}).items():
-        loaded.append(Plugin(name, instance, "?", type(instance).__module__.partition(".")[0]))
+        module = type(instance).__module__
+        loaded.append(Plugin(name, instance, module, module.partition(".")[0]))
     return Plugins(loaded)
+
+
+def _load_one(name: str, folder: Path | None, found: Mapping[str, EntryPoint]) -> Plugin:
+    if folder is not None and (path := _in_folder(folder, name)) is not None:
+        return _from_folder(name, path)
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise StartError(
+            f"[plugins] enabled names {name!r}, but no such plugin is installed. Installed: {known}. "
+            f"Install its package, or take the name out of the list."
+        )
+    if len(packages := _offered_by(name)) > 1:
+        raise StartError(f"Two packages offer a plugin {name!r}: {', '.join(packages)}. Uninstall one of them.")
+    return _from_entry_point(name, found[name])
 
 
 class Plugins:
@@ -172,9 +188,8 @@ def _accepting(function: Callable[..., Any], takes: Sequence[str], given: Sequen
 
 
 def _from_entry_point(name: str, point: EntryPoint) -> Plugin:
-    version = point.dist.version if point.dist is not None else "?"
     try:
-        return Plugin(name, point.load()(), version, point.module.split(".")[0])
+        return Plugin(name, point.load()(), origin_of(point), point.module.split(".")[0])
     except (Exception, SystemExit) as error:
         raise StartError(f"The plugin {name!r} ({point.value}) cannot be loaded: {error!r}") from error
 
@@ -194,6 +209,7 @@ def _from_folder(name: str, path: Path) -> Plugin:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-        return Plugin(name, module.Plugin(), getattr(module, "__version__", "?"), module_name)
+        origin = f"{path} {getattr(module, '__version__', '')}".rstrip()
+        return Plugin(name, module.Plugin(), origin, module_name)
     except (Exception, SystemExit) as error:
         raise StartError(f"The plugin {name!r} at {path} cannot be loaded: {error!r}") from error

@@ -24,7 +24,10 @@ def config() -> None:
 @config.command()
 @config_option
 def check(config: Path | None) -> None:
-    """Print the settings in effect, secrets masked, and doubts about them. Exit code 1 if no server could start."""
+    """Print the settings in effect, and doubts about them.
+
+    Secrets are masked. Exit code 1 if no server could start.
+    """
     settings = load(config)
     with refusing():
         _check_plugins(settings)
@@ -35,7 +38,7 @@ def check(config: Path | None) -> None:
 
 @config.command()
 def example() -> None:
-    """Print a configuration with every setting and its default, to begin with."""
+    """Print every setting with its default, as a file to begin with."""
     click.echo(files("anonchat.data").joinpath("config.example.toml").read_text("utf-8"), nl=False)
 
 

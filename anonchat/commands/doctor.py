@@ -22,7 +22,10 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For machines: a list of objects.")
 def doctor(config: Path | None, as_json: bool) -> None:
-    """Look whether all is well here, beside a running server too. Exit code 1 if something fails."""
+    """Look whether all is well here.
+
+    It changes nothing and works beside a running server. Exit code 1 if something fails.
+    """
     findings = _findings(config)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))

@@ -12,10 +12,13 @@ from anonchat.commands.options import config_option, load
 @click.command()
 @config_option
 def plugins(config: Path | None) -> None:
-    """List the plugins: enabled ones in their order, then those that are only installed. Exit code 1 if one is broken."""
+    """List the plugins.
+
+    Those that are enabled come first, in their order, then those that are only installed. Exit code 1 if one is broken.
+    """
     settings = load(config)
     from anonchat.errors import StartError
-    from anonchat.plugins import available, bundled
+    from anonchat.plugins import available, bundled, origin_of
     from anonchat.plugins import load as load_plugins
 
     found, folder = available(), settings.plugins.plugins_dir
@@ -28,13 +31,10 @@ def plugins(config: Path | None) -> None:
             broken = True
             click.echo(f"{name}: broken. {error}")
         else:
-            plugin = loaded.all[0]
             hooks = ", ".join(loaded.hooks_of(name)) or "none"
-            click.echo(f"{name}: enabled, {plugin.package} {plugin.version}\n    hooks: {hooks}")
+            click.echo(f"{name}: enabled, {loaded.all[0].origin}\n    hooks: {hooks}")
     for name in sorted(found.keys() - set(enabled)):
-        distribution = found[name].dist
-        origin = f"{distribution.name} {distribution.version}" if distribution else found[name].module
-        click.echo(f"{name}: installed, not enabled, {origin}")
+        click.echo(f"{name}: installed, not enabled, {origin_of(found[name])}")
     if not enabled and not found:
         click.echo("No plugin is installed.")
     raise SystemExit(1 if broken else 0)

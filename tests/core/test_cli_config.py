@@ -98,12 +98,33 @@ def test_plugins_tells_each_state(folder: Path) -> None:
     _configure(folder, "dice", "broken", "absent")
     done = _run("plugins")
     assert done.exit_code == 1
-    assert "dice: enabled" in done.output
-    assert "1.2.3" in done.output
+    assert f"dice: enabled, {folder / 'dice.py'} 1.2.3\n" in done.output
     assert "hooks: message_saved, register_commands, register_config_schema" in done.output
     assert "broken: broken." in done.output
     assert "a_module_that_is_not_there" in done.output
     assert "absent: broken." in done.output
+
+
+def test_a_plugin_in_a_file_needs_no_version(folder: Path) -> None:
+    (folder / "plain.py").write_text("class Plugin:\n    pass\n")
+    _configure(folder, "plain")
+    assert _run("plugins").output.startswith(f"plain: enabled, {folder / 'plain.py'}\n")
+
+
+def test_every_plugin_that_is_missing_is_named_at_once(folder: Path) -> None:
+    _configure(folder, "absent", "dice", "broken", "gone")
+    done = _run("config", "check")
+    assert done.exit_code == 1
+    lines = done.stderr.splitlines()
+    told = ["names 'absent', but no", "'broken'", "names 'gone', but no"]
+    assert [part in line for part, line in zip(told, lines, strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize("group", [(), ("config",), ("migrate",), ("room",)])
+def test_the_list_of_commands_cuts_no_sentence(group: tuple[str, ...]) -> None:
+    listed = _run(*group, "--help").output.partition("\nCommands:\n")[2].splitlines()
+    assert listed
+    assert [line for line in listed if not line.endswith(".")] + [line for line in listed if line.endswith("...")] == []
 
 
 def test_commands_of_a_plugin(folder: Path) -> None:
