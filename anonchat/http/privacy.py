@@ -30,6 +30,7 @@ class Privacy:
         """One sentence for each thing that is kept, or is not."""
         rooms, sessions = self._settings.rooms, self._settings.sessions
         deleted = f"after {span_text(rooms.purge_grace_seconds)}" if rooms.purge_grace_seconds else "at once"
+        erased = span_text(self._settings.retention.interval_seconds)
         return [
             "No account, no address, no browser name and no device id is stored. Limits count keyed hashes of networks; "
             "the key changes every day and is never written down.",
@@ -40,6 +41,8 @@ class Privacy:
             "how much was deleted.",
             f"Your name and place are kept for {span_text(sessions.name_hold_seconds)} after you have gone, your session for "
             f'{span_text(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
+            "What is deleted is shown to nobody from that moment. It is erased from the server's files when a room ends and "
+            f"otherwise by the next run of retention, as a rule within {erased}.",
             "The server's log holds no address, name, text or secret.",
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",

@@ -77,11 +77,16 @@ async def test_metrics_have_a_loopback_port_that_serves_nothing_else(server: Ser
 
 @pytest.mark.gen_test(timeout=20)
 async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, rooms={"purge_grace_seconds": 7_200, "default_retention_seconds": 3_600})
+    settings = settings_in(
+        tmp_path,
+        rooms={"purge_grace_seconds": 7_200, "default_retention_seconds": 3_600},
+        retention={"interval_seconds": 120},
+    )
     async with running_server(settings) as server:
         answer = await _get(f"{server.url}/privacy")
     page = answer.body.decode()
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "after 2 hours" in page
     assert "1 hour" in page
+    assert "by the next run of retention, as a rule within 2 minutes" in page
     assert "Backups" in page
