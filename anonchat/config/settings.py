@@ -79,7 +79,7 @@ class ServerSettings(Table):
     """Values of the ``Host`` header that are answered, beside loopback and the host of ``public_url``; no ports."""
 
     trusted_proxies: Annotated[tuple[IPNetwork, ...], several(network(), '["127.0.0.1", "10.0.0.0/8"]')] = ()
-    """Networks of the reverse proxies whose forwarding headers are believed."""
+    """Networks of the reverse proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
 
     token_in_url: Annotated[bool, switch()] = True
     """Whether a WebSocket may bring its session token as ``?t=``, for clients that know no other way."""
@@ -124,7 +124,7 @@ class SessionSettings(Table):
     """How long a participant stays in presence after the last socket is gone."""
 
     lease_seconds: Annotated[int, whole(1, 600)] = 60
-    """A node that renews nothing for so long is dead, and its people leave presence."""
+    """How long a node's lease of a job lasts; it is renewed while the job runs. Presence leases come with many nodes."""
 
     connect_seconds: Annotated[int, whole(1, HOUR)] = 60
     """A session that never connects loses name and place after this."""
@@ -168,7 +168,7 @@ class RoomSettings(Table):
     """How long authors may edit a message; 0 is never."""
 
     purge_grace_seconds: Annotated[int, whole(0, DAY)] = 0
-    """How long an ended room is kept before everything of it is purged; shown before joining."""
+    """How long an ended room is kept before everything of it is purged; shown in the room's metadata."""
 
     history_page: Annotated[int, whole(1, 200)] = 50
     """Messages sent to a newcomer, and in a page of history that asks for no number."""
@@ -231,7 +231,7 @@ class LimitSettings(Table):
     """Typing events of one participant."""
 
     events_per_session: Rate = "30/10 seconds"
-    """All client events of one participant together."""
+    """Client events of one participant other than messages and typing, and messages that were refused."""
 
     frame_bytes: Annotated[int, whole(1024, 16 * MEBIBYTE)] = 65536
     """Largest WebSocket message from a client, all its fragments together."""
@@ -271,8 +271,8 @@ class LimitSettings(Table):
 class PluginSettings(Table):
     """``[plugins]``: which plugins run, and the raw ``[plugins.<name>]`` table of each."""
 
-    enabled: Annotated[tuple[str, ...] | None, OrWord(several(plugin_name(), '["polls", "pins"]'), "all")] = None
-    """Plugins to run; their hooks are called in this order. ``None``: all bundled ones that are installed."""
+    enabled: Annotated[tuple[str, ...] | None, OrWord(several(plugin_name(), '["dice"]'), "all")] = None
+    """Plugins to run; their hooks are called in this order. ``None``: all that come with anonchat; today there are none."""
 
     plugins_dir: Annotated[Path | None, OrWord(folder())] = None
     """Folder with plugins of one's own, single files or packages."""
