@@ -41,8 +41,8 @@ class Privacy:
             "how much was deleted.",
             f"Your name and place are kept for {span_text(sessions.name_hold_seconds)} after you have gone, your session for "
             f'{span_text(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
-            "What is deleted is shown to nobody from that moment. It is erased from the server's files when a room ends and "
-            f"otherwise by the next run of retention, as a rule within {erased}.",
+            "What is deleted is shown to nobody from that moment. It is erased from the server's files by the next "
+            f"run of retention, as a rule within {erased}; what is deleted with its room is erased at once.",
             "The server's log holds no address, name, text or secret.",
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
