@@ -84,6 +84,9 @@ class Seats:
             is_new = session is None
             if session is None:
                 session = await self._take_seat(tx, room, row, now)
+            else:
+                returned = {"room": room.id, "token": token_hash(invite_token)}
+                await tx.execute(room_statements.RETURN_INVITE, returned)
             token_row = {"token_hash": token_hash(token), "session_id": session.id, "created_at": now}
             await tx.execute(statements.INSERT_TOKEN, token_row)
             await tx.execute(statements.PRUNE_TOKENS, {"session": session.id})

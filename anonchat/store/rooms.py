@@ -116,6 +116,12 @@ _USABLE = and_(
 INSERT_INVITE = insert(invites)
 SELECT_USABLE_INVITE = select(invites).where(_USABLE)
 USE_INVITE = update(invites).where(_USABLE).values(uses=invites.c.uses + 1).returning(invites.c.role, invites.c.rank)
+# Whoever comes back has used the invite before.
+RETURN_INVITE = (
+    update(invites)
+    .where(invites.c.room_id == bindparam("room"), invites.c.token_hash == bindparam("token"))
+    .values(uses=invites.c.uses - 1)
+)
 SELECT_INVITES = (
     select(invites).where(invites.c.room_id == bindparam("room")).order_by(invites.c.created_at, invites.c.id)
 )

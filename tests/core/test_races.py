@@ -189,6 +189,15 @@ async def test_a_place_can_be_gone_when_one_comes_back(house: House) -> None:
 
 
 @pytest.mark.gen_test
+async def test_coming_back_uses_no_invite(house: House) -> None:
+    invite, token = await house.server.invites.create(house.room.id, "participant", None, 2)
+    for _ in range(3):
+        await house.join("Alice", device="a device", invite=token)
+    (listed,) = [found for found in await house.server.invites.all(house.room.id) if found.id == invite.id]
+    assert listed.uses == 1
+
+
+@pytest.mark.gen_test
 async def test_the_same_device_gets_its_session_back(house: House) -> None:
     first, token = await house.join("Anna", device="device one")
     again, other_token = await house.join("ANNA", device="device one")
