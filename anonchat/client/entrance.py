@@ -24,8 +24,10 @@ ANOTHER_NAME = frozenset({"username_taken", "username_invalid", "name_lost"})
 def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
     """Chat in a room until the person has enough. Returns the exit code; never a traceback for what can go wrong.
 
-    Without `name` it is asked for, if there is a person to ask; else one is made up.
+    Without `name` it is asked for, if there is a person to ask; else one is made up. A full screen needs a terminal
+    on both sides; where there is none, the chat is `plain` by itself.
     """
+    plain = plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     if not plain and importlib.util.find_spec("textual") is None:
         return _fail(NO_TEXTUAL)
     try:

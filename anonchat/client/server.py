@@ -104,7 +104,7 @@ class Server:
         try:
             response = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError, ValueError) as error:
-            raise NotReachable(f"The server {self.base_url} cannot be reached: {error}.") from error
+            raise NotReachable(_silent(self.base_url, error)) from error
         return self._answer(response)
 
     def _answer(self, response: HTTPResponse) -> Mapping[str, Any]:
@@ -131,6 +131,11 @@ def _secure(websocket_url: str, base_url: str) -> str:
     if base_url.startswith("https:") and websocket_url.startswith("ws:"):
         return f"wss:{websocket_url.removeprefix('ws:')}"
     return websocket_url
+
+
+def _silent(base_url: str, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"No server answers at {base_url}; is it running, is the address right? ({reason})"
 
 
 def _stranger(base_url: str, status: int) -> str:

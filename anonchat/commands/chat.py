@@ -11,7 +11,9 @@ import click
 @click.argument("link")
 @click.option("--name", help="The name under which the others see you; asked for, if it is not given.")
 @click.option(
-    "--plain", is_flag=True, help="Lines of text instead of a full screen; also for pipes and screen readers."
+    "--plain",
+    is_flag=True,
+    help="Lines of text instead of a full screen, for screen readers; in a pipe it is always so.",
 )
 def chat(link: str, name: str | None, plain: bool) -> None:
     """Join a room in the terminal, by its link."""

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from textual.events import AppBlur, AppFocus
+from textual.events import AppBlur, AppFocus, Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from anonchat.app import Server as RunningServer
 from anonchat.client import Chat, Pace, Server, join
+from anonchat.client.commands import HELP
 from anonchat.client.terminal import ChatApp
-from anonchat.client.terminal.help import HelpScreen
+from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
 from anonchat.config import Settings
 from anonchat.testing import running_server, settings_in
 
@@ -106,6 +107,24 @@ async def test_people_talk(link: str) -> None:
         await desk.until_shown("Bob is typing…")
         await desk.bob.send("done")
         await desk.until(lambda: "typing" not in desk.screen and "▎ done" in desk.screen)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_keys_that_come_in_one_read_are_two_messages(link: str) -> None:
+    async with sit_down(link) as desk:
+        for key in [*"one", "enter", *"two", "enter", *"rest"]:
+            desk.app.post_message(Key(key, key if len(key) == 1 else None))
+        await desk.until(lambda: len(desk.app.conversation.state.mine()) == 2 and desk.draft == "rest")
+        assert [wire["content"]["text"] for wire in desk.app.conversation.state.mine()] == ["one", "two"]
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_text_that_cannot_wait_comes_back_before_what_was_written_since(link: str) -> None:
+    async with sit_down(link, pace=Pace(outbox=0)) as desk:
+        for key in [*"one", "enter", *"two"]:
+            desk.app.post_message(Key(key, key if len(key) == 1 else None))
+        await desk.until_shown("Too many messages wait to be sent")
+        assert desk.draft == "one\ntwo"
 
 
 @pytest.mark.gen_test(timeout=40)
@@ -237,12 +256,33 @@ async def test_a_narrow_terminal_has_no_people_list(link: str) -> None:
     async with sit_down(link, width=60) as desk:
         people = desk.app.view.query_one("#people")
         assert not people.display or not people.region.width
-        await desk.pilot.press("f2")
+        await desk.bob.send("the newest")
+        await desk.until_shown("▎ the newest")
+        await desk.pilot.press("f2", *"draft")
         await desk.until_shown("2 here: ")
+        assert "▎ the newest" in desk.screen
+        assert "draft" in desk.screen
         await desk.pilot.resize_terminal(100, 24)
         await desk.until(lambda: people.region.width == 24)
         await desk.pilot.press("f2")
         await desk.until(lambda: not people.region.width)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_all_of_the_help_can_be_read_on_a_small_terminal(link: str) -> None:
+    async with sit_down(link, width=60, height=20) as desk:
+        await desk.write("/help")
+        await desk.until(lambda: isinstance(desk.app.screen, HelpScreen))
+        await desk.until_shown("/help")
+        read, box = "", desk.app.screen.query_one("#help")
+        while True:
+            read += desk.screen
+            if box.scroll_y >= box.max_scroll_y:
+                break
+            await desk.pilot.press("down")
+        words = {word for what, does in HELP.values() for word in (*what.split(), *does.split())}
+        assert words | {f"/{name}" for name in HELP} <= set(read.split())
+        assert all(key in read for key in [*KEYS, *ON_A_MESSAGE])
 
 
 @pytest.mark.gen_test(timeout=40)

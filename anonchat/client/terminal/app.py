@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.events import AppBlur, AppFocus
 
 from anonchat.client.chat import Chat
-from anonchat.client.commands import help_text
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Received
 from anonchat.client.pace import Pace
@@ -21,7 +20,7 @@ from anonchat.client.terminal.actions import Actions
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.connection import ConnectionNews
 from anonchat.client.terminal.conversation import Conversation
-from anonchat.client.terminal.help import KEYS, HelpScreen
+from anonchat.client.terminal.help import HelpScreen
 from anonchat.client.terminal.messages import MessageList
 from anonchat.client.terminal.pane import WritingPane
 from anonchat.client.terminal.theme import CALM
@@ -144,7 +143,7 @@ class ChatApp(App[None]):
     @on(WritingPane.HelpWanted)
     def action_help(self) -> None:
         """Show commands and keys."""
-        self.push_screen(HelpScreen(f"{help_text()}\n\n{KEYS}"))
+        self.push_screen(HelpScreen())
 
     def action_people(self) -> None:
         """Show or hide who is here."""

@@ -13,7 +13,7 @@ class Composer(TextArea):
     """Enter sends, Shift+Enter (or Ctrl+J, where a terminal cannot tell them apart) breaks the line."""
 
     class Submitted(Message):
-        """Enter was pressed."""
+        """Enter was pressed. `text` was written, and the composer is empty again."""
 
         def __init__(self, text: str) -> None:
             self.text = text
@@ -45,7 +45,7 @@ class Composer(TextArea):
         """Before the text area sees a key."""
         meant: Message | None = None
         if event.key == "enter":
-            meant = self.Submitted(self.text)
+            meant = self.Submitted(self._take())
         elif event.key == "escape":
             meant = self.Cancelled()
         elif event.key == "up" and not self.text:
@@ -60,3 +60,13 @@ class Composer(TextArea):
         event.stop()
         if meant is not None:
             self.post_message(meant)
+
+    def _take(self) -> str:
+        """What is written, and nothing is left of it: the next key may have come in the same read as this one."""
+        text, self.text = self.text, ""
+        return text
+
+    def give_back(self, text: str) -> None:
+        """Put a text that did not go before whatever has been written since."""
+        self.text = f"{text}\n{self.text}" if self.text else text
+        self.move_cursor(self.document.end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,8 @@ from anonchat.client.outbox import Outgoing
 from anonchat.client.talk import Next, Talk
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.conversation import Conversation
+from anonchat.client.terminal.notices import Notices
 from anonchat.client.terminal.writing import Writing
-
-NOTICE_SECONDS = 8.0
 
 
 class WritingPane(Vertical):
@@ -42,6 +42,7 @@ class WritingPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
+        yield Notices(id="notices")
         yield Static(id="context")
         yield Composer(id="composer")
 
@@ -52,7 +53,11 @@ class WritingPane(Vertical):
 
     def say(self, text: str) -> None:
         """Show a short text for a while, exactly as it is."""
-        self.notify(text, markup=False, timeout=NOTICE_SECONDS)
+        self.query_one(Notices).add(text, asyncio.get_running_loop().time())
+
+    def show(self, now: float) -> None:
+        """Let go of what was said long ago. `now` is the event loop's time."""
+        self.query_one(Notices).show(now)
 
     # --- what the text will be
 
@@ -82,7 +87,7 @@ class WritingPane(Vertical):
 
     @on(Composer.Submitted)
     def submit(self, event: Composer.Submitted) -> None:
-        """Do what the text says. It stays in the composer if it cannot even wait to be sent."""
+        """Do what the text says. It comes back into the composer if it cannot even wait to be sent."""
         writing, meant = self._writing, parse(event.text)
         try:
             if writing.edit is not None:
@@ -95,8 +100,8 @@ class WritingPane(Vertical):
                 self._talk.send(meant, writing.reply_to)
         except ClientError as error:
             self.say(str(error))
+            self.composer.give_back(event.text)
             return
-        self.composer.text = ""
         self._become(Writing())
 
     @on(Composer.Cancelled)
@@ -135,5 +140,5 @@ class WritingPane(Vertical):
         except ClientError as error:
             self.say(str(error))
             if not self.composer.text:
-                self.fill(text)
                 self._become(writing)
+            self.composer.give_back(text)

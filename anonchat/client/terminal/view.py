@@ -64,6 +64,7 @@ class ChatView(Vertical):
         self.query_one(Banner).show(self._connection.banner(now))
         self.query_one(PeopleList).show(conversation.state)
         self.status.show(now)
+        self.pane.show(now)
         self._show_below()
 
     def _show_below(self) -> None:
