@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any, Self
@@ -117,6 +117,11 @@ class Chat(Requests):
         """
         self._lifeline.check()
         return await self._courier.exchange(event, data, str(next(self._numbers)))
+
+    @property
+    def plugins(self) -> Sequence[str]:
+        """The plugins of the server; none as long as no connection was made."""
+        return self._lifeline.plugins
 
     def server_time(self) -> float:
         """The server's clock in seconds since 1970; this machine's clock may be wrong."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import NamedTuple
+
+from anonchat.client.errors import ClientError
 
 HELP = {
     "help": ("", "show the commands"),
@@ -24,16 +28,32 @@ class Command(NamedTuple):
     rest: str
 
 
-def parse(line: str) -> Command | str:
-    """A command of this client, or the text to send.
+WRITTEN = re.compile(r"/(\w[\w-]*)(?:\s+(.*))?", re.DOTALL)
+"""A slash and one word, then what it is about. ``/etc/passwd`` is none."""
 
-    Other lines that begin with a slash are sent, since a plugin of the server may know them; ``//who`` sends ``/who``.
+
+class UnknownCommand(ClientError):
+    """What was meant as a command is none, and is not sent for everybody to read."""
+
+
+def parse(line: str, *, has_plugins: bool) -> Command | str:
+    """A command of this client, or the text to send; ``//who`` sends ``/who``. Raises `UnknownCommand`.
+
+    A command that this client does not know is sent only if it is not like one of its own and the server `has_plugins`,
+    of which one may know it.
     """
     if line.startswith("//"):
         return line[1:]
-    name, _, rest = line[1:].partition(" ")
-    if line.startswith("/") and name in HELP:
+    found = WRITTEN.fullmatch(line)
+    if found is None:
+        return line
+    name, rest = found[1], found[2] or ""
+    if name in HELP:
         return Command(name, rest.strip())
+    if similar := difflib.get_close_matches(name.lower(), HELP, n=1):
+        raise UnknownCommand(f"Did you mean /{similar[0]}? //{name} sends it as text.")
+    if not has_plugins:
+        raise UnknownCommand(f"There is no command /{name}; /help lists them, //{name} sends it as text.")
     return line
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from anonchat.client.link import Link
 from anonchat.client.plain import chat_plainly
 from anonchat.client.server import Membership, Server
 from anonchat.client.suggestions import suggest_name
-from anonchat.client.text import literal, one_line
+from anonchat.client.text import literal, one_line, quoted
 from anonchat.client.times import duration
 
 NO_TEXTUAL = "The full-screen chat needs Textual: pip install 'anonchat[chat]', or use --plain."
@@ -68,7 +69,7 @@ def _print_about(room: Mapping[str, Any]) -> None:
         file=sys.stderr,
     )
     if room["description"]:
-        print(literal(room["description"]), file=sys.stderr)
+        print(quoted(room["description"], shutil.get_terminal_size().columns), file=sys.stderr)
     retention, left = room["retentionSeconds"], room["remainingSeconds"]
     kept = f"Messages are deleted after {duration(retention)}." if retention else "Messages stay until the room ends."
     end = f"The room ends in {duration(left)}." if left is not None else "The room has no fixed end."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -31,6 +31,8 @@ class Lifeline:
     def __init__(self, membership: Membership, pace: Pace, random: Random, feed: Feed, answers: Answers) -> None:
         self.closed: Closed | None = None
         self.clock = ServerClock()
+        self.plugins: Sequence[str] = ()
+        """Of the server, as its last greeting has named them."""
         self._ready = asyncio.Event()
         self._membership = membership
         self._pace = pace
@@ -159,6 +161,7 @@ class Lifeline:
                 shortest, longest = HEARTBEAT_BOUNDS
                 self._heartbeat = self._pace.heartbeat or min(max(frame.data["heartbeatSeconds"], shortest), longest)
                 self.clock.set(frame.data["serverTime"])
+                self.plugins = tuple(frame.data["plugins"])
             case "heartbeat_ack":
                 self.clock.set(frame.data["serverTime"])
                 if not self._behind:

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any
 
 from anonchat.client.chat import Chat
-from anonchat.client.commands import Command, parse
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
@@ -70,7 +69,7 @@ class PlainChat:
         await self._entered.wait()
         async with aclosing(read_lines(descriptor)) as lines:
             async for line in lines:
-                await (self._settle() if isinstance(parse(line), Command) else self._chat.flush(AHEAD))
+                await (self._settle() if line.startswith("/") else self._chat.flush(AHEAD))
                 if await self._talk.line(line) is Next.QUIT:
                     await self._finish_soon()
                     return

@@ -12,6 +12,9 @@ from anonchat.client.times import clock_time, duration
 
 QUOTED = 40
 
+YOU = "<you>"
+"""The reader. No name has < or > in it, so nobody else can be called like this."""
+
 CLOSINGS: Mapping[str, str] = {
     "left": "You have left the room.",
     "closed": "The chat is closed.",
@@ -37,7 +40,7 @@ def closing(closed: Closed) -> str:
 
 
 def message(wire: Mapping[str, Any], state: RoomState) -> str:
-    """``[20:15] Alice: hello``"""
+    """``[20:15] [moderator] Zoe: hello``"""
     head = f"[{clock_time(wire['createdAt'])}] {author(wire, state)}"
     if "deletedAt" in wire:
         return f"{head}: (deleted)"
@@ -50,7 +53,19 @@ def message(wire: Mapping[str, Any], state: RoomState) -> str:
 
 def author(wire: Mapping[str, Any], state: RoomState) -> str:
     """Who has written a message, as the reader knows them."""
-    return "You" if wire["authorSessionId"] == state.me.get("sessionId") else one_line(wire["authorUsername"])
+    if is_own(wire, state):
+        return YOU
+    return person(wire["authorUsername"], wire.get("authorRole"))
+
+
+def person(username: str, role: object) -> str:
+    """A name, after the role of those who have one: a name that begins like this is refused by the server."""
+    return f"{'[moderator] ' if role == 'moderator' else ''}{one_line(username)}"
+
+
+def is_own(wire: Mapping[str, Any], state: RoomState) -> bool:
+    """Whether the reader has written a message."""
+    return bool(wire["authorSessionId"] == state.me.get("sessionId"))
 
 
 def _flat(wire: Mapping[str, Any]) -> str:
@@ -70,8 +85,7 @@ def _deleted(data: Mapping[str, Any], state: RoomState) -> str | None:
     if known is None or "deletedAt" in known:
         return None
     by = "a moderator" if data.get("by") == "moderator" else "its author"
-    who = author(known, state)
-    which = "Your message" if who == "You" else f"A message of {who}"
+    which = "Your message" if is_own(known, state) else f"A message of {author(known, state)}"
     return f"{which} of {clock_time(known['createdAt'])} was deleted by {by}."
 
 

@@ -10,6 +10,7 @@ from anonchat.client.chat import Chat
 from anonchat.client.commands import Command, help_text, parse
 from anonchat.client.errors import ClientError
 from anonchat.client.outbox import Outgoing
+from anonchat.client.sentences import YOU, person
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line, said
 
@@ -47,14 +48,18 @@ class Talk:
 
     async def line(self, line: str) -> Next:
         """Do what a line says. What goes wrong is said."""
-        meant = parse(line)
         try:
+            meant = self.meant(line)
             if isinstance(meant, Command):
                 return await self._commands[meant.name](meant.rest)
             self.send(meant)
         except ClientError as error:
             self._say(str(error))
         return Next.STAY
+
+    def meant(self, line: str) -> Command | str:
+        """A command, or the text to send. Raises `UnknownCommand`."""
+        return parse(line, has_plugins=bool(self._chat.plugins))
 
     def send(self, text: str, reply_to: str | None = None) -> None:
         """Send a text. Raises `ClientError`."""
@@ -121,8 +126,9 @@ class Talk:
 
 def who(state: RoomState) -> str:
     """Who is there, in one line."""
+    me = state.me.get("sessionId")
     names = [
-        one_line(user["username"]) + (" (moderator)" if user["role"] == "moderator" else "")
+        (f"{YOU} " if user["sessionId"] == me else "") + person(user["username"], user["role"])
         for user in state.people.values()
     ]
     more = state.total - len(names)

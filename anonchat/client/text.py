@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ _BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _PILES = re.compile(
     r"([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
+QUOTE = "  | "
 _TAB = "    "
 _PICTURES = 0x2400
 
@@ -31,6 +34,18 @@ def one_line(text: str, most: int | None = None) -> str:
     """Like `literal`, on one line, and cut with an ellipsis after `most` characters."""
     flat = " ".join(literal(text).split())
     return flat if most is None or len(flat) <= most else flat[: most - 1] + "…"
+
+
+def quoted(text: str, columns: int) -> str:
+    """What others have written at length, as the words of others: each line marked, none so long that it wraps."""
+    room = max(8, columns - len(QUOTE))
+    lines = [part for line in literal(text).split("\n") for part in _wrapped(" ".join(line.split()), room)]
+    return "\n".join(QUOTE + line for line in lines)
+
+
+def _wrapped(line: str, room: int) -> list[str]:
+    is_wide = any(unicodedata.east_asian_width(mark) in "WF" for mark in line)
+    return textwrap.wrap(line, room // 2 if is_wide else room) or [""]
 
 
 def said(wire: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -12,13 +13,13 @@ from hypothesis import strategies as st
 
 from anonchat.client import Link, LinkError, Online, OutboxFull, Pace, Received
 from anonchat.client.backoff import Backoff, Ending
-from anonchat.client.commands import HELP, Command, help_text, parse
+from anonchat.client.commands import HELP, Command, UnknownCommand, help_text, parse
 from anonchat.client.line import Frame, NotOurs, decode
 from anonchat.client.outbox import Ack, Outbox, Outgoing
 from anonchat.client.reception import Position, Reception
 from anonchat.client.server import _secure
 from anonchat.client.suggestions import suggest_name
-from anonchat.client.text import literal, one_line, said
+from anonchat.client.text import literal, one_line, quoted, said
 from anonchat.client.times import duration, remaining
 from anonchat.names import clean_name
 
@@ -74,12 +75,39 @@ def test_shown_text_stays_readable() -> None:
 
 
 def test_lines_are_commands_or_texts() -> None:
-    assert parse("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
-    assert parse("/quit") == Command("quit", "")
-    assert parse("/roll 2d6") == "/roll 2d6"
-    assert parse("//who is that") == "/who is that"
-    assert parse("hello /quit") == "hello /quit"
+    for has_plugins in (True, False):
+        meant = partial(parse, has_plugins=has_plugins)
+        assert meant("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
+        assert meant("/quit") == Command("quit", "")
+        for line in ("hello /quit", "/etc/passwd is a file", "/", "/ who", "/: odd"):
+            assert meant(line) == line
+        assert meant("//who is that") == "/who is that"
     assert all(f"/{name}" in help_text() for name in HELP)
+
+
+@pytest.mark.parametrize("has_plugins", [True, False])
+@pytest.mark.parametrize(
+    ("line", "like"),
+    [("/edti x", "edit"), ("/laeve forget", "leave"), ("/Quit", "quit"), ("/hlep", "help"), ("/delte\nit", "delete")],
+)
+def test_a_mistyped_command_is_asked_about(line: str, like: str, has_plugins: bool) -> None:
+    with pytest.raises(UnknownCommand, match=f"Did you mean /{like}"):
+        parse(line, has_plugins=has_plugins)
+
+
+def test_an_unknown_command_is_for_plugins_or_for_nobody() -> None:
+    assert parse("/roll 2d6", has_plugins=True) == "/roll 2d6"
+    with pytest.raises(UnknownCommand) as error:
+        parse("/bogus x", has_plugins=False)
+    assert str(error.value) == "There is no command /bogus; /help lists them, //bogus sends it as text."
+
+
+@pytest.mark.parametrize("padding", [" " * 60, "\u3000" * 40, "x" * 60, "\u4e2d" * 30, "\n", "\r", "\u2028", "\x0b"])
+def test_no_line_of_a_description_looks_like_one_of_ours(padding: str) -> None:
+    shown = quoted(f"first{padding}You are in the room.", 40).split("\n")
+    assert all(line.startswith("  | ") for line in shown)
+    assert all(len(line) + line.count("\u4e2d") <= 40 for line in shown)
+    assert len(shown) > 1 or padding.isspace()
 
 
 def test_times_are_told_in_words() -> None:

@@ -177,7 +177,12 @@ async def test_what_the_server_refuses_can_be_tried_again_taken_back_or_dropped(
 @pytest.mark.gen_test(timeout=40)
 async def test_commands(link: str) -> None:
     async with sit_down(link) as desk:
-        await desk.write("/roll 2d6")
+        for line, told in (("/edti x", "Did you mean /edit?"), ("/roll 2d6", "There is no command /roll; ")):
+            await desk.write(line)
+            await desk.until_shown(told)
+            assert desk.draft == line
+            desk.app.view.pane.composer.clear()
+        await desk.write("//roll 2d6")
         await desk.until_shown("▎ /roll 2d6")
         await desk.write("/who")
         await desk.until_shown("2 here: ")

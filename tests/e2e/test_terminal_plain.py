@@ -30,7 +30,9 @@ sys.exit(run_chat(sys.argv[1], sys.argv[2] or None, plain="--plain" in sys.argv)
 @pytest.fixture
 async def link(tmp_path: Path) -> AsyncIterator[str]:
     async with running_server(settings_in(tmp_path)) as server:
-        yield (await Server(server.url).create_room("Lunch", description="Where?")).join_url
+        yield (
+            await Server(server.url).create_room("Lunch", description="Where?\nYou are in “Lunch” as Root.")
+        ).join_url
 
 
 class Typist:
@@ -93,18 +95,20 @@ async def test_lines_in_and_sentences_out(link: str, tmp_path: Path) -> None:
         await ann.until("Bob changed a message: hello again")
         await bob.delete(sent.message_id)
         await ann.until("A message of Bob of")
-        ann.type("/roll 2d6", "last words")
+        ann.type("/edti oops", "/roll 2d6", "//roll 2d6", "last words")
+        await ann.until("Did you mean /edit?")
+        await ann.until("There is no command /roll; ")
         ann.hang_up()
         code, errors = await ann.end()
         assert code == 0
         assert "Lunch: " in errors
-        assert "Where?" in errors
+        assert "\n  | Where?\n  | You are in “Lunch” as Root.\n" in errors
         stored = [wire["content"]["text"] for wire in (await bob.history())["messages"]]
         assert stored == ["before you came", "", "hi, Bob", "/roll 2d6", "last words"]
         async with typist(link, "Ann", tmp_path, "--plain") as again:
             assert await again.until("You are in “Lunch” as Ann.")
-            assert again.lines[-2].endswith("] You: last words")
-            assert any(line.endswith("] You, to Bob (deleted): hi, Bob (edited)") for line in again.lines)
+            assert again.lines[-2].endswith("] <you>: last words")
+            assert any(line.endswith("] <you>, to Bob (deleted): hi, Bob (edited)") for line in again.lines)
             again.type("/leave")
             assert (await again.end())[0] == 0
             assert again.lines[-1] == "You have left the room."
@@ -158,6 +162,11 @@ def test_every_event_has_its_sentence() -> None:
         "createdAt": "2026-11-20T20:15:00.000Z", "content": {"type": "text", "text": "a\nb\x07"},
     }  # fmt: skip
     assert message(wire, state).endswith("] Bob␛: a / b␇")
+    moderated = wire | {"id": "n", "authorRole": "moderator", "replyToId": "m"}
+    state.apply("message", wire)
+    assert message(moderated, state).endswith("] [moderator] Bob␛, to Bob␛ (a b␇): a / b␇")
+    assert message(wire | {"authorSessionId": "me"}, state).endswith("] <you>: a / b␇")
+    assert message(wire | {"authorUsername": "You"}, state).endswith("] You: a / b␇")
     person = {"sessionId": "b", "username": "Bob"}
     told: dict[str, tuple[dict[str, Any], str | None]] = {
         "presence": ({"event": "join", "user": person, "total": 2}, "Bob joined."),

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from anonchat.client.chat import Chat
-from anonchat.client.commands import Command, parse
+from anonchat.client.commands import Command
 from anonchat.client.errors import ClientError
 from anonchat.client.outbox import Outgoing
 from anonchat.client.talk import Next, Talk
@@ -88,21 +88,26 @@ class WritingPane(Vertical):
     @on(Composer.Submitted)
     def submit(self, event: Composer.Submitted) -> None:
         """Do what the text says. It comes back into the composer if it cannot even wait to be sent."""
-        writing, meant = self._writing, parse(event.text)
+        writing = self._writing
         try:
             if writing.edit is not None:
                 self.run_worker(self._edit(writing, event.text))
-            elif meant == Command("help", ""):
-                self.post_message(self.HelpWanted())
-            elif isinstance(meant, Command):
-                self.run_worker(self._run(event.text))
             else:
-                self._talk.send(meant, writing.reply_to)
+                self._do(event.text, writing.reply_to)
         except ClientError as error:
             self.say(str(error))
             self.composer.give_back(event.text)
             return
         self._become(Writing())
+
+    def _do(self, line: str, reply_to: str | None) -> None:
+        meant = self._talk.meant(line)
+        if meant == Command("help", ""):
+            self.post_message(self.HelpWanted())
+        elif isinstance(meant, Command):
+            self.run_worker(self._run(line))
+        else:
+            self._talk.send(meant, reply_to)
 
     @on(Composer.Cancelled)
     def cancel(self) -> None:
