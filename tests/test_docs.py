@@ -80,3 +80,10 @@ async def test_every_described_route_is_there(tmp_path: Path) -> None:
             reply = await request(server, method, re.sub(r"{\w+}", "x", path), {} if method == "POST" else None)
             assert reply.status != 405, path
             assert reply.status != 404 or reply.body["code"] == "room_not_found", path
+
+
+def test_the_tree_names_every_module() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    modules = sorted(path.name for path in (ROOT / "anonchat").glob("[a-z]*.py"))
+    folders = sorted(f"{path.parent.name}/" for path in (ROOT / "anonchat").glob("[a-z]*/__init__.py"))
+    assert [name for name in (*modules, *folders) if name not in design and name != "data/"] == []
