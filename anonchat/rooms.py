@@ -58,6 +58,7 @@ class Rooms:
         self._clock = clock
         self._settings = settings
         self._plugins = plugins
+        self.purge_grace_seconds = settings.purge_grace_seconds
 
     async def create(self, new: NewRoom) -> CreatedRoom:
         """Make a room with one invite for participants and one for its owner. Raises `validation_failed`."""

@@ -83,7 +83,7 @@ async def test_every_described_route_is_there(tmp_path: Path) -> None:
 
 
 def test_the_tree_names_every_module() -> None:
-    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    modules = sorted(path.name for path in (ROOT / "anonchat").glob("[a-z]*.py"))
-    folders = sorted(f"{path.parent.name}/" for path in (ROOT / "anonchat").glob("[a-z]*/__init__.py"))
+    design = (DOCS / "design.md").read_text(encoding="utf-8")
+    modules = sorted(path.name for path in (DOCS.parent / "anonchat").glob("[a-z]*.py"))
+    folders = sorted(f"{path.parent.name}/" for path in (DOCS.parent / "anonchat").glob("[a-z]*/__init__.py"))
     assert [name for name in (*modules, *folders) if name not in design and name != "data/"] == []

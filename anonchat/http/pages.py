@@ -99,7 +99,7 @@ class RoomPage(PageHandler):
         base = html.escape(self.door.base_url(self.request))
         about = f"<p class=lead>{html.escape(room.description)}</p>" if room.description else ""
         joining = JOINING % f"{base}/r/{html.escape(room_id)}"
-        self.show(room.title, f"{about}<p>{_life(room)}</p><h2>Join</h2>{joining}")
+        self.show(room.title, f"{about}<p>{_life(room, self.rooms.purge_grace_seconds)}</p><h2>Join</h2>{joining}")
 
     async def _refuse(self, room_id: str, error: ChatError) -> None:
         receipt = await self.rooms.receipt(room_id)
@@ -113,9 +113,11 @@ class RoomPage(PageHandler):
             self.show("No such room", f"<p>{html.escape(error.message)}</p>", error.status)
 
 
-def _life(room: Room) -> str:
+def _life(room: Room, grace_seconds: int) -> str:
     """How long the room and what is said in it live."""
     end = f"This room ends on {moment_text(room.expires_at)}. " if room.expires_at else ""
+    if grace_seconds:
+        end += f"What is left in it then is deleted {span_text(grace_seconds)} later. "
     if room.retention_seconds:
         return f"{end}Each message is deleted {span_text(room.retention_seconds)} after it was sent."
     return f"{end}Messages are kept until the room ends."

@@ -121,3 +121,12 @@ async def test_what_plugins_and_the_shutdown_cause_is_told_as_declared(tmp_path:
             await socket.until("going_away")
             assert await socket.ended() == 1001
             await stopping
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_of_a_room_tells_the_grace_before_joining(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": 7200})) as server:
+        rest = Rest(server.port)
+        room = (await rest.acall("POST", "/api/rooms", {"title": "Room"})).body["roomId"]
+        assert "is deleted 2 hours later" in (await rest.acall("GET", f"/r/{room}")).body
+        assert (await rest.acall("GET", f"/api/rooms/{room}")).body["purgeGraceSeconds"] == 7200
