@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from anonchat.client.chat import Chat
-from anonchat.client.errors import ChatClosed, ChatRefused, ClientError, LinkError, NotReachable, OutboxFull
+from anonchat.client.errors import ChatClosed, ChatRefused, ClientError, LinkError, NotOurs, NotReachable, OutboxFull
 from anonchat.client.events import ChatEvent, Closed, Connecting, Offline, Online, Received
 from anonchat.client.line import Frame
 from anonchat.client.link import Link
@@ -36,6 +36,7 @@ __all__ = [
     "Link",
     "LinkError",
     "Membership",
+    "NotOurs",
     "NotReachable",
     "Offline",
     "Online",

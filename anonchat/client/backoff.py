@@ -19,16 +19,21 @@ LONGEST_ASKED = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a connection ended. `wait` is what the server asked for in seconds; `at_once` is for our own new starts."""
+    """How a connection ended.
+
+    `wait` is what the server asked for in seconds; `at_once` is for our own new starts; `hopeless` is for what would
+    only happen again.
+    """
 
     code: int | None
     reason: str
     wait: float | None = None
     at_once: bool = False
+    hopeless: bool = False
 
     @property
     def is_final(self) -> bool:
-        return self.code in FINAL
+        return self.hopeless or self.code in FINAL
 
 
 class Backoff:

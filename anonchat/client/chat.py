@@ -123,6 +123,11 @@ class Chat(Requests):
         """The plugins of the server; none as long as no connection was made."""
         return self._lifeline.plugins
 
+    @property
+    def skipped(self) -> int:
+        """How many events were left out, because they were not as the protocol has them."""
+        return self._lifeline.skipped
+
     def server_time(self) -> float:
         """The server's clock in seconds since 1970; this machine's clock may be wrong."""
         return self._lifeline.clock.now()

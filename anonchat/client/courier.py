@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from anonchat.client.answers import Answers
-from anonchat.client.errors import ChatRefused, ClientError, NotReachable
+from anonchat.client.errors import ChatRefused, ClientError, NotOurs, NotReachable
 from anonchat.client.lifeline import Lifeline
 from anonchat.client.line import Frame
 from anonchat.client.outbox import Ack, Outbox, Outgoing
@@ -50,7 +50,7 @@ class Courier:
             except ClientError as error:
                 outgoing.fail(error)
             except (KeyError, TypeError):
-                outgoing.fail(NotReachable("The server's answer cannot be understood."))
+                outgoing.fail(NotOurs("the answer to a message is not as expected"))
             if self._lifeline.closed is not None:
                 return
             self.outbox.pop()

@@ -33,7 +33,7 @@ def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
         return _fail(NO_TEXTUAL)
     try:
         known = Link.parse(link)
-        _print_about(asyncio.run(_about(known)))
+        _print_about(*asyncio.run(_about(known)))
         membership = _join(known, name)
         if plain:
             return asyncio.run(chat_plainly(membership))
@@ -55,22 +55,20 @@ def _fail(text: str) -> int:
     return 1
 
 
-async def _about(link: Link) -> Mapping[str, Any]:
+async def _about(link: Link) -> tuple[Mapping[str, Any], float | None]:
     server = Server(link.base_url)
-    room = await server.room(link.room_id)
-    left = await server.call("GET", f"/rooms/{room['roomId']}/time-remaining")
-    return {**room, **left}
+    return await server.room(link.room_id), await server.remaining(link.room_id)
 
 
-def _print_about(room: Mapping[str, Any]) -> None:
+def _print_about(room: Mapping[str, Any], left: float | None) -> None:
     """Title, size, and how long anything stays: to be known before one comes in."""
     print(
         f"{one_line(room['title'])}: {room['actualParticipants']} of at most {room['maxParticipants']} people",
         file=sys.stderr,
     )
-    if room["description"]:
+    if room.get("description"):
         print(quoted(room["description"], shutil.get_terminal_size().columns), file=sys.stderr)
-    retention, left = room["retentionSeconds"], room["remainingSeconds"]
+    retention = room["retentionSeconds"]
     kept = f"Messages are deleted after {duration(retention)}." if retention else "Messages stay until the room ends."
     end = f"The room ends in {duration(left)}." if left is not None else "The room has no fixed end."
     print(f"{kept} {end}", file=sys.stderr)

@@ -25,6 +25,13 @@ class NotReachable(ClientError):
         super().__init__(message)
 
 
+class NotOurs(ClientError):
+    """What answers does not speak the protocol, or not like this. `what` is the odd thing, in words."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"This server does not speak anonchat's protocol ({what}).")
+
+
 class ChatRefused(ClientError):
     """The server has answered no. `code` is one of the protocol's error codes; `retry_after` is in seconds."""
 
@@ -41,8 +48,9 @@ class ChatRefused(ClientError):
     def told(cls, data: Mapping[str, Any]) -> ChatRefused:
         """From the data of the event `error`, or from a body of problem+json."""
         wait = data.get("retryAfterMs")
-        message = str(data.get("message") or data.get("detail") or data["code"])
-        return cls(str(data["code"]), message, wait / 1000 if wait is not None else None, data.get("errors"))
+        code = str(data.get("code"))
+        message = str(data.get("message") or data.get("detail") or code)
+        return cls(code, message, wait / 1000 if isinstance(wait, int | float) else None, data.get("errors"))
 
 
 class ChatClosed(ClientError):

@@ -10,10 +10,10 @@ from typing import Any
 
 from anonchat.client.answers import Answers
 from anonchat.client.backoff import Backoff, Ending
-from anonchat.client.errors import ChatClosed, NotReachable
+from anonchat.client.errors import ChatClosed, NotOurs, NotReachable
 from anonchat.client.events import Closed, Connecting, Offline
 from anonchat.client.feed import Feed
-from anonchat.client.line import Frame, Line, NotOurs
+from anonchat.client.line import Frame, Line
 from anonchat.client.pace import Pace
 from anonchat.client.reception import Reception
 from anonchat.client.server import Membership
@@ -21,6 +21,9 @@ from anonchat.client.server_clock import ServerClock
 
 QUIET = frozenset({"typing", "get_presence", "heartbeat"})
 """What the chat sends by itself; that it was refused is nobody's business."""
+
+PROTOCOL_ERROR = 1002
+"""The close code of RFC 6455 for a peer that is not understood."""
 
 HEARTBEAT_BOUNDS = (0.05, 120.0)
 
@@ -46,6 +49,11 @@ class Lifeline:
         self._behind = False
         self._heartbeat = pace.heartbeat or 25.0
         self._asked: float | None = None
+
+    @property
+    def skipped(self) -> int:
+        """Events that were not as the protocol has them."""
+        return self._reception.skipped
 
     # --- for the chat
 
@@ -123,8 +131,9 @@ class Lifeline:
                     self._receive(line, frame)
         except TimeoutError:
             return self._cut or Ending(None, "the server is silent")
-        except (NotOurs, KeyError, TypeError, ValueError):
-            return Ending(None, "what answers does not speak our protocol")
+        except (NotOurs, KeyError, TypeError, ValueError, OverflowError):
+            # Who has once been understood may be again, after a restart; a stranger stays one.
+            return Ending(PROTOCOL_ERROR, "not_ours", hopeless=self._reception.position is None)
         finally:
             if pulse is not None:
                 pulse.cancel()

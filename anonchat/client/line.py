@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
 from anonchat.client.backoff import Ending
-from anonchat.client.errors import NotReachable
+from anonchat.client.errors import NotOurs, NotReachable
 
 FRAME_BYTES = 64 * 1024 * 1024
 """The largest frame that is taken in: a replay of 300 messages of 4,000 characters is 5 MB."""
@@ -25,10 +25,6 @@ class Frame(NamedTuple):
     data: Mapping[str, Any]
     seq: int | None = None
     id: str | int | None = None
-
-
-class NotOurs(Exception):
-    """The other side does not speak our protocol."""
 
 
 class Line:
@@ -85,13 +81,13 @@ def decode(text: str | bytes) -> Frame:
     """A frame of the server. Raises `NotOurs`."""
     try:
         frame = json.loads(text)
-    except ValueError as error:
-        raise NotOurs("not JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise NotOurs("an event is no JSON") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("event"), str):
-        raise NotOurs("not an event")
+        raise NotOurs("an event is not as expected")
     data, seq = frame.get("data", {}), frame.get("seq")
     if not isinstance(data, dict) or not (seq is None or type(seq) is int):
-        raise NotOurs("not an event")
+        raise NotOurs("an event is not as expected")
     return Frame(frame["event"], data, seq, frame.get("id"))
 
 

@@ -14,7 +14,7 @@ from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
 from anonchat.client.outbox import Outgoing
 from anonchat.client.pace import Pace
-from anonchat.client.sentences import closing, message, sentence
+from anonchat.client.sentences import closing, message, sentence, skipped
 from anonchat.client.server import Membership
 from anonchat.client.state import RoomState
 from anonchat.client.talk import Next, Talk, who
@@ -55,6 +55,8 @@ class PlainChat:
         closed = await listening
         typing.cancel()
         await asyncio.gather(typing, *self._watched, return_exceptions=True)
+        if self._chat.skipped:
+            self._say(skipped(self._chat.skipped))
         if closed.reason != "closed":
             self._say(closing(closed))
         return 0 if closed.code == 1000 else 1
@@ -139,7 +141,9 @@ class PlainChat:
     def _online(self, recovered: bool, missed: int) -> None:
         if not self._entered.is_set():
             self._entered.set()
-            self._say(f"You are in “{one_line(self._state.room['title'])}” as {one_line(self._state.me['username'])}.")
+            self._say(
+                f"You are in “{one_line(self._state.room.get('title', ''))}” as {one_line(self._state.me.get('username', ''))}."
+            )
             self._say(who(self._state) + ".")
         elif recovered:
             self._say(f"Back, {missed or 'no'} message{'' if missed == 1 else 's'} caught up.")

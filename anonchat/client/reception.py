@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anonchat.client.errors import NotOurs
 from anonchat.client.events import Online, Received
+from anonchat.client.fitting import fits
 from anonchat.client.line import Frame
 
 
@@ -32,6 +34,8 @@ class Reception:
         """Whether something is missing, so that the connection must be made anew."""
         self.wants_presence = False
         """Whether a join or leave was missed, so that `get_presence` must be asked."""
+        self.skipped = 0
+        """How many events were left out, because they were not as the protocol has them."""
         self._presence_version = 0
 
     def begin(self) -> None:
@@ -45,9 +49,17 @@ class Reception:
         return {"token": token, "since": self.position.seq, "epoch": self.position.epoch}
 
     def accept(self, frame: Frame) -> Sequence[Received | Online]:
-        """What to tell the program of a frame. Raises KeyError or TypeError for data that is not the protocol's."""
+        """What to tell the program of a frame. One odd event is left out, and so what is told fits (see `fits`).
+
+        Raises `NotOurs`, KeyError or TypeError for what is needed to go on from and is not the protocol's.
+        """
         if frame.seq is not None:
             return self._durable(frame)
+        if not fits(frame.event, frame.data):
+            if not self.welcomed:
+                raise NotOurs(f"the event {frame.event} is not as expected")
+            self.skipped += 1
+            return ()
         match frame.event:
             case "replay":
                 return self._replay(frame.data)
@@ -81,7 +93,7 @@ class Reception:
             self.resume = True
             return ()
         self.position = Position(position.epoch, frame.seq)
-        return _told(frame)
+        return self._told(frame)
 
     def _replay(self, data: Mapping[str, Any]) -> Sequence[Received | Online]:
         before = self.position.seq if self.position else -1
@@ -89,7 +101,7 @@ class Reception:
         self.position = Position(data["epoch"], data["to"])
         self.welcomed = True
         missed = sum(item.event == "message" for item in items)
-        return [*(event for item in items for event in _told(item)), Online(recovered=True, missed=missed)]
+        return [*(event for item in items for event in self._told(item)), Online(recovered=True, missed=missed)]
 
     def _fresh(self, data: Mapping[str, Any]) -> Sequence[Received | Online]:
         self.position = Position(data["epoch"], data["seq"])
@@ -106,7 +118,10 @@ class Reception:
         self._presence_version = version
         return True
 
-
-def _told(frame: Frame) -> tuple[Received, ...]:
-    """What was purged meanwhile only moves the position."""
-    return () if frame.event == "gone" else (Received(frame.event, frame.data, frame.seq),)
+    def _told(self, frame: Frame) -> tuple[Received, ...]:
+        """What was purged meanwhile, or is odd, only moves the position."""
+        if not fits(frame.event, frame.data):
+            self.skipped += 1
+        elif frame.event != "gone":
+            return (Received(frame.event, frame.data, frame.seq),)
+        return ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anonchat.client.events import Closed
-from anonchat.client.state import RoomState
+from anonchat.client.state import RoomState, changed_at
 from anonchat.client.text import one_line, said
 from anonchat.client.times import clock_time, duration
 
@@ -24,6 +24,7 @@ CLOSINGS: Mapping[str, str] = {
     "name_lost": "You were away for long and somebody else has your name now. Join again with another.",
     "session_expired": "Your session has ended. Join the room again.",
     "invalid_token": "This session is not known any more. Join the room again.",
+    "not_ours": "This server does not speak anonchat's protocol.",
     "internal": "The chat failed; this is a fault of the program.",
 }
 
@@ -39,12 +40,17 @@ def closing(closed: Closed) -> str:
     return CLOSINGS.get(closed.reason) or f"The server has ended the chat: {one_line(closed.reason) or closed.code}."
 
 
+def skipped(count: int) -> str:
+    """That not all that came was understood."""
+    return f"{count} event{'' if count == 1 else 's'} of the server did not fit the protocol and were left out."
+
+
 def message(wire: Mapping[str, Any], state: RoomState) -> str:
     """``[20:15] [moderator] Zoe: hello``"""
     head = f"[{clock_time(wire['createdAt'])}] {author(wire, state)}"
     if "deletedAt" in wire:
         return f"{head}: (deleted)"
-    answered = state.messages.get(wire.get("replyToId", ""))
+    answered = state.messages.get(wire.get("replyToId") or "")
     if answered is not None:
         quoted = "deleted" if "deletedAt" in answered else one_line(said(answered), QUOTED)
         head += f", to {author(answered, state)} ({quoted})"
@@ -75,7 +81,7 @@ def _flat(wire: Mapping[str, Any]) -> str:
 def _edited(data: Mapping[str, Any], state: RoomState) -> str | None:
     wire = data["message"]
     known = state.messages.get(wire["id"])
-    if known is None or known.get("changedSeq", 0) >= wire["changedSeq"]:
+    if known is None or changed_at(known) >= changed_at(wire):
         return None
     return f"[{clock_time(wire['createdAt'])}] {author(wire, state)} changed a message: {_flat(wire)}"
 
@@ -116,7 +122,7 @@ def _kicked(data: Mapping[str, Any], _: RoomState) -> str:
 
 
 def _room_updated(data: Mapping[str, Any], state: RoomState) -> str | None:
-    room = data.get("room", {})
+    room = data.get("room") or {}
     if room.get("isOpen") and not state.room.get("isOpen"):
         return "The room is open again."
     title = room.get("title")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from anonchat.client.errors import ChatRefused, NotReachable
+from anonchat.client.fitting import CREATED, JOINED, ROOM, TIME_REMAINING, require
 from anonchat.client.link import Link
 
 SECONDS = 20.0
@@ -42,7 +43,7 @@ class Membership:
 
 
 class Server:
-    """One anonchat server. Each call raises `NotReachable`, or `ChatRefused` with the server's code."""
+    """One anonchat server. Each call raises `NotReachable`, `NotOurs`, or `ChatRefused` with the server's code."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -50,13 +51,23 @@ class Server:
     async def create_room(self, title: str, **options: Any) -> CreatedRoom:
         """Create a room; `options` are the protocol's other fields by their wire names (``isPublic=True``)."""
         made = await self.call("POST", "/rooms", {"title": title, **options})
+        require("the answer to a new room", CREATED, made)
         return CreatedRoom(
             made["roomId"], made["inviteToken"], made["moderatorToken"], made["joinUrl"], made["moderatorUrl"]
         )
 
     async def room(self, room_id: str) -> Mapping[str, Any]:
         """A room's metadata: title, who may come in, when it and its messages go. Needs no session."""
-        return await self.call("GET", _room(room_id))
+        room = await self.call("GET", _room(room_id))
+        require("what it tells of the room", ROOM, room)
+        return room
+
+    async def remaining(self, room_id: str) -> float | None:
+        """Seconds until a room ends; None: it has no end."""
+        answer = await self.call("GET", f"{_room(room_id)}/time-remaining")
+        require("the time that remains", TIME_REMAINING, answer)
+        left: float | None = answer["remainingSeconds"]
+        return left
 
     async def join(
         self, link: Link, username: str, *, device_id: str | None = None, avatar: str | None = None
@@ -71,12 +82,13 @@ class Server:
         if avatar is not None:
             body["avatar"] = avatar
         joined = await self.call("POST", f"{_room(link.room_id)}/join", body)
+        require("the answer to joining", JOINED, joined)
         return Membership(
             base_url=self.base_url,
             room_id=link.room_id,
             session_id=joined["sessionId"],
             anonymous_id=joined["anonymousId"],
-            username=joined.get("username", username),
+            username=joined.get("username") or username,
             role=joined["role"],
             websocket_url=_secure(joined["websocketUrl"], self.base_url),
             session_token=joined["sessionToken"],
@@ -113,7 +125,7 @@ class Server:
             raise NotReachable(f"The server {self.base_url} sends us to {elsewhere}; use a link that begins there.")
         try:
             answer = json.loads(response.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotReachable(_stranger(self.base_url, response.code)) from error
         if isinstance(answer, dict) and response.code < 300:
             return answer

@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from anonchat.client.errors import NotOurs
+from anonchat.client.fitting import fits
+
 MESSAGES = 10_000
 CHANGES = 300
 
@@ -39,10 +42,15 @@ class RoomState:
         self._changes: deque[tuple[int, str, Mapping[str, Any]]] = deque(maxlen=CHANGES)
 
     def apply(self, event: str, data: Mapping[str, Any], seq: int | None = None) -> None:
-        """Take in one event. What is not known is ignored."""
+        """Take in one event; what is not known is ignored. Raises `NotOurs`, with nothing changed, if it does not fit.
+
+        What a `Chat` tells always fits.
+        """
         change = _CHANGES.get(event)
         if change is None:
             return
+        if not fits(event, data):
+            raise NotOurs(f"the event {event} is not as expected")
         if event in _REPEATED and seq is not None:
             self._changes.append((seq, event, data))
         change(self, data, seq)
@@ -81,14 +89,14 @@ class RoomState:
 
     def _deleted(self, data: Mapping[str, Any], seq: int | None) -> None:
         known = self.messages.get(data["messageId"])
-        if known is None or _changed(known) >= (seq or 0):
+        if known is None or changed_at(known) >= (seq or 0):
             return
         left = {key: value for key, value in known.items() if key not in ("editedAt", "replyToId", "ext")}
         nothing = {"content": {"type": "text", "text": ""}, "mentions": []}
         self.messages[known["id"]] = left | nothing | {"deletedAt": data.get("deletedAt"), "changedSeq": seq}
 
     def _removed(self, data: Mapping[str, Any], _: int | None) -> None:
-        ids, through = set(data.get("messageIds", ())), data.get("throughSeq", 0)
+        ids, through = set(data.get("messageIds") or ()), data.get("throughSeq") or 0
         for key in [key for key, wire in self.messages.items() if key in ids or wire["seq"] <= through]:
             del self.messages[key]
 
@@ -98,7 +106,7 @@ class RoomState:
         if known is None:
             newest = next(reversed(self.messages.values()), wire)
             self._disordered = self._disordered or wire["seq"] < newest["seq"]
-        if known is None or _changed(wire) >= _changed(known):
+        if known is None or changed_at(wire) >= changed_at(known):
             self.messages[wire["id"]] = wire
 
     def _order(self) -> None:
@@ -116,7 +124,7 @@ def _identified(state: RoomState, data: Mapping[str, Any], _: int | None) -> Non
 
 
 def _room_updated(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
-    state.room.update(data.get("room", {}))
+    state.room.update(data.get("room") or {})
 
 
 def _room_closed(state: RoomState, _data: Mapping[str, Any], _: int | None) -> None:
@@ -144,7 +152,8 @@ def _presence_removed(state: RoomState, data: Mapping[str, Any], _: int | None) 
     state.people.pop(data["sessionId"], None)
 
 
-def _changed(wire: Mapping[str, Any]) -> int:
+def changed_at(wire: Mapping[str, Any]) -> int:
+    """The seq of the last change of a message."""
     return int(wire.get("changedSeq") or wire["seq"])
 
 

@@ -35,6 +35,7 @@ class Model:
         if what == "send" or chosen is None:
             wire = {
                 "id": f"m{seq}", "seq": seq, "changedSeq": seq, "authorSessionId": f"s{number % 3}", "mentions": [],
+                "authorUsername": "Ann", "createdAt": "2026-11-20T20:15:00.000Z",
                 "content": {"type": "text", "text": str(number)}, "replyToId": f"m{number}",
             }  # fmt: skip
             self.messages[f"m{seq}"] = wire

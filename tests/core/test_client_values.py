@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from functools import partial
 from random import Random
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonchat.client import Link, LinkError, Online, OutboxFull, Pace, Received
+from anonchat.client import Link, LinkError, NotOurs, Online, OutboxFull, Pace, Received, RoomState
 from anonchat.client.backoff import Backoff, Ending
 from anonchat.client.commands import HELP, Command, UnknownCommand, help_text, parse
-from anonchat.client.line import Frame, NotOurs, decode
+from anonchat.client.line import Frame, decode
 from anonchat.client.outbox import Ack, Outbox, Outgoing
 from anonchat.client.reception import Position, Reception
 from anonchat.client.server import _secure
@@ -255,6 +256,56 @@ def test_whatever_arrives_events_are_told_once_and_in_order(arriving: list[int])
     assert all(seq % 5 == 0 for seq in skipped)
 
 
+GOOD: dict[str, Any] = {
+    "id": "m", "seq": 1, "changedSeq": 1, "authorSessionId": "b", "authorUsername": "Bob",
+    "createdAt": "2026-11-20T20:15:00.000Z", "content": {"type": "text", "text": "x"},
+}  # fmt: skip
+ODD: list[tuple[str, dict[str, Any]]] = [
+    ("message", {"nonsense": 1}),
+    ("message", GOOD | {"createdAt": "yesterday"}),
+    ("message", GOOD | {"createdAt": "9999-12-31T23:59:59-14:00"}),
+    ("message", GOOD | {"seq": True}),
+    ("message", GOOD | {"content": "x"}),
+    ("message", GOOD | {"replyToId": []}),
+    ("message_edited", {"message": [GOOD]}),
+    ("message_deleted", {}),
+    ("messages_removed", {"messageIds": [[]]}),
+    ("history_chunk", {"messages": [GOOD, {}], "hasMore": False, "epoch": "e", "seq": 1}),
+    ("identified", {"sessionId": "a", "username": "Ann", "room": {"title": "T", "expiresAt": "soon"}}),
+    ("presence", {"event": "join", "total": 1, "version": 1}),
+    ("presence_state", {"users": [{}], "total": 1, "version": 1}),
+    ("room_updated", {"room": {"title": 5}}),
+]
+
+
+@pytest.mark.parametrize(("event", "data"), ODD)
+def test_an_odd_event_is_left_out_and_counted(event: str, data: dict[str, Any]) -> None:
+    reception, state = _welcomed(), RoomState()
+    assert reception.accept(Frame("message", GOOD, 1)) == (Received("message", GOOD, 1),)
+    assert reception.accept(Frame(event, data)) == reception.accept(Frame(event, data, 2)) == ()
+    assert (reception.skipped, reception.resume) == (2, False)
+    assert reception.accept(Frame("message", GOOD, 3)) == (Received("message", GOOD, 3),)
+    state.apply("message", GOOD, 1)
+    before = copy.deepcopy(vars(state))
+    with pytest.raises(NotOurs, match=event):
+        state.apply(event, data, 2)
+    assert vars(state) == before
+
+
+@pytest.mark.parametrize("seconds", [None, "5", float("nan"), float("inf"), True])
+def test_a_duration_is_a_number(seconds: object) -> None:
+    reception = _welcomed()
+    assert reception.accept(Frame("room_ttl_warning", {"remainingSeconds": seconds})) == ()
+    assert reception.accept(Frame("room_ttl_warning", {"remainingSeconds": 5.0}))
+
+
+def test_an_odd_event_in_a_welcome_is_a_stranger() -> None:
+    reception = Reception()
+    reception.begin()
+    with pytest.raises(NotOurs, match="identified"):
+        reception.accept(Frame("identified", {}))
+
+
 def test_epoch_and_seq_change_together() -> None:
     reception = _welcomed(7)
     assert reception.identify("t") == {"token": "t", "since": 7, "epoch": "e"}
@@ -279,7 +330,7 @@ def test_a_hole_in_presence_makes_it_ask() -> None:
     reception = _welcomed()
     state: dict[str, Any] = {"users": [], "total": 0, "version": 3}
     reception.accept(Frame("presence_state", state))
-    joined = {"event": "join", "user": {}, "total": 1}
+    joined = {"event": "join", "total": 1, "user": {"sessionId": "a", "username": "Ann", "role": "participant"}}
     assert reception.accept(Frame("presence", joined | {"version": 4}))
     assert not reception.accept(Frame("presence", joined | {"version": 4}))
     assert not reception.accept(Frame("presence", joined | {"version": 6}))

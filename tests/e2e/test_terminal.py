@@ -136,6 +136,17 @@ async def test_nothing_that_others_write_does_anything(link: str) -> None:
 
 
 @pytest.mark.gen_test(timeout=40)
+async def test_an_odd_event_is_left_out_and_the_chat_goes_on(server: RunningServer, link: str) -> None:
+    async with sit_down(link) as desk:
+        room = desk.app.chat.membership.room_id
+        for event in ("message", "typing", "presence", "room_ttl_warning", "room_updated", "history_chunk"):
+            server.hub.deliver(room, event, {"nonsense": 1, "room": 5})
+        await desk.bob.send("still here")
+        await desk.until_shown("▎ still here")
+        assert (desk.app.chat.skipped, desk.app.connection.word) == (6, "online")
+
+
+@pytest.mark.gen_test(timeout=40)
 async def test_answering_changing_and_deleting_by_keys(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.bob.send("tea or coffee?")

@@ -156,7 +156,7 @@ async def test_a_killed_server_is_told_and_survived(tmp_path: Path) -> None:
 
 def test_every_event_has_its_sentence() -> None:
     state = RoomState()
-    state.apply("identified", {"sessionId": "me", "room": {"title": "T", "isOpen": False}})
+    state.apply("identified", {"sessionId": "me", "username": "Ann", "room": {"title": "T", "isOpen": False}})
     wire = {
         "id": "m", "seq": 1, "changedSeq": 1, "authorSessionId": "b", "authorUsername": "Bob\x1b",
         "createdAt": "2026-11-20T20:15:00.000Z", "content": {"type": "text", "text": "a\nb\x07"},

@@ -99,7 +99,7 @@ class Entries:
     def _find(
         self, key: str, wire: Mapping[str, Any], before: Mapping[str, Any] | None, state: RoomState, today: str
     ) -> _Known:
-        quoted = state.messages.get(wire.get("replyToId", ""))
+        quoted = state.messages.get(wire.get("replyToId") or "")
         known = self._known.get(key)
         if known is None or known.wire is not wire or known.before is not before or known.quoted is not quoted:
             return _Known(wire, before, quoted, today, _entry(wire, state, before))
@@ -112,14 +112,14 @@ def _entry(wire: Mapping[str, Any], state: RoomState, before: Mapping[str, Any] 
     return Entry(
         key=wire["id"],
         author=one_line(wire["authorUsername"]),
-        colour_of=wire["anonymousId"],
+        colour_of=str(wire.get("anonymousId", "")),
         time=clock_time(wire["createdAt"]),
         text="This message was deleted." if is_deleted else said(wire),
         quote=_quote(wire.get("replyToId"), state),
         state="deleted" if is_deleted else "edited" if "editedAt" in wire else "",
         is_first=not _continues(before, wire),
         is_own=is_own,
-        is_moderator=wire["authorRole"] == "moderator",
+        is_moderator=wire.get("authorRole") == "moderator",
     )
 
 
