@@ -141,9 +141,8 @@ class PlainChat:
     def _online(self, recovered: bool, missed: int) -> None:
         if not self._entered.is_set():
             self._entered.set()
-            self._say(
-                f"You are in “{one_line(self._state.room.get('title', ''))}” as {one_line(self._state.me.get('username', ''))}."
-            )
+            title, name = self._state.room.get("title", ""), self._state.me.get("username", "")
+            self._say(f"You are in “{one_line(title)}” as {one_line(name)}.")
             self._say(who(self._state) + ".")
         elif recovered:
             self._say(f"Back, {missed or 'no'} message{'' if missed == 1 else 's'} caught up.")

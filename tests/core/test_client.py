@@ -249,6 +249,22 @@ async def test_a_rate_that_stays_exhausted_fails_in_the_end(tmp_path: Path) -> N
             assert (refused.value.retry_after or 0) > 60
 
 
+class Quiet:
+    """A plugin that does nothing."""
+
+
+@pytest.mark.gen_test
+async def test_it_is_known_whether_the_server_has_plugins(link: str, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    async with running_server(settings_in(other), plugins={"quiet": Quiet()}) as server:
+        room = (await Server(server.url).create_room("Lunch")).join_url
+        for where, plugins in ((link, ()), (room, ("quiet",))):
+            async with await join(where, "Alice") as alice:
+                assert alice.plugins == ()
+                await Witness(alice).until_online()
+                assert alice.plugins == plugins
+
+
 @pytest.mark.gen_test
 async def test_a_gap_is_filled_by_itself(server: RunningServer, link: str) -> None:
     async with await join(link, "Alice") as alice, await join(link, "Bob", pace=QUICK) as bob:

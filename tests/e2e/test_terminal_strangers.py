@@ -7,7 +7,7 @@ import os
 import sys
 from asyncio import timeout
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tornado.websocket import WebSocketHandler
 SECONDS = 20
 PROGRAM = "import sys; from anonchat.client.entrance import run_chat; sys.exit(run_chat(sys.argv[1], 'Ann'))"
 
-Answers = Mapping[str, Any]
+Answers = dict[str, Any]
 ROOM = {"title": "T", "actualParticipants": 1, "maxParticipants": 9, "retentionSeconds": None, "description": ""}
 TIME = {"remainingSeconds": None}
 JOINED = {"sessionId": "s", "anonymousId": "a", "role": "participant", "sessionToken": "t"}
@@ -94,5 +94,5 @@ async def test_one_sentence_and_no_traceback(changed: Answers, said: str, tmp_pa
         async with timeout(SECONDS):
             output, errors = await process.communicate()
         assert process.returncode == 1
-        assert (output + errors).decode().splitlines()[-1].endswith(said)
+        assert (errors + output).decode().splitlines()[-1].endswith(said)
         assert b"Traceback" not in errors
