@@ -83,8 +83,10 @@ class ActiveRooms:
             room = self._rooms[room_id] = ActiveRoom(room_id, self.read_recent(page), late)
         finally:
             del self._arriving[room_id], self._opening[room_id]
+        before = room.recent.size
         for _ in room.ready():
             """Nobody is here to be told; memory takes them in."""
+        self.grown(room, room.recent.size - before)
         self._metrics.rooms_active.set(len(self._rooms))
 
     def keep(self, event: Event) -> ActiveRoom | None:
@@ -92,7 +94,9 @@ class ActiveRooms:
         room = self._rooms.get(event.room_id)
         early = room.early if room is not None else self._arriving.get(event.room_id)
         is_new = event.seq is not None and (room is None or event.seq > room.recent.position)
-        if early is not None and is_new and len(early) < EARLY:  # what finds no place is read from the database
+        is_next = room is not None and event.seq == room.recent.position + 1
+        # What finds no place is read from the database.
+        if early is not None and is_new and (is_next or len(early) < EARLY):
             early[event.seq or 0] = event
         return room
 
@@ -126,7 +130,7 @@ class ActiveRooms:
             page = await self.read_page(room.id)
             before = room.recent.size
             room.recent.rebase(page)
-            self._remembered += room.recent.size - before
+            self.grown(room, room.recent.size - before)
         return page
 
     async def since(self, room: ActiveRoom, seq: int) -> Replay | None:
@@ -146,11 +150,13 @@ class ActiveRooms:
         room.early = {seq: event for seq, event in room.early.items() if seq > page.seq}
 
     def grown(self, room: ActiveRoom, by: int) -> None:
-        """The room's memory has grown; the room that was silent for longest pays for it, if need be."""
+        """The room's memory has grown; the rooms that were silent for longest pay for it, if need be."""
         self._remembered += by
-        self._rooms.move_to_end(room.id)
-        if self._remembered > REMEMBERED_BYTES:
-            idlest = next((other for other in self._rooms.values() if other is not room and other.recent.size), room)
+        if room.id in self._rooms:
+            self._rooms.move_to_end(room.id)
+        for idlest in list(self._rooms.values()) if self._remembered > REMEMBERED_BYTES else ():
+            if self._remembered <= REMEMBERED_BYTES * 7 // 8:  # not to be here again at the next event
+                return
             self._remembered -= idlest.recent.size
             empty = Page((), True, idlest.recent.position)
             idlest.recent = Recent(empty, self._page, self._replay, whole=False)

@@ -181,9 +181,9 @@ class Connection:
             raise ChatError("validation_failed", errors=errors)
         data = frame.data
         session, room = await self._desk.welcome.session_of(data["token"], self.network)
-        if self._is_gone:
-            return
         self._session = session
+        if self._transport.closed:
+            return  # what was sent before the close is still handled, but there is nobody to welcome
         try:
             self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"), frame.id)
         except BaseException:

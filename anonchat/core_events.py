@@ -64,6 +64,8 @@ class CoreEvents:
                 call.fail(outcome)
             elif outcome.seq is None and outcome.held_reason is not None:
                 call.answer("message_held", schemas.held_wire(outcome))
+            elif outcome.seq is None:
+                call.fail(ChatError("message_not_found", "This message was held, and is deleted by now."))
             else:
                 call.answer("message_ack", schemas.ack_wire(outcome))
 

@@ -62,9 +62,10 @@ class Dispatcher:
         self._not_set_up = {plugin for plugin, _ in self._hooks["setup"]}
         self._observers = {name: _Observers(asyncio.Queue(self.budgets.observations)) for name in plugins.names}
 
-    def has(self, hook: str) -> bool:
-        """Whether anybody implements it: costs one dictionary look-up, so that unused hooks are free."""
-        return bool(self._hooks[hook])
+    def has(self, hook: str, plugin: str | None = None) -> bool:
+        """Whether anybody (or this plugin) implements it: one dictionary look-up, so that unused hooks are free."""
+        found = self._hooks[hook]
+        return bool(found) if plugin is None else any(name == plugin for name, _ in found)
 
     def state(self, plugin: str) -> str:
         """ "running", or "quarantined" after too many failures in a row."""
@@ -148,14 +149,17 @@ class Dispatcher:
         *,
         fits: Callable[[Any], bool] = is_json,
         failed: Callable[[str], None] | None = None,
+        only: str | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
         """Plugin name -> the mapping that it answered. A plugin that fails, or whose answer does not fit, is missing.
 
-        `failed` is called with the name of each plugin that raised or took too long.
+        `failed` is called with the name of each plugin that raised or took too long; with `only` one plugin is asked.
         """
         answers: dict[str, Any] = {}
         for plugin, function in self._hooks[hook]:
+            if only not in (None, plugin):
+                continue
             try:
                 answer = await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
             except PluginFailed:  # logged and counted where it was called

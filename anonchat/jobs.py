@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from anonchat.clock import Clock
 from anonchat.declarations import Job
-from anonchat.errors import StartError
+from anonchat.errors import ChatError, StartError
 from anonchat.metrics import Metrics
 from anonchat.storage import Ephemeral
 
@@ -114,7 +115,9 @@ class Jobs:
     async def _keep_lease(self, name: str) -> None:
         while True:
             await asyncio.sleep(self._lease / 3_000)
-            await self._ephemeral.put(f"job:{name}", self._node, self._lease)
+            with suppress(ChatError):  # the next time may go better
+                if await self._ephemeral.get(f"job:{name}") == self._node:
+                    await self._ephemeral.put(f"job:{name}", self._node, self._lease)
 
     async def _leased(self, name: str) -> bool:
         """Whether this node holds the lease of the job, or can take it."""

@@ -235,7 +235,7 @@ class Messages:
             change = {"message": message.id, "new_seq": seq, "now": self._clock.now()}
             if await tx.execute(statements.UPDATE_RELEASED, change) == 0:
                 raise ChatError("conflict", "This message is not held any more.")
-            receipt = {"session": message.session_id, "message": message.id, "new_seq": seq}
+            receipt = {"session": message.session_id, "message": message.id, "new_seq": seq, "now": change["now"]}
             await tx.execute(statements.UPDATE_RECEIPT, receipt)
             released = await _fetch(tx, message.room_id, message.id)
             tx.publish(message_event(released))

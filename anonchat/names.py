@@ -99,7 +99,7 @@ def _check_claims(name: str) -> None:
         raise InvalidName(f"The sign {badge[0]} could be taken for a mark of the chat. Please leave it out.")
     if any(name_key(word) in keys_of(ROLES) for word in WORD.findall(name)):
         raise InvalidName("This name reads like a role. Please choose one that says who you are.")
-    if name_key(name) in keys_of(EVERYBODY):
+    if unicodedata.normalize("NFKC", name).casefold() in EVERYBODY:  # by letter: Ali looks like "all"
         raise InvalidName("This name reads like somebody else or everybody. Please choose another.")
 
 

@@ -185,6 +185,7 @@ class Node:
         self.jobs.add(Job("touch", touch, lambda: self.seats.touch(everybody=True)), everywhere=True)
         self.jobs.add(Job("rooms", 1.0, self.retention.expire))
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
+        self.jobs.add(Job("unpurged", 60.0, self.retention.purge_again))
         self.jobs.add(Job("held", 1.0, self.messages.release_due))
         self.jobs.add(Job("sessions", 60.0, self.sessions.expire))
         self.jobs.add(Job("retention", self.settings.retention.interval_seconds, self.retention.run))

@@ -28,6 +28,7 @@ log = structlog.get_logger("anonchat.retention")
 
 WARNINGS_SECONDS = (600, 60)
 ROOMS = 100  # that one run of a job looks at
+AGAIN_MILLISECONDS = 300_000  # until a plugin that could not purge is asked again
 RUNS = 100  # lots of rooms that one run of retention works off before the others get a turn
 
 
@@ -73,12 +74,12 @@ class Retention:
             rooms += len(rows)
             if len(rows) < ROOMS:
                 break
-        # Every time: people, too, delete, change and forget what they wrote, and an attempt before may have failed.
-        await self._database.erase()
         if rooms:
             self._metrics.retention_messages.inc(deleted)
             self._dispatcher.observe("retention_finished", rooms=rooms, messages=deleted)
             log.info("retention", rooms=rooms, messages=deleted)
+        # Every time: people, too, delete, change and forget what they wrote, and an attempt before may have failed.
+        await self._database.erase()
         return rooms, deleted
 
     async def _trim(self, room_id: str, before: int) -> int:
@@ -146,8 +147,7 @@ class Retention:
     async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
         """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted.
 
-        Where a plugin cannot delete what it keeps elsewhere, the room's empty row stays, so that the next run of the job
-        asks it again.
+        A plugin that cannot delete what it keeps elsewhere is remembered, and asked again by `purge_again`.
         """
         counts: dict[str, int] = {}
         failed: list[str] = []
@@ -160,21 +160,40 @@ class Retention:
         await self._journal.transaction(lambda tx: tx.execute(statements.INSERT_ENDED, ended))
         while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62, self._batch)):
             pass
-        last = statements.DELETE_CONTENTS if failed else (statements.DELETE_ROOM,)
 
         async def work(tx: Transaction) -> None:
-            for statement in last:
-                await tx.execute(statement, {"room": room_id})
+            await tx.execute(statements.DELETE_ROOM, {"room": room_id})
+            for plugin in failed:
+                await tx.execute(statements.UPSERT_UNPURGED, self._later(room_id, plugin))
 
         await self._journal.transaction(work)
-        if failed:
-            log.error("plugins could not delete what they keep of an ended room; they are asked again", plugins=failed)
+        self._metrics.rooms_purged.inc()
         try:
             await self._database.erase()
         except ChatError as error:
             log.warning("what was deleted is erased by the next run of retention", code=error.code)
-        self._metrics.rooms_purged.inc()
         return counts
+
+    async def purge_again(self) -> None:
+        """Ask the plugins that could not delete what they keep of a purged room again."""
+        due = {"now": self._clock.now(), "limit": ROOMS}
+        for row in await self._journal.fetch_all(statements.SELECT_UNPURGED, due):
+            room_id, plugin = row["room_id"], row["plugin"]
+            # One that is switched off now is asked when it is on again.
+            failed: list[str] = [] if self._dispatcher.has("purge_room", plugin) else [plugin]
+            await self._dispatcher.enrich(
+                "purge_room", room_id=room_id, fits=_is_tally, failed=failed.append, only=plugin
+            )
+            if failed:
+                log.error("a plugin could not delete what it keeps of an ended room; it is asked again", plugin=plugin)
+                later = self._later(room_id, plugin)
+                await self._journal.transaction(lambda tx, later=later: tx.execute(statements.UPSERT_UNPURGED, later))  # type: ignore[misc]
+            else:
+                done = {"room": room_id, "by_plugin": plugin}
+                await self._journal.transaction(lambda tx, done=done: tx.execute(statements.DELETE_UNPURGED, done))  # type: ignore[misc]
+
+    def _later(self, room_id: str, plugin: str) -> dict[str, Any]:
+        return {"room_id": room_id, "plugin": plugin, "attempt_at": self._clock.now() + AGAIN_MILLISECONDS}
 
     async def _count(self, tx: Any, room_id: str) -> dict[str, int]:
         counts = {}

@@ -80,11 +80,11 @@ class Seats:
             now = self._clock.now()
             role, rank = await _use_invite(tx, room.id, invite_token, now)
             row = self._row(room, applicant, username, role, rank, now)
-            session = await _own_session(tx, row)
+            session, raised = await _own_session(tx, row)
             is_new = session is None
             if session is None:
                 session = await self._take_seat(tx, room, row, now)
-            else:
+            elif not raised:
                 returned = {"room": room.id, "token": token_hash(invite_token)}
                 await tx.execute(room_statements.RETURN_INVITE, returned)
             token_row = {"token_hash": token_hash(token), "session_id": session.id, "created_at": now}
@@ -222,21 +222,22 @@ async def _fetch(tx: Transaction, session_id: str) -> Session:
     return statements.session_of(row)
 
 
-async def _own_session(tx: Transaction, row: dict[str, Any]) -> Session | None:
-    """The session that the same device holds under the same name, alive again; a better invite raises its role."""
+async def _own_session(tx: Transaction, row: dict[str, Any]) -> tuple[Session | None, bool]:
+    """The session that the same device holds under the same name, alive again, and whether a better invite raised it."""
     if row["device_hash"] is None:
-        return None
+        return None, False
     wanted = {"room": row["room_id"], "device": row["device_hash"], "name_key": row["name_key"]}
     found = await tx.fetch_one(statements.SELECT_BY_DEVICE, wanted)
     if found is None:
-        return None
+        return None, False
     until = max(found["seat_until"], row["seat_until"])
     hold = {"session": found["id"], "until": until, "expires": row["expires_at"]}
     await tx.execute(statements.UPDATE_HOLD, hold)
-    if row["rank"] > found["rank"]:
+    raised = row["rank"] > found["rank"]
+    if raised:
         role = {"session": found["id"], "new_role": row["role"], "new_rank": row["rank"]}
         await tx.execute(statements.UPDATE_ROLE, role)
-    return await _fetch(tx, found["id"])
+    return await _fetch(tx, found["id"]), raised
 
 
 async def _release_lapsed(tx: Transaction, room_id: str, now: int) -> None:

@@ -59,6 +59,15 @@ ended_rooms = Table(
     Column("deleted", Text, nullable=False),
 )
 
+# Who still keeps something of a purged room outside of the database, and when they are asked again to delete it.
+unpurged = Table(
+    "unpurged",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("plugin", Text, primary_key=True),
+    Column("attempt_at", BigInteger, nullable=False),
+)
+
 invites = Table(
     "invites",
     metadata,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+
+import structlog
 
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
@@ -12,6 +15,9 @@ from anonchat.http import answers
 from anonchat.metrics import Metrics
 
 EXAMINED_SECONDS = 1.0
+CHECK_SECONDS = 5.0
+
+log = structlog.get_logger("anonchat.http")
 
 Check = Callable[[], Awaitable[None]]
 
@@ -32,6 +38,7 @@ class ServerRoutes:
         self._draining = draining
         self._examined: dict[str, str] = {}
         self._examined_at = -EXAMINED_SECONDS
+        self._examining = asyncio.Lock()
 
     def routes(self) -> Sequence[Route]:
         """What the core offers about itself."""
@@ -60,16 +67,25 @@ class ServerRoutes:
 
     async def _examine(self) -> dict[str, str]:
         """Each dependency and "ok" or what is wrong with it, at most a second old: a look costs a write."""
-        now = time.monotonic()
-        if now > self._examined_at + EXAMINED_SECONDS:
-            self._examined_at = now
-            for name, check in self._checks.items():
-                try:
-                    await check()
-                    self._examined[name] = "ok"
-                except ChatError as error:
-                    self._examined[name] = error.code
+        async with self._examining:
+            if time.monotonic() > self._examined_at + EXAMINED_SECONDS:
+                for name, check in self._checks.items():
+                    self._examined[name] = await _outcome(check)
+                self._examined_at = time.monotonic()
         return dict(self._examined)
 
     async def metrics(self, _: Request) -> Answer:
         return Answer(self._metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _outcome(check: Check) -> str:
+    """ "ok", or the code of what is wrong."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except ChatError as error:
+        return error.code
+    except Exception:
+        log.exception("a dependency could not be examined")
+        return "internal"
+    return "ok"

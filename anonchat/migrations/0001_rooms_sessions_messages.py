@@ -55,6 +55,12 @@ def _create_rooms() -> None:
         sa.Column("deleted", sa.Text, nullable=False),
     )
     op.create_table(
+        "unpurged",
+        sa.Column("room_id", sa.Text, primary_key=True),
+        sa.Column("plugin", sa.Text, primary_key=True),
+        sa.Column("attempt_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "invites",
         sa.Column("id", sa.Text, primary_key=True),
         _room_key(),
@@ -153,5 +159,16 @@ def _create_messages() -> None:
 
 def downgrade() -> None:
     """Drop the core's tables, and with them everything."""
-    for table in ("events", "receipts", "messages", "tokens", "sessions", "invites", "ended_rooms", "rooms", "meta"):
+    for table in (
+        "events",
+        "receipts",
+        "messages",
+        "tokens",
+        "sessions",
+        "invites",
+        "unpurged",
+        "ended_rooms",
+        "rooms",
+        "meta",
+    ):
         op.drop_table(table)

@@ -87,7 +87,7 @@ UPDATE_RELEASED = (
 UPDATE_RECEIPT = (
     update(receipts)
     .where(receipts.c.session_id == bindparam("session"), receipts.c.message_id == bindparam("message"))
-    .values(seq=bindparam("new_seq"))
+    .values(seq=bindparam("new_seq"), created_at=bindparam("now"))
 )
 
 # Retention takes a prefix of the order, so that one position tells everybody what is gone.

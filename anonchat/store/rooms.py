@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, fu
 from sqlalchemy.sql import ClauseElement
 
 from anonchat.models import Invite, Room
-from anonchat.sql import insert_or_ignore, one_of
+from anonchat.sql import insert_or_ignore, one_of, upsert
 from anonchat.storage import Row
 from anonchat.store.events import REMOVED
-from anonchat.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions
+from anonchat.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions, unpurged
 
 _OF_ROOM = rooms.c.id == bindparam("room")
 
@@ -85,9 +85,15 @@ SELECT_RETAINING = (
     .limit(bindparam("limit"))
 )
 DELETE_ROOM = delete(rooms).where(_OF_ROOM)
-# What a room's row keeps alive while a plugin still has something of it to delete.
-DELETE_CONTENTS = tuple(
-    delete(table).where(table.c.room_id == bindparam("room")) for table in (messages, events, sessions, invites)
+UPSERT_UNPURGED = upsert(unpurged, [unpurged.c.room_id, unpurged.c.plugin], ["attempt_at"])
+SELECT_UNPURGED = (
+    select(unpurged)
+    .where(unpurged.c.attempt_at <= bindparam("now"))
+    .order_by(unpurged.c.attempt_at)
+    .limit(bindparam("limit"))
+)
+DELETE_UNPURGED = delete(unpurged).where(
+    unpurged.c.room_id == bindparam("room"), unpurged.c.plugin == bindparam("by_plugin")
 )
 # What the deletion of a room's row takes with it, by the category that people are told.
 CATEGORIES = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tornado.websocket import websocket_connect
@@ -12,7 +14,9 @@ from tornado.websocket import websocket_connect
 from anonchat.app import Server
 from anonchat.errors import ChatError
 from anonchat.hookspecs import hookimpl
+from anonchat.models import Draft, Held
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import open_room, request
 
 
@@ -104,14 +108,80 @@ async def test_a_plugin_that_cannot_purge_is_asked_again(tmp_path: Path) -> None
                 raise OSError("the files are away")
             return {"files": 2}
 
-    async with running_server(settings_in(tmp_path), plugins={"failing": Failing()}) as server:
+    clock = SettableClock()
+    async with running_server(settings_in(tmp_path), clock, plugins={"failing": Failing()}) as server:
         room = await open_room(server)
         async with room.enter("Alice") as alice:
             await alice.say("one")
             await server.retention.end(room.id, "over")
         assert (await request(server, "GET", f"/api/rooms/{room.id}")).status == 410
-        assert [await server.retention.purge(), await server.retention.purge()] == [1, 0]
+        assert await server.retention.purge() == 0
+        for _ in range(3):
+            clock.advance(301)
+            await server.retention.purge_again()
         assert Failing.asked == 2
         receipt = await server.rooms.receipt(room.id)
         assert receipt is not None
         assert receipt["deleted"]["messages"] == 1
+
+
+@pytest.mark.gen_test
+async def test_what_is_sent_while_identify_runs_is_handled_after_the_close(server: Server) -> None:
+    room = await open_room(server)
+    joined = (await room.join("Alice")).body
+    async with room.enter("Bob") as bob:
+        socket = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws")
+        frames: list[tuple[str, dict[str, str]]] = [("identify", {"token": joined["sessionToken"]})]
+        frames += [("send_message", {"text": f"text {number}", "clientMsgId": str(number)}) for number in range(20)]
+        for event, data in frames:
+            socket.write_message(json.dumps({"event": event, "data": data}))
+        socket.close()
+        for number in range(20):
+            assert (await bob.hear("message")).data["content"]["text"] == f"text {number}"
+
+
+@pytest.mark.gen_test
+async def test_a_held_message_that_was_deleted_is_not_acknowledged_again(tmp_path: Path) -> None:
+    class Holding:
+        @hookimpl
+        async def filter_message(self, draft: Draft) -> Held:
+            return Held(None, "a moderator looks at it")
+
+    async with running_server(settings_in(tmp_path), plugins={"holding": Holding()}) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            said = {"text": "Hello", "clientMsgId": "1"}
+            held = await alice.ask("send_message", said)
+            assert held.event == "message_held"
+            assert (await alice.ask("delete_message", {"messageId": held.data["messageId"]})).event == "delete_ack"
+            assert (await alice.ask("send_message", said)).data["code"] == "message_not_found"
+
+
+@pytest.mark.gen_test
+async def test_a_switched_off_plugin_is_asked_when_it_is_on_again(tmp_path: Path) -> None:
+    clock = SettableClock()
+
+    class Away:
+        is_back = False
+        purged: ClassVar[list[str]] = []
+
+        @hookimpl
+        async def purge_room(self, room_id: str) -> dict[str, int]:
+            if not self.is_back:
+                raise OSError("away")
+            self.purged.append(room_id)
+            return {}
+
+    plugin = Away()
+    async with running_server(settings_in(tmp_path), clock, plugins={"away": plugin}) as server:
+        room = await open_room(server)
+        await server.retention.end(room.id, "over")
+    clock.advance(400)
+    async with running_server(settings_in(tmp_path), clock) as server:
+        await server.retention.purge_again()
+    plugin.is_back = True
+    clock.advance(400)
+    async with running_server(settings_in(tmp_path), clock, plugins={"away": plugin}) as server:
+        await server.retention.purge_again()
+        await server.retention.purge_again()
+    assert plugin.purged == [room.id]

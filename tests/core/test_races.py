@@ -198,6 +198,16 @@ async def test_coming_back_uses_no_invite(house: House) -> None:
 
 
 @pytest.mark.gen_test
+async def test_a_higher_role_uses_the_invite(house: House) -> None:
+    """Else one link of one use could make everybody a moderator."""
+    _, token = await house.server.invites.create(house.room.id, "moderator", None, 1)
+    await house.join("Alice", device="a device")
+    raised, _ = await house.join("Alice", device="a device", invite=token)
+    assert raised.is_moderator
+    assert await outcomes(house.join("Bob", invite=token)) == ["invalid_invite"]
+
+
+@pytest.mark.gen_test
 async def test_the_same_device_gets_its_session_back(house: House) -> None:
     first, token = await house.join("Anna", device="device one")
     again, other_token = await house.join("ANNA", device="device one")

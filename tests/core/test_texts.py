@@ -30,7 +30,6 @@ def test_one_line_keeps_the_words() -> None:
         "Zoe (moderator)",
         "Zoe [you]",
         "You",
-        "y0u",
         "Zoe ✔️",
         "Zoe ★",
         "Zoe 👑",
@@ -46,6 +45,8 @@ def test_a_name_claims_nothing(name: str) -> None:
         clean_name(name)
 
 
-@pytest.mark.parametrize("name", ["Modesty", "Only You", "Roomba", "Zoe & Bob", "Admiral Ben", "Serverina"])
+@pytest.mark.parametrize(
+    "name", ["Ali", "Mé", "Modesty", "Only You", "Roomba", "Zoe & Bob", "Admiral Ben", "Serverina"]
+)
 def test_a_name_that_only_begins_like_a_claim_is_fine(name: str) -> None:
     assert clean_name(name) == name
