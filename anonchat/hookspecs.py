@@ -193,7 +193,10 @@ class Purge:
 
     @hookspec
     async def purge_room(self, room_id: str) -> Mapping[str, int]:
-        """Delete what of the room lies outside of the database; category -> count for the report of the deletion."""
+        """Delete what of the room lies outside of the database; category -> count for the report of the deletion.
+
+        A plugin that fails is asked again until it succeeds, so this must be safe to run twice.
+        """
 
     @hookspec
     async def export_room(self, room: Room) -> Mapping[str, Any]:
