@@ -22,6 +22,7 @@ from anonchat.drain import drain
 from anonchat.errors import StartError
 from anonchat.events import CORE
 from anonchat.http.api import Counter, NotFound, route_table
+from anonchat.http.assets import asset_rule
 from anonchat.http.door import Door
 from anonchat.http.export import ExportRoutes
 from anonchat.http.invites import InviteRoutes
@@ -154,6 +155,10 @@ class Server(Node):
         public = [
             (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
             *page_rules(self.sockets, self.door, self.rooms, self.limits),
+            *(
+                asset_rule(plugin, assets, self.door, self.rooms, self.limits)
+                for plugin, assets in self.plugins.declared("register_web_assets")
+            ),
             *route_table(routes, counter),
             (r".*", NotFound),
         ]

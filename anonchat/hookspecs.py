@@ -57,7 +57,7 @@ class Declare:
 
     @hookspec
     def register_web_assets(self) -> WebAssets:
-        """Static files for the web client, served at ``/static/<plugin>/``."""
+        """Static files, served at ``/static/<plugin>/``, and the module among them that a web client loads."""
 
     @hookspec
     def register_metrics(self) -> Sequence[Metric]:

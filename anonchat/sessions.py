@@ -13,6 +13,7 @@ from anonchat.ids import token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import Role, Session
 from anonchat.presence import Presence
+from anonchat.protocol import error_data
 from anonchat.store import messages as message_statements
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
@@ -116,6 +117,7 @@ class Sessions:
 
         ended = await self._journal.transaction(work)
         for session in ended:
+            self._hub.send(session.id, "error", error_data(ChatError("session_expired")))
             self.disconnect(session.id, 4401, "session_expired")
             self._presence.left(session)
             self._dispatcher.observe("session_left", session=session, reason="expired")

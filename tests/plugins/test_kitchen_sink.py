@@ -143,6 +143,11 @@ async def test_register_web_assets(server: Server) -> None:
     await call(server, "register_web_assets")
     ((owner, assets),) = server.plugins.declared("register_web_assets")
     assert (owner, assets.module) == (NAME, "sink.mjs")
+    served = await request(server, "GET", f"/static/{NAME}/sink.mjs")
+    assert (served.status, served.body) == (200, b"export const drained = true;\n")
+    assert served.headers["Content-Type"] == "text/javascript"
+    for outside in ("../kitchen_sink.py", "%2e%2e/kitchen_sink.py", "nothing.mjs", "/etc/hostname", "x%00", "."):
+        assert (await request(server, "GET", f"/static/{NAME}/{outside}")).status in (404, 422), outside
 
 
 async def test_register_metrics(server: Server, alice: Person) -> None:

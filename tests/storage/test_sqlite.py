@@ -65,6 +65,19 @@ async def test_work_may_await_only_its_transaction(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_commit_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
+    """A killed process cannot show this, for the system keeps what was written; a loss of power would."""
+    async with opened(url_in(tmp_path)) as database:
+        assert isinstance(database, SQLiteDatabase)
+        assert database._writer is not None
+        told = {}
+        for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete"):
+            ((told[name],),) = map(tuple, await database._writer.execute_fetchall(f"PRAGMA {name}"))
+        full = 2
+        assert told == {"journal_mode": "wal", "synchronous": full, "foreign_keys": 1, "secure_delete": 1}
+
+
+@asynchronous
 async def test_a_thread_that_is_gone_leaves_nobody_waiting(tmp_path: Path) -> None:
     async with opened(url_in(tmp_path)) as database:
         assert isinstance(database, SQLiteDatabase)
