@@ -1,0 +1,5 @@
+"""Polls: open, hidden and secret ones."""
+
+from anonchat_polls.plugin import Polls
+
+__all__ = ["Polls"]
