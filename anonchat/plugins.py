@@ -52,7 +52,7 @@ def _offered_by(name: str) -> list[str]:
 
 
 def bundled() -> tuple[str, ...]:
-    """The names of the plugins that come with anonchat, in the order of setup.cfg."""
+    """The names of the plugins that come with anonchat, by the alphabet, as packaging sorts them."""
     return tuple(
         name for name, point in available().items() if point.dist is not None and point.dist.name == BUNDLED_BY
     )
