@@ -18,11 +18,27 @@ from anonchat.errors import ChatError, StartError
 from anonchat.hookspecs import hookimpl, hookspec
 from anonchat.ids import keyed_hash, new_id
 from anonchat.journal import Journal, Transaction
+from anonchat.limits import Network
 from anonchat.maintenance import Finding, Maintenance
 from anonchat.migrate.revisions import MigrationError
-from anonchat.models import Denied, Draft, Edit, Event, Held, Invite, Message, Receipt, Rejected, Role, Room, Session
-from anonchat.schemas import EventSchema, Schema, Truth, Whole
+from anonchat.models import (
+    Denied,
+    Draft,
+    Edit,
+    Event,
+    Held,
+    HeldMessage,
+    Invite,
+    Message,
+    Receipt,
+    Rejected,
+    Role,
+    Room,
+    Session,
+)
+from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.seats import Applicant
+from anonchat.skeletons import skeleton
 from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
 
@@ -43,6 +59,7 @@ __all__ = [
     "EventSchema",
     "Finding",
     "Held",
+    "HeldMessage",
     "Invite",
     "Job",
     "Journal",
@@ -51,6 +68,7 @@ __all__ = [
     "Metric",
     "MigrationError",
     "Migrations",
+    "Network",
     "Parameters",
     "PluginContext",
     "Receipt",
@@ -76,8 +94,11 @@ __all__ = [
     "insert_or_ignore",
     "iso",
     "keyed_hash",
+    "message_wire",
     "new_id",
     "one_of",
     "pair_of",
+    "skeleton",
     "upsert",
+    "user_wire",
 ]

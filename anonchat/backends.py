@@ -34,11 +34,13 @@ def migrations_of(plugins: Plugins) -> Migrations:
     """The revisions of the core and of each enabled plugin, and the names of the plugins' tables."""
     sets = [MigrationSet(CORE_OWNER, Path(__file__).parent / "migrations", "anonchat")]
     names: dict[str, Sequence[str]] = {}
+    sums: dict[str, Sequence[str]] = {}
     packages = {plugin.name: plugin.package for plugin in plugins.all}
     for plugin, declared in plugins.declared("register_tables"):
         sets.append(MigrationSet(plugin, declared.migrations, packages[plugin]))
         names[plugin] = sorted(declared.metadata.tables)
-    return Migrations(sets, names)
+        sums[plugin] = declared.sums
+    return Migrations(sets, names, sums)
 
 
 def tables_of_rooms(plugins: Plugins) -> dict[str, Table]:

@@ -14,6 +14,7 @@ from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.hub import Wire
 from anonchat.inbox import Inbox, Source
+from anonchat.limits import Network
 from anonchat.metrics import Metrics
 from anonchat.models import Session
 from anonchat.protocol import PROTOCOL, BadFrame, Frame, NotOurs, decode, error_data
@@ -78,7 +79,7 @@ class Connection:
         "wire",
     )
 
-    def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: str, on_closed: Any) -> None:
+    def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: Network, on_closed: Any) -> None:
         self.wire = wire
         self.enqueue = transport.enqueue
         self._desk = desk

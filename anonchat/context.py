@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,13 @@ from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.events import Events
-from anonchat.hub import Hub
-from anonchat.journal import Journal
+from anonchat.hub import EVERYBODY, Audience
+from anonchat.ids import new_id
+from anonchat.invites import Invites
+from anonchat.journal import Journal, Transaction
 from anonchat.limits import Limits
-from anonchat.models import Room, Session
+from anonchat.messages import Messages
+from anonchat.models import Draft, HeldMessage, Message, Receipt, Role, Room, Session
 from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.retention import Retention
@@ -31,30 +34,46 @@ TASKS = 100  # that a plugin may have running at once
 class PluginRooms:
     """Rooms, as a plugin may use them."""
 
-    def __init__(self, plugin: str, events: Events, rooms: Rooms, relay: Relay, hub: Hub, retention: Retention) -> None:
+    def __init__(
+        self, plugin: str, events: Events, rooms: Rooms, invites: Invites, relay: Relay, retention: Retention
+    ) -> None:
         self._plugin = plugin
         self._events = events
         self._rooms = rooms
+        self._invites = invites
         self._relay = relay
-        self._hub = hub
         self._retention = retention
 
     async def find(self, room_id: str) -> Room:
         """The room. Raises `room_not_found` or `room_ended`."""
         return await self._rooms.find(room_id)
 
-    def broadcast(self, room_id: str, event: str, data: Mapping[str, Any], *, skip: str | None = None) -> None:
-        """Send an event that is not kept to everybody in the room now, but for the session `skip`. May get lost.
+    def broadcast(
+        self,
+        room_id: str,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        skip: str | None = None,
+        only: Collection[str] | None = None,
+        moderators: bool = False,
+    ) -> None:
+        """Send an event that is not kept to who is in the room now. May get lost.
 
-        What must not get lost is appended in a transaction: ``ctx.db.transaction`` and ``tx.append``.
+        To everybody but the session `skip`, to the sessions `only`, or to the moderators. What must not get lost is
+        appended in a transaction: ``ctx.db.transaction`` and ``tx.append``.
         """
         self.check(event)
-        self._relay.broadcast(room_id, event, data, skip=skip)
+        audience = Audience(skip, None if only is None else tuple(only), moderators)
+        self._relay.broadcast(room_id, event, data, EVERYBODY if audience == EVERYBODY else audience)
 
-    def send(self, session_id: str, event: str, data: Mapping[str, Any]) -> bool:
-        """Send an event to all sockets of one session; answers whether it has any on this node."""
-        self.check(event)
-        return self._hub.send(session_id, event, data)
+    def send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
+        """Send an event that is not kept to all sockets of one session."""
+        self.broadcast(room_id, event, data, only=(session_id,))
+
+    async def rotate_moderator_token(self, room_id: str) -> str:
+        """Refuse the moderator token of the room from now on, and return a new one, which cannot be read again."""
+        return await self._invites.rotate_owner(room_id)
 
     async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
         """Change title, description or settings."""
@@ -80,9 +99,10 @@ class PluginRooms:
 class PluginSessions:
     """Sessions, as a plugin may use them."""
 
-    def __init__(self, sessions: Sessions, presence: Presence) -> None:
+    def __init__(self, sessions: Sessions, presence: Presence, check: Callable[[str], None]) -> None:
         self._sessions = sessions
         self._presence = presence
+        self._check = check
 
     async def get(self, session_id: str) -> Session | None:
         """A session by its id, or None."""
@@ -92,9 +112,22 @@ class PluginSessions:
         """Whether the participant is there."""
         return self._presence.is_present(session)
 
-    async def set_role(self, session: Session, role: Any, rank: int) -> Session:
-        """Promote or demote."""
+    def present(self, room_id: str) -> Sequence[Session]:
+        """Who is in a room, by when they came."""
+        return self._presence.people(room_id)
+
+    async def find_named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
+        """Name (NFC, folded case) -> the session that holds it. One query, however many names."""
+        return await self._sessions.named(room_id, usernames)
+
+    async def set_role(self, session: Session, role: Role, rank: int) -> Session:
+        """Promote or demote: everybody is told, and open sockets act under the new role at once."""
         return await self._sessions.set_role(session, role, rank)
+
+    async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
+        """End a session: its sockets are told `event`, which the plugin has declared, and closed with `code`."""
+        self._check(event)
+        await self._sessions.expel(session, reason, event, data, code)
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
         """Close all sockets of a session on this node."""
@@ -103,6 +136,50 @@ class PluginSessions:
     async def remove(self, session: Session, reason: str, *, forget: bool = False) -> None:
         """End a session; with `forget` what it wrote is deleted."""
         await self._sessions.leave(session, forget=forget, reason=reason)
+
+
+class PluginMessages:
+    """Messages, as a plugin may use them."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+
+    async def send(
+        self,
+        session: Session,
+        content: Mapping[str, Any],
+        *,
+        client_msg_id: str | None = None,
+        reply_to_id: str | None = None,
+    ) -> Receipt:
+        """Send a message in somebody's name, through the filters, and wait until it is stored.
+
+        `content` is JSON with a `type` and a `text`: the message as plain text, for filters and simple clients. The
+        same `client_msg_id` of a session gives the same receipt, also later. `receipt.seq` is None if it is held.
+        Raises what refuses it.
+        """
+        draft = Draft(session.room_id, session, client_msg_id or new_id(), content, reply_to_id)
+        return await self._messages.post(draft)
+
+    async def get(self, room_id: str, message_ids: Sequence[str]) -> Mapping[str, Message]:
+        """Id -> message, of those that are in the room; held and deleted ones too. One query."""
+        return await self._messages.get(room_id, message_ids)
+
+    async def held(self, room_id: str, limit: int = 200) -> Sequence[HeldMessage]:
+        """The held messages of a room, oldest first."""
+        return await self._messages.held(room_id, limit)
+
+    async def release(self, room_id: str, message_id: str) -> None:
+        """Show a held message to everybody. Raises `message_not_found`, or `conflict` if it is not held (any more)."""
+        await self._messages.release(await self._messages.find(room_id, message_id))
+
+    async def drop(self, room_id: str, message_id: str) -> None:
+        """Delete a held message. Raises `conflict` if it is not held (any more)."""
+        await self._messages.drop(room_id, message_id)
+
+    async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
+        """Delete all that one session wrote in the room; members get `messages_removed`. Answers how many it was."""
+        return await self._messages.remove_of(room_id, session_id, reason)
 
 
 class PluginEphemeral:
@@ -116,9 +193,19 @@ class PluginEphemeral:
         """What is stored, or None."""
         return await self._ephemeral.get(self._prefix + key)
 
-    async def put(self, key: str, value: bytes, milliseconds: int, *, only_if_absent: bool = False) -> bool:
-        """Store for a time; answers whether it was stored."""
-        return await self._ephemeral.put(self._prefix + key, value, milliseconds, only_if_absent=only_if_absent)
+    async def put(
+        self,
+        key: str,
+        value: bytes,
+        milliseconds: int,
+        *,
+        only_if_absent: bool = False,
+        only_if: bytes | None = None,
+    ) -> bool:
+        """Store for a time, if nothing is there (`only_if_absent`) or if it holds `only_if`; answers whether it was stored."""
+        return await self._ephemeral.put(
+            self._prefix + key, value, milliseconds, only_if_absent=only_if_absent, only_if=only_if
+        )
 
     async def remove(self, key: str, *, only_if: bytes | None = None) -> bool:
         """Remove, if it holds `only_if` where that is given; answers whether it was there."""
@@ -147,6 +234,11 @@ class PluginHooks:
         self._plugin = plugin
         self._dispatcher = dispatcher
         self._offered = offered
+
+    async def write(self, tx: Transaction, hook: str, **arguments: Any) -> None:
+        """Let others write in your transaction. Raises `ChatError` if one of them fails."""
+        self._check(hook)
+        await self._dispatcher.write(hook, tx, **arguments)
 
     def observe(self, hook: str, **arguments: Any) -> None:
         """Tell it later, in order. Returns at once."""
@@ -179,6 +271,7 @@ class PluginContext:
     db: Journal
     rooms: PluginRooms
     sessions: PluginSessions
+    messages: PluginMessages
     ephemeral: PluginEphemeral
     limits: PluginLimits
     metrics: Mapping[str, Counter | Gauge | Histogram]

@@ -8,6 +8,7 @@ from anonchat import schemas, shapes
 from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError
+from anonchat.hub import Audience
 from anonchat.messages import Messages
 from anonchat.models import Receipt
 from anonchat.presence import Presence
@@ -82,7 +83,7 @@ class CoreEvents:
     async def typing(self, call: Call) -> None:
         session = call.session
         who = {"sessionId": session.id, "username": session.username, "anonymousId": session.anonymous_id}
-        self._relay.broadcast(call.room_id, "typing", {**who, "typing": call.data["typing"]}, skip=session.id)
+        self._relay.broadcast(call.room_id, "typing", {**who, "typing": call.data["typing"]}, Audience(skip=session.id))
 
     async def get_history(self, call: Call) -> None:
         page = await self._welcome.page(call.room_id, call.data["limit"], call.data["before"], call.data["after"])

@@ -11,6 +11,7 @@ from marshmallow import Schema
 from sqlalchemy import MetaData
 
 if TYPE_CHECKING:
+    from anonchat.limits import Network
     from anonchat.models import Role, Session
 
 Auth = Literal["nobody", "participant", "moderator", "operator"]
@@ -66,14 +67,14 @@ class Request:
     """A REST request on its way to its handler: allowed, within limits, and valid.
 
     `path` holds the values of the names in the route's path, `query` and `body` what their schemas made of them.
-    `network` is the keyed hash of the sender's network, `base_url` where people reach this server (no slash at the
+    `network` stands for the sender's network (count by `network.today`), `base_url` where people reach this server (no slash at the
     end). `session` is set where the route asks for one.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
-    network: str
+    network: Network
     base_url: str
     session: Session | None = None
     operator: bool = False
@@ -127,10 +128,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A plugin's tables and the folder of their Alembic revisions. Each table cascades from rooms or messages."""
+    """A plugin's tables and the folder of their Alembic revisions. Each table cascades from rooms or messages.
+
+    Only those named in `sums` outlive the rooms: they hold whole numbers, and texts in the primary key alone.
+    """
 
     metadata: MetaData
     migrations: Path
+    sums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ import structlog
 
 from anonchat.budgets import Budgets, PluginFailed, bounded
 from anonchat.errors import ChatError, StartError
+from anonchat.journal import Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Denied, Held, Rejected
 from anonchat.plugins import Plugins
@@ -48,7 +51,7 @@ def is_json(answer: object) -> bool:
     return True
 
 
-def _anything(_before: object, _after: object) -> bool:
+def _anything(_first: object, _second: object) -> bool:
     return True
 
 
@@ -60,7 +63,12 @@ class Dispatcher:
         self.budgets = budgets or Budgets()
         self._hooks = {name: plugins.implementations(name) for name in plugins.hook_names()}
         self._not_set_up = {plugin for plugin, _ in self._hooks["setup"]}
+        self._check_event: Callable[[str, str], None] = lambda _plugin, _event: None
         self._observers = {name: _Observers(asyncio.Queue(self.budgets.observations)) for name in plugins.names}
+
+    def check_events(self, check: Callable[[str, str], None]) -> None:
+        """Say who raises for (plugin, event) if that plugin may not append that event."""
+        self._check_event = check
 
     def has(self, hook: str, plugin: str | None = None) -> bool:
         """Whether anybody (or this plugin) implements it: one dictionary look-up, so that unused hooks are free."""
@@ -128,6 +136,26 @@ class Dispatcher:
                 raise self._nonsense(plugin, hook, verdict)
             value = verdict
         return value
+
+    async def write(self, hook: str, tx: Transaction, **arguments: Any) -> None:
+        """Let plugins write in a transaction of the core. Raises `ChatError`, then nothing of the transaction happens.
+
+        Called wherever the transaction is driven, on SQLite in the thread of the database: the hooks await only `tx`,
+        so no time can be set to them.
+        """
+        for plugin, function in self._hooks[hook]:
+            own = tx.checked_by(functools.partial(self._check_event, plugin))
+            started = time.perf_counter()
+            try:
+                await function(tx=own, **arguments)
+            except ChatError:
+                raise
+            except Exception as error:
+                failure = PluginFailed(repr(error))
+                failure.__cause__ = error
+                raise ChatError("plugin_failed") from self._failed(plugin, hook, failure)
+            finally:
+                self._metrics.plugin_seconds.labels(plugin, hook).observe(time.perf_counter() - started)
 
     def observe(self, hook: str, **arguments: Any) -> None:
         """Tell the observers, later and in order. Returns at once and never raises."""

@@ -163,8 +163,15 @@ class Recent:
 
     def _deleted(self, event: Event) -> None:
         message_id = event.data["messageId"]
+        self._forget({message_id})
         for wire in self._copies(message_id):
             self._replace(tombstone(wire, event.data["deletedAt"], event.seq))
+
+    def _forget(self, message_ids: set[str]) -> None:
+        """What was told about messages that are gone, their edits and events of plugins, is gone too."""
+        for index, held in enumerate(self._events):
+            if held.message_id in message_ids and held.name != "message":
+                self._events[index] = Event(held.room_id, "gone", {}, held.seq)
 
     def _removed(self, event: Event) -> None:
         self._whole = False

@@ -3,6 +3,7 @@
 declare   ``register_*``   once at start; returns values, does nothing; if it raises, the start is refused
 guard     ``check_*``      before the act; None or `Denied`; the first denial wins; fails closed
 filter    ``filter_*``     before the act, each plugin sees what the one before made; fails closed
+write     ``write_*``      inside the core's transaction, awaiting only `tx`; if it raises, the act is refused
 observer  past tense       after the commit, in order for each plugin; an error is logged and counted
 enrich    ``extend_*``     when state is sent, for a whole batch; if it fails its part is missing
 life      setup, startup, shutdown
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from anonchat.context import PluginContext
     from anonchat.declarations import ClientEvent, Job, Metric, Route, ServerEvent, Tables, WebAssets
+    from anonchat.journal import Transaction
     from anonchat.models import Denied, Draft, Edit, Event, Held, Message, Rejected, Room, Session
     from anonchat.seats import Applicant
 
@@ -97,7 +99,7 @@ class Guard:
 
     @hookspec
     async def check_connect(self, room: Room, session: Session, network: str) -> Denied | None:
-        """A socket identifies as `session`. `network` is today's keyed hash of where it comes from."""
+        """A socket identifies as `session`. `network` stands for where it comes from, in this room and in no other."""
 
     @hookspec
     async def check_join(self, room: Room, applicant: Applicant) -> Denied | None:
@@ -118,6 +120,18 @@ class Filter:
     @hookspec
     async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:
         """A changed text before it is stored."""
+
+
+class Write:
+    """Called inside the core's transaction, so that nothing gets lost. They await only `tx`; if one raises, the act fails."""
+
+    @hookspec
+    async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        """Messages become visible to all: sent, or released. A batch, of several rooms. Must be quick."""
+
+    @hookspec
+    async def write_forgotten(self, tx: Transaction, session: Session) -> None:
+        """`session` leaves and wants to be forgotten: delete what you keep of it. What it wrote is deleted already."""
 
 
 class Observer:
@@ -148,8 +162,16 @@ class Observer:
         """The first socket of a session is identified."""
 
     @hookspec
+    async def participants_changed(self, room_id: str, present: int) -> None:
+        """Somebody has come or gone; `present` people are there now."""
+
+    @hookspec
     async def message_saved(self, message: Message) -> None:
         """A message is stored and visible to all."""
+
+    @hookspec
+    async def message_held(self, message: Message, held: Held) -> None:
+        """A message is stored and shown to nobody yet."""
 
     @hookspec
     async def message_edited(self, message: Message) -> None:
@@ -187,6 +209,10 @@ class Enrich:
     async def extend_welcome(self, room: Room, session: Session) -> Mapping[str, Any]:
         """What stands as ``ext.<plugin>`` in `identified`."""
 
+    @hookspec
+    async def extend_state(self, room: Room, session: Session) -> Mapping[str, Mapping[str, Any]]:
+        """Event name -> data: what a connection is sent after history or replay, before anything live."""
+
 
 class Purge:
     """The end of a room, and its export."""
@@ -203,4 +229,4 @@ class Purge:
         """The plugin's part of an export of the room: JSON."""
 
 
-SPECS = (Declare, Life, Guard, Filter, Observer, Enrich, Purge)
+SPECS = (Declare, Life, Guard, Filter, Write, Observer, Enrich, Purge)

@@ -7,6 +7,7 @@ without touching rooms or messages.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anonchat.models import Session
@@ -42,6 +43,21 @@ class Member(Protocol):
 
     def update(self, session: Session) -> None:
         """The session has changed (role, name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who of a room's members gets an event that is not kept: session ids, or everybody."""
+
+    skip: str | None = None
+    only: tuple[str, ...] | None = None
+    moderators: bool = False
+
+    def includes(self, session: Session) -> bool:
+        return session.id != self.skip and (session.is_moderator or not self.moderators)
+
+
+EVERYBODY = Audience()
 
 
 class Hub:
@@ -80,19 +96,33 @@ class Hub:
         data: Mapping[str, Any],
         *,
         seq: int | None = None,
-        skip: str | None = None,
-        droppable: bool = False,
     ) -> None:
-        """Queue an event on every connection of a room, but for those of the session `skip`. Cost: O(members)."""
+        """Queue an event on every connection of a room. Cost: O(members)."""
         for wire, members in self._rooms.get(room_id, {}).items():
             frame = wire.encode(event, data, seq=seq)
-            if skip is None:
-                for member in members:
+            for member in members:
+                member.enqueue(frame)
+
+    def tell(self, room_id: str, event: str, data: Mapping[str, Any], audience: Audience) -> None:
+        """Queue an event that is not kept on the connections of some of the room's members.
+
+        What everybody gets is dropped first when a queue fills; what is meant for few is not.
+        """
+        if audience.only is not None:
+            for session_id in audience.only:
+                self._send(room_id, session_id, event, data)
+            return
+        droppable = not audience.moderators
+        for wire, members in self._rooms.get(room_id, {}).items():
+            frame = wire.encode(event, data)
+            for member in members:
+                if audience is EVERYBODY or audience.includes(member.session):
                     member.enqueue(frame, droppable)
-            else:
-                for member in members:
-                    if member.session.id != skip:
-                        member.enqueue(frame, droppable)
+
+    def _send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
+        for member in self._sessions.get(session_id, ()):
+            if member.session.room_id == room_id:
+                member.enqueue(member.wire.encode(event, data))
 
     def send(self, session_id: str, event: str, data: Mapping[str, Any]) -> bool:
         """Queue an event on every connection of one session; answers whether it has any on this node."""

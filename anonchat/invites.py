@@ -10,7 +10,7 @@ from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, token_hash
 from anonchat.journal import Journal, Transaction
-from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Invite, Role, Room
+from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room
 from anonchat.store import rooms as statements
 
 INVITES = 100  # that a room may have, revoked ones included
@@ -52,6 +52,20 @@ class Invites:
             return statements.invite_of(made)
 
         return await self._journal.transaction(work), token
+
+    async def rotate_owner(self, room_id: str) -> str:
+        """Refuse the room's moderator token from now on, and return a new one, which is shown once."""
+        token = new_invite_token()
+        row = invite_row(room_id, token, "moderator", RANK_OWNER, self._clock.now())
+
+        async def work(tx: Transaction) -> None:
+            if await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id}) is None:
+                raise ChatError("room_ended")
+            await tx.execute(statements.DELETE_INVITES, {"room": room_id, "with_rank": RANK_OWNER})
+            await tx.execute(statements.INSERT_INVITE, row)
+
+        await self._journal.transaction(work)
+        return token
 
     async def all(self, room_id: str) -> Sequence[Invite]:
         """All invites of a room, oldest first."""

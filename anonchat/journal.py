@@ -20,16 +20,23 @@ T = TypeVar("T")
 class Transaction:
     """`Statements` that can also append durable events. Plugins get it as the argument of `Journal.transaction`."""
 
-    __slots__ = ("_check", "_now", "execute", "execute_many", "fetch_all", "fetch_one", "published")
+    __slots__ = ("_check", "_now", "_statements", "execute", "execute_many", "fetch_all", "fetch_one", "published")
 
-    def __init__(self, statements: Statements, now: int, check: Callable[[str], None]) -> None:
+    def __init__(
+        self, statements: Statements, now: int, check: Callable[[str], None], published: list[Event] | None = None
+    ) -> None:
+        self._statements = statements
         self._now = now
         self._check = check
-        self.published: list[Event] = []
+        self.published: list[Event] = [] if published is None else published
         self.fetch_one = statements.fetch_one
         self.fetch_all = statements.fetch_all
         self.execute = statements.execute
         self.execute_many = statements.execute_many
+
+    def checked_by(self, check: Callable[[str], None]) -> Transaction:
+        """The same transaction for a plugin: `check` raises for the name of an event that it may not append."""
+        return Transaction(self._statements, self._now, check, self.published)
 
     async def take_seq(self, room_id: str, count: int = 1) -> int:
         """Reserve `count` numbers of the room; returns the last of them. Raises `room_ended`."""

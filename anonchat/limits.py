@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from anonchat.clock import Clock
@@ -14,6 +15,26 @@ from anonchat.ids import keyed_hash
 from anonchat.storage import Ephemeral
 
 DAY = 86_400_000
+ROOM_DIGITS = 5  # hex digits, 20 bits: 4,096 IPv4 addresses share each mark of a network in a room
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where somebody comes from, to be counted and kept out, never to be read or stored.
+
+    `today` is a keyed hash that is another one tomorrow.
+    """
+
+    today: str
+    _prefix: str = field(repr=False)
+
+    def within(self, key: str) -> str:
+        """What stands for the network in the room with that secret, for as long as the room lives.
+
+        It is cut short on purpose: whoever holds the database could try all addresses, and finds 4,096 that fit. Two
+        networks are taken for the same once in a million.
+        """
+        return keyed_hash(key, "network", self._prefix)[:ROOM_DIGITS]
 
 
 class Limits:
@@ -51,10 +72,11 @@ class Networks:
         self._day = -1
         self._renewing = asyncio.Lock()
 
-    async def hash_of(self, address: str) -> str:
-        """The keyed hash of an IPv4 address or an IPv6 /64: the same for a day, meaningless afterwards."""
+    async def of(self, address: str) -> Network:
+        """The network of an IPv4 address or an IPv6 /64."""
         await self._renew()
-        return keyed_hash(self._key, network_of(address))
+        prefix = network_of(address)
+        return Network(keyed_hash(self._key, prefix), prefix)
 
     async def _renew(self) -> None:
         day = self._clock.now() // DAY

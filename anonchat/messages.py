@@ -6,7 +6,7 @@ All sends that wait go together in one transaction. An answer is given only afte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,7 +19,18 @@ from anonchat.dispatch import Dispatcher, is_json
 from anonchat.errors import ChatError
 from anonchat.journal import Journal, Transaction
 from anonchat.limits import Limits
-from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Draft, Edit, Event, Held, Message, Receipt, Session
+from anonchat.models import (
+    RANK_MODERATOR,
+    RANK_PARTICIPANT,
+    Draft,
+    Edit,
+    Event,
+    Held,
+    HeldMessage,
+    Message,
+    Receipt,
+    Session,
+)
 from anonchat.schemas import message_event, message_wire
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
@@ -29,6 +40,7 @@ from anonchat.writer import Done, Writer
 log = structlog.get_logger("anonchat.messages")
 
 REPETITIONS = "300/10 seconds"
+CHUNK = 200  # messages that one transaction deletes at most
 
 
 class Messages:
@@ -63,10 +75,29 @@ class Messages:
         Returns when the message has its place in the order of this session's sends, before it is stored. A repeated
         `client_msg_id` gets the stored receipt, before limits and filters are asked.
         """
-        text = self._text(data["text"])
-        draft = Draft(
-            session.room_id, session, data["client_msg_id"], {"type": "text", "text": text}, data["reply_to_id"]
-        )
+        content = {"type": "text", "text": self._text(data["text"])}
+        draft = Draft(session.room_id, session, data["client_msg_id"], content, data["reply_to_id"])
+        await self._take_in(draft, done, limited=True)
+
+    async def post(self, draft: Draft) -> Receipt:
+        """Send what a plugin has made, through the filters, and wait until it is stored. Raises what refuses it."""
+        if not _is_storable(draft.content, draft.mentions) or not isinstance(draft.content.get("text"), str):
+            raise TypeError('The content of a message is JSON with a "type" and a "text".')
+        stored: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Receipt | ChatError) -> None:
+            if stored.done():
+                return  # whoever waited has given up
+            if isinstance(outcome, ChatError):
+                stored.set_exception(outcome)
+            else:
+                stored.set_result(outcome)
+
+        await self._take_in(draft, done, limited=False)
+        return await stored
+
+    async def _take_in(self, draft: Draft, done: Done, *, limited: bool) -> None:
+        session = draft.session
         if self._writer.join(draft, done):
             return
         if (known := self._writer.remembered(draft)) is not None:
@@ -80,7 +111,8 @@ class Messages:
                 await self._repeat(known, session, done)
                 return
             try:
-                await self._limits.hit("messages_per_session", session.id)
+                if limited:
+                    await self._limits.hit("messages_per_session", session.id)
             except ChatError:
                 if (known := await self._known(draft)) is None:
                     raise
@@ -135,7 +167,7 @@ class Messages:
         Raises `message_not_found`, `forbidden`, `edit_window_over`, and what a plugin's `filter_edit` says.
         """
         text = self._text(raw)
-        message = await self._find(session.room_id, message_id)
+        message = await self.find(session.room_id, message_id)
         self._check_edit(message, session)
         edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
         answer = await self._dispatcher.filter("filter_edit", "edit", edit, fits=_is_edit_of)
@@ -180,7 +212,7 @@ class Messages:
         What was written is gone from the database with the commit. Raises `message_not_found`, `forbidden`,
         `rank_too_low`, and what a plugin's `check_delete` says.
         """
-        message = await self._find(session.room_id, message_id)
+        message = await self.find(session.room_id, message_id)
         by = "author" if message.session_id == session.id else "moderator"
         if by == "moderator" and not session.is_moderator:
             raise ChatError("forbidden", "Only its author or a moderator may delete a message.")
@@ -198,14 +230,29 @@ class Messages:
                 await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
                 return
             now = self._clock.now()
-            await tx.execute(statements.UPDATE_DELETED, {"message": message_id, "now": now, "changed": seq})
+            # Put anew, not overwritten: so everything goes that hangs on the message, also of plugins that are off.
+            await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
+            await tx.execute(statements.INSERT_MESSAGE, statements.row_of(statements.tombstone_of(before, now, seq)))
             data = {"messageId": message_id, "by": by, "deletedAt": iso(now)}
             await tx.record(Event(message.room_id, "message_deleted", data, seq), orjson.dumps(data).decode())
 
         await self._journal.transaction(work)
         self._dispatcher.observe("message_deleted", message_id=message_id, room_id=message.room_id, by=by)
 
-    async def _find(self, room_id: str, message_id: str) -> Message:
+    async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
+        """Delete everything that one session wrote in the room, in lots; members get `messages_removed`."""
+        removed = 0
+        while count := await self._journal.transaction(lambda tx: remove_some(tx, room_id, session_id, reason)):
+            removed += count
+        return removed
+
+    async def get(self, room_id: str, message_ids: Sequence[str]) -> Mapping[str, Message]:
+        """Id -> message, of those that are in the room: also held and deleted ones."""
+        rows = await self._journal.fetch_all(statements.SELECT_MESSAGES, {"messages": list(message_ids)})
+        found = (statements.message_of(row) for row in rows)
+        return {message.id: message for message in found if message.room_id == room_id}
+
+    async def find(self, room_id: str, message_id: str) -> Message:
         row = await self._journal.fetch_one(statements.SELECT_MESSAGE, {"room": room_id, "message": message_id})
         if row is None:
             raise ChatError("message_not_found")
@@ -227,6 +274,20 @@ class Messages:
                 released += 1
         return released
 
+    async def held(self, room_id: str, limit: int) -> Sequence[HeldMessage]:
+        """The held messages of a room, oldest first."""
+        rows = await self._journal.fetch_all(statements.SELECT_HELD, {"room": room_id, "limit": limit})
+        return [HeldMessage(statements.message_of(row), row["held_until"], row["held_reason"]) for row in rows]
+
+    async def drop(self, room_id: str, message_id: str) -> None:
+        """Delete a held message. Raises `conflict` if it is not held (any more)."""
+
+        async def work(tx: Transaction) -> None:
+            if await tx.execute(statements.DELETE_HELD, {"room": room_id, "message": message_id}) == 0:
+                raise ChatError("conflict", "This message is not held any more.")
+
+        await self._journal.transaction(work)
+
     async def release(self, message: Message) -> None:
         """Give a held message its seq and show it to everybody. Released once, however often it is called."""
 
@@ -238,11 +299,23 @@ class Messages:
             receipt = {"session": message.session_id, "message": message.id, "new_seq": seq, "now": change["now"]}
             await tx.execute(statements.UPDATE_RECEIPT, receipt)
             released = await _fetch(tx, message.room_id, message.id)
+            await self._dispatcher.write("write_messages", tx, messages=[released])
             tx.publish(message_event(released))
             return released
 
         released = await self._journal.transaction(work)
         self._dispatcher.observe("message_saved", message=released)
+
+
+async def remove_some(tx: Transaction, room_id: str, session_id: str, reason: str) -> int:
+    """Delete at most `CHUNK` of what a session wrote, and tell the members; answers how many, which is 0 at the end."""
+    rows = await tx.fetch_all(statements.SELECT_AUTHORED, {"room": room_id, "session": session_id, "limit": CHUNK})
+    if rows:
+        await tx.execute(statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
+    visible = [row["id"] for row in rows if row["seq"] is not None]
+    if visible:
+        await tx.append(room_id, "messages_removed", {"messageIds": visible, "reason": reason})
+    return len(rows)
 
 
 async def _fetch(tx: Transaction, room_id: str, message_id: str) -> Message:

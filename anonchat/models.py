@@ -36,7 +36,10 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One participant of one room. It owns a name and a place while `name_key` is set."""
+    """One participant of one room. It owns a name and a place while `name_key` is set.
+
+    `device_hash` and `fingerprint_hash`, where the client gave them, are keyed with the room's secret.
+    """
 
     id: str
     room_id: str
@@ -49,6 +52,8 @@ class Session:
     created_at: int
     seat_until: int
     expires_at: int
+    device_hash: str | None = field(default=None, repr=False)
+    fingerprint_hash: str | None = field(default=None, repr=False)
 
     @property
     def is_moderator(self) -> bool:
@@ -152,6 +157,15 @@ class Rejected:
     code: str
     text: str | None = None
     retry_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMessage:
+    """A message that is shown to nobody yet, until when (None: until a moderator decides), and why."""
+
+    message: Message
+    until: int | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

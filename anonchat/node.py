@@ -17,6 +17,7 @@ from anonchat.context import (
     PluginEphemeral,
     PluginHooks,
     PluginLimits,
+    PluginMessages,
     PluginRooms,
     PluginSessions,
     logger_of,
@@ -96,7 +97,7 @@ class Node:
         self.relay = Relay(self.journal, self.bus, self.hub, self.active, self.metrics)
         self.journal.publish_to(self._committed)
         self.limits = Limits(limits, self.ephemeral, self.dispatcher)
-        self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds)
+        self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds, self._participants)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
         self.invites = Invites(self.journal, self.dispatcher, self.clock)
         self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
@@ -112,6 +113,7 @@ class Node:
         )  # fmt: skip
         self.relay.listen(self._delivered)
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
+        self.dispatcher.check_events(self.events.check)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
 
     def _committed(self, published: Sequence[Event]) -> None:
@@ -121,6 +123,10 @@ class Node:
             for event in published:
                 if event.seq is not None and event.name != "message":
                     self.dispatcher.observe("event_saved", event=event)
+
+    def _participants(self, room_id: str, present: int) -> None:
+        """Called whenever somebody has come to a room or gone."""
+        self.dispatcher.observe("participants_changed", room_id=room_id, present=present)
 
     def _delivered(self, event: Event) -> None:
         """Called for each event that this node delivers, whichever node it comes from."""
@@ -147,7 +153,7 @@ class Node:
         self.epoch = await stored_epoch(self.journal)
         self.welcome = Welcome(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence,
-            self.active, self.relay, self.hub,
+            self.active, self.relay, self.hub, self.events.check,
             page=self.settings.rooms.history_page,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
@@ -169,11 +175,11 @@ class Node:
             for plugin, metric in self.plugins.declared("register_metrics")
             if plugin == name
         }
-        rooms = PluginRooms(name, self.events, self.rooms, self.relay, self.hub, self.retention)
+        rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence), PluginEphemeral(name, self.ephemeral),
-            PluginLimits(name, self.limits), metrics,
+            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages),
+            PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
             PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip
 

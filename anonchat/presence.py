@@ -6,11 +6,12 @@ hears numbers instead of names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from anonchat.clock import Clock
+from anonchat.hub import Audience
 from anonchat.models import Session
 from anonchat.relay import Relay
 from anonchat.schemas import user_wire
@@ -38,12 +39,16 @@ class _Attendance:
 class Presence:
     """The people of each room. `tick` is to be called twice a second: it tells crowds and ends graces."""
 
-    def __init__(self, relay: Relay, clock: Clock, grace_seconds: float) -> None:
+    def __init__(
+        self, relay: Relay, clock: Clock, grace_seconds: float, changed: Callable[[str, int], None] | None = None
+    ) -> None:
+        """`changed(room_id, present)` is called whenever somebody has come or gone."""
         self._relay = relay
         self._clock = clock
         self._grace = round(grace_seconds * 1_000)
         self._rooms: dict[str, _Attendance] = {}
         self._leaving: dict[str, str] = {}
+        self._changed = changed or (lambda _room_id, _present: None)
 
     def connected(self, session: Session) -> bool:
         """One more socket of `session`; answers whether it is the first since it was away."""
@@ -77,21 +82,26 @@ class Presence:
         self._remove(session.room_id, session.id)
 
     def changed(self, session: Session) -> None:
-        """The session has a new role or name: the version grows, so that members find that they have to ask."""
+        """The session has a new role, name or avatar: everybody is told, also whom it is about."""
         room = self._rooms.get(session.room_id, _Attendance())
         participant = room.people.get(session.id)
         if participant is not None and user_wire(participant.session) != user_wire(session):
             participant.session = session
             room.version += 1
+            self._relay.broadcast(session.room_id, "presence", _told(room, "change", session))
 
     def is_present(self, session: Session) -> bool:
         """Whether the participant is there (or within the grace)."""
         return session.id in self._rooms.get(session.room_id, _Attendance()).people
 
+    def people(self, room_id: str) -> Sequence[Session]:
+        """Who is there (or within the grace), by when they came."""
+        return [participant.session for participant in self._rooms.get(room_id, _Attendance()).people.values()]
+
     def state(self, room_id: str) -> dict[str, Any]:
         """Data of `presence_state`: at most `STATE` people, moderators first, then by when they came."""
         room = self._rooms.get(room_id, _Attendance())
-        everybody = [participant.session for participant in room.people.values()]
+        everybody = list(self.people(room_id))
         if len(everybody) > STATE:
             everybody.sort(key=lambda session: -session.rank)
         return {
@@ -138,11 +148,15 @@ class Presence:
 
     def _tell(self, room: _Attendance, what: str, session: Session) -> None:
         room.version += 1
+        self._changed(session.room_id, len(room.people))
         if len(room.people) > CROWD:
             room.uncounted = True
             return
-        data = {"event": what, "user": user_wire(session), "total": len(room.people), "version": room.version}
-        self._relay.broadcast(session.room_id, "presence", data, skip=session.id)
+        self._relay.broadcast(session.room_id, "presence", _told(room, what, session), Audience(skip=session.id))
+
+
+def _told(room: _Attendance, what: str, session: Session) -> Mapping[str, Any]:
+    return {"event": what, "user": user_wire(session), "total": len(room.people), "version": room.version}
 
 
 def _count(room: _Attendance) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ import structlog
 from anonchat.active import ActiveRoom, ActiveRooms, channel_of, room_in
 from anonchat.errors import ChatError
 from anonchat.history import Page, wire_of
-from anonchat.hub import Hub
+from anonchat.hub import EVERYBODY, Audience, Hub
 from anonchat.journal import Journal
 from anonchat.metrics import Metrics
 from anonchat.models import Event
@@ -59,7 +59,7 @@ class Relay:
         for event in published:
             try:
                 if self._bus.shared:
-                    packed = orjson.dumps((event.name, event.data, event.seq, event.message_id))
+                    packed = orjson.dumps((event.name, event.data, event.seq, event.message_id, None))
                     self._bus.publish(channel_of(event.room_id), packed)
                 self._arrived(event)
             except Exception:
@@ -67,17 +67,18 @@ class Relay:
 
     def received(self, channel: str, payload: bytes) -> None:
         """An event of another node."""
-        name, data, seq, other = orjson.loads(payload)
-        if other is not None and seq is None:
-            self._hub.deliver(room_in(channel), name, data, skip=other, droppable=True)
+        name, data, seq, message_id, audience = orjson.loads(payload)
+        if audience is not None:
+            self._hub.tell(room_in(channel), name, data, Audience(*audience))
         else:
-            self._arrived(Event(room_in(channel), name, data, seq, other))
+            self._arrived(Event(room_in(channel), name, data, seq, message_id))
 
-    def broadcast(self, room_id: str, name: str, data: Mapping[str, Any], *, skip: str | None = None) -> None:
-        """Send what is not durable (presence, typing) to a room, but for the session `skip`. May get lost."""
-        self._hub.deliver(room_id, name, data, skip=skip, droppable=True)
+    def broadcast(self, room_id: str, name: str, data: Mapping[str, Any], audience: Audience = EVERYBODY) -> None:
+        """Send what is not durable (presence, typing) to a room. May get lost."""
+        self._hub.tell(room_id, name, data, audience)
         if self._bus.shared:
-            self._bus.publish(channel_of(room_id), orjson.dumps((name, data, None, skip)))
+            packed = (name, data, None, None, (audience.skip, audience.only, audience.moderators))
+            self._bus.publish(channel_of(room_id), orjson.dumps(packed))
 
     def _arrived(self, event: Event) -> None:
         if event.seq is None:

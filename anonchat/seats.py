@@ -15,7 +15,7 @@ from anonchat.config.settings import SessionSettings
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
-from anonchat.ids import keyed_hash, new_id, new_token, token_hash
+from anonchat.ids import new_id, new_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_PARTICIPANT, Role, Room, Session
 from anonchat.names import InvalidName, clean_name, name_key
@@ -29,13 +29,13 @@ LEAST_HOLD = 2_000  # milliseconds; holds are extended at most once a second
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Somebody who wants to join. `device_id` and `fingerprint_hash` are what the client gave; neither is stored."""
+    """Somebody who wants to join. `network`, `device_hash` and `fingerprint_hash` are keyed with the room's secret."""
 
     username: str
     role: Role
     network: str
     avatar: str | None = None
-    device_id: str | None = None
+    device_hash: str | None = None
     fingerprint_hash: str | None = None
 
 
@@ -121,7 +121,6 @@ class Seats:
         return await _fetch(tx, row["id"])
 
     def _row(self, room: Room, applicant: Applicant, username: str, role: Role, rank: int, now: int) -> dict[str, Any]:
-        device = applicant.device_id
         return {
             "id": new_id(),
             "room_id": room.id,
@@ -132,7 +131,8 @@ class Seats:
             "role": role,
             "rank": rank,
             "avatar": applicant.avatar,
-            "device_hash": keyed_hash(room.secret, "device", device) if device else None,
+            "device_hash": applicant.device_hash,
+            "fingerprint_hash": applicant.fingerprint_hash,
             "connected": 0,
             "created_at": now,
             "seat_until": now + round(self._settings.connect_seconds * 1_000),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from unicodedata import normalize
 
 from anonchat.clock import Clock
 from anonchat.cursors import cursor_of, parse_cursor
@@ -11,14 +13,15 @@ from anonchat.errors import ChatError
 from anonchat.hub import Hub
 from anonchat.ids import token_hash
 from anonchat.journal import Journal, Transaction
+from anonchat.messages import CHUNK, remove_some
 from anonchat.models import Role, Session
+from anonchat.names import name_key
 from anonchat.presence import Presence
 from anonchat.protocol import error_data
-from anonchat.store import messages as message_statements
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
-CHUNK = 200  # rows that one transaction deletes at most
+EXPIRED = 200  # sessions that one transaction ends at most
 
 
 class Sessions:
@@ -88,11 +91,38 @@ class Sessions:
 
         Its sockets on this node are closed by the caller's code; see `disconnect`.
         """
-        while (ended := await self._journal.transaction(lambda tx: _end_some(tx, session, forget=forget))) is None:
+        while (ended := await self._journal.transaction(lambda tx: self._end_some(tx, session, forget=forget))) is None:
             pass
         if ended:
             self._presence.left(session)
             self._dispatcher.observe("session_left", session=session, reason=reason)
+
+    async def _end_some(self, tx: Transaction, session: Session, *, forget: bool) -> bool | None:
+        """Delete some of what the session wrote and, together with the last of it, the session.
+
+        Answers None while there is more, then whether this ended the session (it could have ended already). Together,
+        because a message of another tab could come in between and stay.
+        """
+        if forget:
+            if await remove_some(tx, session.room_id, session.id, "forgotten") == CHUNK:
+                return None
+            await self._dispatcher.write("write_forgotten", tx, session=session)
+        return await _delete(tx, session.id)
+
+    async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
+        """End somebody's session: its sockets are told `event` and closed with `code`."""
+        await self.leave(session, reason=reason)
+        self._hub.send(session.id, event, data)
+        self.disconnect(session.id, code, reason)
+
+    async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
+        """Name (NFC, folded case) -> the session that holds it. One query."""
+        wanted = {folded(username): name_key(username) for username in usernames}
+        rows = await self._journal.fetch_all(
+            statements.SELECT_NAMED, {"room": room_id, "name_keys": list(wanted.values())}
+        )
+        found = (statements.session_of(row) for row in rows)
+        return {name: session for session in found if (name := folded(session.username)) in wanted}
 
     async def check_forget(self, room_id: str) -> None:
         """Raise `forbidden` where the room's setting `allowForget` is false: what was said there stays until its end."""
@@ -107,7 +137,7 @@ class Sessions:
 
     async def expire(self) -> int:
         """End the sessions that were idle for longer than ``[sessions] ttl_seconds``; returns how many."""
-        wanted = {"now": self._clock.now(), "limit": CHUNK}
+        wanted = {"now": self._clock.now(), "limit": EXPIRED}
 
         async def work(tx: Transaction) -> list[Session]:
             rows = await tx.fetch_all(statements.SELECT_EXPIRED, wanted)
@@ -124,26 +154,9 @@ class Sessions:
         return len(ended)
 
 
-async def _end_some(tx: Transaction, session: Session, *, forget: bool) -> bool | None:
-    """Delete some of what the session wrote and, together with the last of it, the session.
-
-    Answers None while there is more, then whether this ended the session (it could have ended already). Together,
-    because a message of another tab could come in between and stay.
-    """
-    if forget and await _forget_some(tx, session) == CHUNK:
-        return None
-    return await _delete(tx, session.id)
-
-
-async def _forget_some(tx: Transaction, session: Session) -> int:
-    wanted = {"room": session.room_id, "session": session.id, "limit": CHUNK}
-    rows = await tx.fetch_all(message_statements.SELECT_AUTHORED, wanted)
-    if rows:
-        await tx.execute(message_statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
-    visible = [row["id"] for row in rows if row["seq"] is not None]
-    if visible:
-        await tx.append(session.room_id, "messages_removed", {"messageIds": visible, "reason": "forgotten"})
-    return len(rows)
+def folded(name: str) -> str:
+    """How names are compared: NFC, without case."""
+    return normalize("NFC", name).casefold()
 
 
 async def _delete(tx: Transaction, session_id: str) -> bool:

@@ -128,15 +128,10 @@ class PresenceState(EventSchema):
 
 
 class PresenceChange(EventSchema):
-    event = _text(validate=validate.OneOf(["join", "leave", "count"]))
+    event = _text(validate=validate.OneOf(["join", "leave", "change", "count"]))
     user = fields.Nested(User)
     total = _number()
     version = _number()
-
-
-class PresenceRemoved(EventSchema):
-    session_id = _text()
-    reason = _text()
 
 
 class HistoryChunk(EventSchema):
@@ -244,11 +239,6 @@ class RoomEnded(EventSchema):
     deleted = fields.Dict(keys=fields.String(), values=fields.Integer(strict=True), required=True)
 
 
-class Kicked(EventSchema):
-    reason = fields.String()
-    cool_off_seconds = fields.Integer(strict=True)
-
-
 class Resync(EventSchema):
     reason = _text()
 
@@ -275,7 +265,6 @@ PASSING: Declared = {
     "identified": Identified(),
     "presence_state": PresenceState(),
     "presence": PresenceChange(),
-    "presence_removed": PresenceRemoved(),
     "history_chunk": HistoryChunk(),
     "replay": ReplayedEvents(),
     "message_ack": MessageAck(),
@@ -286,7 +275,6 @@ PASSING: Declared = {
     "heartbeat_ack": HeartbeatAck(),
     "room_ttl_warning": RoomWarning(),
     "room_ended": RoomEnded(),
-    "kicked": Kicked(),
     "resync": Resync(),
     "going_away": GoingAway(),
     "error": CodedError(),

@@ -7,7 +7,7 @@ once per dialect. A list is bound with `anonchat.sql.one_of`. Rows answer to ``r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.sql import ClauseElement
@@ -45,10 +45,14 @@ Work = Callable[[Statements], Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """What the enabled owners need: the core's revisions first, and the names of each plugin's tables."""
+    """What the enabled owners need: the core's revisions first, and the names of each plugin's tables.
+
+    `sums` names those of them that outlive the rooms.
+    """
 
     sets: Sequence[MigrationSet]
     tables: Mapping[str, Sequence[str]]
+    sums: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Database(Protocol):
@@ -111,8 +115,16 @@ class Ephemeral(Protocol):
 
     async def get(self, key: str) -> bytes | None: ...
 
-    async def put(self, key: str, value: bytes, milliseconds: int, *, only_if_absent: bool = False) -> bool:
-        """Store for a time; answers whether it was stored."""
+    async def put(
+        self,
+        key: str,
+        value: bytes,
+        milliseconds: int,
+        *,
+        only_if_absent: bool = False,
+        only_if: bytes | None = None,
+    ) -> bool:
+        """Store for a time, if nothing is there (`only_if_absent`) or if it holds `only_if`; answers whether it was stored."""
 
     async def remove(self, key: str, *, only_if: bytes | None = None) -> bool:
         """Remove, if it holds `only_if` where that is given; answers whether it was there."""

@@ -98,6 +98,7 @@ sessions = Table(
     Column("rank", Integer, nullable=False),
     Column("avatar", Text),
     Column("device_hash", Text),
+    Column("fingerprint_hash", Text),
     Column("connected", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("seat_until", BigInteger, nullable=False),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
+import structlog
 
 from anonchat.active import ActiveRoom, ActiveRooms
-from anonchat.dispatch import Dispatcher
+from anonchat.dispatch import Dispatcher, is_json
 from anonchat.errors import ChatError
 from anonchat.history import Page, Replay, read_page, wire_of
 from anonchat.hub import Hub, Member, Wire
 from anonchat.journal import Journal
+from anonchat.limits import Network
 from anonchat.models import Room, Session
 from anonchat.presence import Presence
 from anonchat.relay import Relay
@@ -20,6 +22,8 @@ from anonchat.rooms import Rooms
 from anonchat.seats import Seats
 from anonchat.sessions import Sessions
 from anonchat.store import messages as message_statements
+
+log = structlog.get_logger("anonchat.plugins")
 
 RETRY_MILLISECONDS = 10_000  # a connection that broke is noticed after a ping and a pong, not sooner
 ATTEMPTS = 3  # to find a moment in which the state that was read is still in reach
@@ -40,6 +44,7 @@ class Welcome:
         active: ActiveRooms,
         relay: Relay,
         hub: Hub,
+        check_event: Callable[[str, str], None],
         *,
         page: int,
         most_bytes: int,
@@ -55,11 +60,12 @@ class Welcome:
         self._active = active
         self._relay = relay
         self._hub = hub
+        self._check_event = check_event
         self._page = page
         self._most_bytes = most_bytes
         self._most_sockets = most_sockets
 
-    async def session_of(self, token: str, network: str) -> tuple[Session, Room]:
+    async def session_of(self, token: str, network: Network) -> tuple[Session, Room]:
         """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""
         try:
             session = await self._sessions.find(token)
@@ -67,7 +73,7 @@ class Welcome:
             self._dispatcher.observe("authentication_failed", where="socket", code=error.code)
             raise
         room = await self._rooms.find(session.room_id)
-        await self._dispatcher.guard("check_connect", room=room, session=session, network=network)
+        await self._dispatcher.guard("check_connect", room=room, session=session, network=network.within(room.secret))
         return await self._seats.seat(session), room
 
     async def bring_up(
@@ -109,6 +115,7 @@ class Welcome:
                 continue
             # Read after the position was: what changes later comes as an event, what changed before is in it.
             described = await self._described(member)
+            added = await self._added(member, room)
             await self._relay.reach(active, position)
             # From here to the end nothing waits, so nothing can happen in between.
             since_then = active.recent.since(position)
@@ -123,11 +130,31 @@ class Welcome:
         first = self._presence.connected(member.session)
         member.enqueue(member.wire.encode("presence_state", self._presence.state(room.id)))
         member.enqueue(told)
+        for frame in added:
+            member.enqueue(frame)
         for item in since_then.events:
             member.enqueue(member.wire.encode(item["event"], item["data"], seq=item["seq"]))
         self._hub.add(member)
         if first:
             self._dispatcher.observe("connection_opened", session=member.session)
+
+    async def _added(self, member: Member, room: Room) -> Sequence[bytes]:
+        """What plugins send to a member before anything live; what may not be sent, or is too large, is left out."""
+        answers = await self._dispatcher.enrich("extend_state", room=room, session=member.session, fits=_is_state)
+        frames = []
+        for plugin, told in answers.items():
+            for event, data in told.items():
+                try:
+                    self._check_event(plugin, event)
+                except LookupError as error:
+                    log.error("a plugin's state is not sent", plugin=plugin, failure=str(error))
+                    continue
+                frame = member.wire.encode(event, data)
+                if len(frame) > self._most_bytes:
+                    log.error("a plugin's state is too large to be sent", plugin=plugin, bytes=len(frame))
+                    continue
+                frames.append(frame)
+        return frames
 
     async def _described(self, member: Member) -> Mapping[str, Any]:
         """The room's metadata, for a session that is still there."""
@@ -219,6 +246,11 @@ class Welcome:
             "seq": position,
             "ext": welcome,
         }
+
+
+def _is_state(answer: Mapping[object, object]) -> bool:
+    """Whether a plugin's answer is event -> data."""
+    return all(isinstance(data, Mapping) for data in answer.values()) and is_json(answer)
 
 
 def _with_message(event: Mapping[str, Any], extended: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ log = structlog.get_logger("anonchat.writer")
 
 BATCH = 500
 RECENT = 20_000  # receipts kept in memory, so that repetitions after a lost connection cost no query
+STORAGE = frozenset({"storage_full", "storage_unavailable", "overloaded"})  # errors that are nobody's own
 WAITING = 20_000  # sends that may wait before new ones are refused as `overloaded`
 
 Done = Callable[[Receipt | ChatError], None]
@@ -110,11 +111,10 @@ class Writer:
         try:
             await self._journal.transaction(lambda tx: self._store(tx, batch))
         except Exception as error:
-            refused = error.code not in ("conflict", "internal") if isinstance(error, ChatError) else False
+            refused = isinstance(error, ChatError) and error.code in STORAGE
             if not refused and len(batch) > 1:
                 # One of them cannot be stored, or lost a race against another node; alone, the others stand.
-                for send in batch:
-                    await self._write([send])
+                await asyncio.gather(*(self._write([send]) for send in batch))
                 return
             if not isinstance(error, ChatError):
                 log.exception("a message could not be stored")
@@ -137,6 +137,8 @@ class Writer:
             self._metrics.messages.inc()
             if send.held is None:
                 self._dispatcher.observe("message_saved", message=send.message)
+            else:
+                self._dispatcher.observe("message_held", message=send.message, held=send.held)
 
     # --- inside the transaction
 
@@ -164,7 +166,10 @@ class Writer:
             for send, message in stored
         ]
         await tx.execute_many(statements.INSERT_RECEIPT, keys)
-        tx.publish(*(message_event(message) for _, message in stored if message.seq is not None))
+        visible = [message for _, message in stored if message.seq is not None]
+        if self._dispatcher.has("write_messages") and visible:
+            await self._dispatcher.write("write_messages", tx, messages=visible)
+        tx.publish(*(message_event(message) for message in visible))
 
     async def _undecided(self, tx: Transaction, batch: Sequence[_Send]) -> list[_Send]:
         """The sends that are new, whose session is still there, and that reply to something visible."""

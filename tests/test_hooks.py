@@ -16,7 +16,7 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
-PREFIXES = {"Declare": "register_", "Guard": "check_", "Filter": "filter_"}
+PREFIXES = {"Declare": "register_", "Guard": "check_", "Filter": "filter_", "Write": "write_"}
 
 
 def signatures() -> dict[str, str]:

@@ -90,7 +90,7 @@ _counted = record({"version": _whole, "total": _whole})
 
 
 def _presence(data: Any) -> bool:
-    return _counted(data) and (data.get("event") not in ("join", "leave") or _user(data.get("user")))
+    return _counted(data) and (data.get("event") not in ("join", "leave", "change") or _user(data.get("user")))
 
 
 _EVENTS: Mapping[str, Check] = {

@@ -142,10 +142,12 @@ def _presence_state(state: RoomState, data: Mapping[str, Any], _: int | None) ->
 
 def _presence(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
     state.total = data["total"]
-    if data["event"] == "join":
+    if data["event"] in ("join", "change"):
         state.people[data["user"]["sessionId"]] = data["user"]
     elif data["event"] == "leave":
         state.people.pop(data["user"]["sessionId"], None)
+    if data["event"] == "change" and data["user"]["sessionId"] == state.me.get("sessionId"):
+        state.me = {**state.me, **data["user"]}
 
 
 def _presence_removed(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:

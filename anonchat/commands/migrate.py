@@ -107,14 +107,14 @@ def _show_status(settings: Settings) -> None:
 
 def _upgrade(settings: Settings) -> Sequence[Step]:
     from anonchat.maintenance import maintenance_of
-    from anonchat.migrate.cascades import check_cascades
+    from anonchat.migrate.cascades import check_tables
     from anonchat.migrate.runner import upgrade
 
     migrations = _enabled(settings)
     with maintenance_of(settings.storage.database).migrating() as connection:
         steps = upgrade(connection, migrations.sets)
         for owner, tables in migrations.tables.items():
-            check_cascades(connection, owner, tables)
+            check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
     return steps
 
 

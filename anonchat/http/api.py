@@ -144,8 +144,8 @@ class ApiHandler(PlainHandler):
     async def _run(self) -> Answer:
         owner, route = self._route()
         network = await self.counter.door.network_of(self.request)
-        await self.counter.limits.hit("requests_per_network", network)
-        await self.counter.limits.hit_rate(f"{route.method} {route.path}", route.limit, network)
+        await self.counter.limits.hit("requests_per_network", network.today)
+        await self.counter.limits.hit_rate(f"{route.method} {route.path}", route.limit, network.today)
         session, operator = await self._authenticate(route)
         query = _load(route.query, self._query())
         body = _load(route.body, self._body() if route.body is not None else {})

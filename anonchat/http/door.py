@@ -11,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 
 from anonchat.config.settings import ServerSettings
 from anonchat.errors import ChatError
-from anonchat.limits import Networks, is_trusted, sender_of
+from anonchat.limits import Network, Networks, is_trusted, sender_of
 
 log = structlog.get_logger("anonchat.http")
 
@@ -68,13 +68,13 @@ class Door:
             return "*"  # nothing that a browser adds by itself (cookies) opens anything here
         return origin if origin in self._settings.allowed_origins else None
 
-    async def network_of(self, request: HTTPServerRequest) -> str:
-        """The keyed hash of the network that a request comes from; no address leaves this function."""
+    async def network_of(self, request: HTTPServerRequest) -> Network:
+        """The network that a request comes from."""
         peer = _peer_of(request)
         sender = sender_of(peer, request.headers.get("X-Forwarded-For"), self._settings.trusted_proxies)
         if sender == peer and any(name in request.headers for name in FORWARDING):
             self._report_proxy()
-        return await self._networks.hash_of(sender)
+        return await self._networks.of(sender)
 
     def _report_proxy(self) -> None:
         if not self.saw_unknown_proxy:

@@ -9,8 +9,10 @@ from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
 from anonchat.http import answers
 from anonchat.http.rooms import ROOM
+from anonchat.ids import keyed_hash
 from anonchat.invites import Invites
 from anonchat.limits import Limits
+from anonchat.models import Room
 from anonchat.rooms import Rooms
 from anonchat.seats import Applicant, Seats
 from anonchat.sessions import Sessions
@@ -40,7 +42,7 @@ class MemberRoutes:
 
     async def join(self, request: Request) -> Answer:
         body = request.body
-        await self._limits.hit("joins_per_network", request.network)
+        await self._limits.hit("joins_per_network", request.network.today)
         if body["fingerprint_hash"]:
             await self._limits.hit("joins_per_fingerprint", body["fingerprint_hash"])
         room = await self._rooms.find(request.path["roomId"])
@@ -48,7 +50,12 @@ class MemberRoutes:
         if body["moderator_token"] and invite.role != "moderator":
             raise ChatError("invalid_invite")
         applicant = Applicant(
-            body["username"], invite.role, request.network, body["avatar"], body["device_id"], body["fingerprint_hash"]
+            body["username"],
+            invite.role,
+            request.network.within(room.secret),
+            body["avatar"],
+            _mark(room, "device", body["device_id"]),
+            _mark(room, "fingerprint", body["fingerprint_hash"]),
         )
         session, token = await self._seats.join(room, applicant, body["invite_token"] or body["moderator_token"])
         socket = request.base_url.replace("http", "ws", 1) + "/ws"
@@ -79,3 +86,8 @@ class MemberRoutes:
         return Answer(
             {"participants": [schemas.user_wire(session) for session in found], "total": total, "nextCursor": following}
         )
+
+
+def _mark(room: Room, kind: str, value: str | None) -> str | None:
+    """What stands in this room, and in no other, for what a client says about its device."""
+    return keyed_hash(room.secret, kind, value) if value else None

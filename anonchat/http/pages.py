@@ -59,7 +59,8 @@ class PageHandler(PlainHandler):
     async def prepare(self) -> None:
         """Refuse foreign hosts, and networks that ask too often."""
         self.door.check_host(self.request)
-        await self.limits.hit("requests_per_network", await self.door.network_of(self.request))
+        network = await self.door.network_of(self.request)
+        await self.limits.hit("requests_per_network", network.today)
 
     def allowed(self) -> Iterable[str]:
         """Pages are only read."""

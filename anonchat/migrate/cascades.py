@@ -1,8 +1,8 @@
-"""The rule that whatever a plugin stores is deleted together with its room."""
+"""The rule that whatever a plugin stores is deleted together with its room, but for sums that tell of nobody."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import inspect
+from sqlalchemy import Integer, inspect
 from sqlalchemy.engine import Connection, Inspector
 from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 
@@ -11,12 +11,13 @@ from anonchat.migrate.revisions import MigrationError
 CASCADE_ROOTS = frozenset({"rooms", "messages"})
 
 
-def check_cascades(connection: Connection, owner: str, tables: Iterable[str]) -> None:
+def check_tables(connection: Connection, owner: str, tables: Iterable[str], sums: Collection[str] = ()) -> None:
     """Refuse a table whose rows would outlive their room: raises `MigrationError` with the table's name.
 
-    Reads the foreign keys the database really has: from each table a chain of `ON DELETE CASCADE` keys over columns
-    that are never NULL must lead to `rooms` or `messages`. The key must be a constraint of the table and not a
-    `REFERENCES` behind a column: on SQLite the latter loses its cascade, unseen, in the next batch migration.
+    One of `sums` may, if it holds nothing but whole numbers, and texts in its primary key. For the others this reads
+    the foreign keys the database really has: from each table a chain of `ON DELETE CASCADE` keys over columns that are
+    never NULL must lead to `rooms` or `messages`. The key must be a constraint of the table and not a `REFERENCES`
+    behind a column: on SQLite the latter loses its cascade, unseen, in the next batch migration.
     Costs about a millisecond a table.
     """
     inspector = inspect(connection)
@@ -26,10 +27,22 @@ def check_cascades(connection: Connection, owner: str, tables: Iterable[str]) ->
             raise MigrationError(
                 f"The plugin {owner} declares the table {table}, but none of its migrations creates it."
             )
-        if not _reaches_root(inspector, table):
+        if table in sums:
+            _check_sums(inspector, owner, table)
+        elif not _reaches_root(inspector, table):
             raise MigrationError(
                 f"The table {table} of the plugin {owner} would outlive its room: give it a FOREIGN KEY constraint "
                 "with ON DELETE CASCADE, on NOT NULL columns, that leads to rooms or messages."
+            )
+
+
+def _check_sums(inspector: Inspector, owner: str, table: str) -> None:
+    key = inspector.get_pk_constraint(table)["constrained_columns"]
+    for column in inspector.get_columns(table):
+        if column["name"] not in key and not isinstance(column["type"], Integer):
+            raise MigrationError(
+                f"The table {table} of the plugin {owner} is declared as sums, which outlive the rooms, but its column "
+                f"{column['name']} is no whole number."
             )
 
 

@@ -89,6 +89,7 @@ def _create_sessions() -> None:
         sa.Column("rank", sa.Integer, nullable=False),
         sa.Column("avatar", sa.Text),
         sa.Column("device_hash", sa.Text),
+        sa.Column("fingerprint_hash", sa.Text),
         sa.Column("connected", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("seat_until", sa.BigInteger, nullable=False),

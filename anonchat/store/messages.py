@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -56,14 +57,13 @@ UPDATE_EDITED = (
         changed_seq=bindparam("changed"),
     )
 )
-# What was written is overwritten; author, time and place in the order remain, so that a removal can be seen.
-UPDATE_DELETED = (
-    update(messages)
-    .where(_OF_MESSAGE)
-    .values(
-        content="{}", mentions=None, reply_to_id=None, deleted_at=bindparam("now"), changed_seq=bindparam("changed")
-    )
+SELECT_HELD = (
+    select(messages)
+    .where(_IN_ROOM, messages.c.seq.is_(None), messages.c.held_reason.is_not(None))
+    .order_by(messages.c.id)
+    .limit(bindparam("limit"))
 )
+DELETE_HELD = delete(messages).where(_OF_MESSAGE, _IN_ROOM, messages.c.seq.is_(None))
 DELETE_MESSAGES = delete(messages).where(one_of(messages.c.id, "messages"))
 
 SELECT_HELD_DUE = (
@@ -129,6 +129,11 @@ def message_of(row: Row) -> Message:
         edited_at=row["edited_at"],
         deleted_at=row["deleted_at"],
     )
+
+
+def tombstone_of(message: Message, now: int, seq: int) -> Message:
+    """What is left of a deleted message: author, time and place in the order, so that a removal can be seen."""
+    return replace(message, content={}, mentions=(), reply_to_id=None, deleted_at=now, changed_seq=seq)
 
 
 def row_of(message: Message, held_until: int | None = None, held_reason: str | None = None) -> dict[str, Any]:

@@ -137,6 +137,7 @@ REVOKE_INVITE = (
     .where(invites.c.room_id == bindparam("room"), invites.c.id == bindparam("invite"), invites.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
+DELETE_INVITES = delete(invites).where(invites.c.room_id == bindparam("room"), invites.c.rank == bindparam("with_rank"))
 SELECT_INVITE = select(invites).where(invites.c.room_id == bindparam("room"), invites.c.id == bindparam("invite"))
 
 

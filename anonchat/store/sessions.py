@@ -63,6 +63,7 @@ TAKE_SEATS = (
 FREE_SEATS = update(rooms).where(rooms.c.id == bindparam("room")).values(seats=rooms.c.seats - bindparam("count"))
 
 SELECT_NAME_HOLDER = select(sessions.c.id).where(_IN_ROOM, sessions.c.name_key == bindparam("wanted_key"))
+SELECT_NAMED = select(sessions).where(_IN_ROOM, one_of(sessions.c.name_key, "name_keys"))
 UPDATE_SEATED = (
     update(sessions)
     .where(_OF_SESSION)
@@ -119,4 +120,6 @@ def session_of(row: Row) -> Session:
         created_at=row["created_at"],
         seat_until=row["seat_until"],
         expires_at=row["expires_at"],
+        device_hash=row["device_hash"],
+        fingerprint_hash=row["fingerprint_hash"],
     )

@@ -14,6 +14,7 @@ from anonchat.errors import ChatError
 from anonchat.http.door import Door
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.hub import Wire
+from anonchat.limits import Network
 from anonchat.websocket.handshake import SocketHandler
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
 
@@ -36,9 +37,9 @@ class Sockets:
 
     def closed(self, connection: Connection) -> None:
         """Called by each connection at its end."""
-        self.open[connection.network] -= 1
-        if self.open[connection.network] <= 0:
-            del self.open[connection.network]
+        self.open[connection.network.today] -= 1
+        if self.open[connection.network.today] <= 0:
+            del self.open[connection.network.today]
         self.changed.set()
 
     async def emptied(self) -> None:
@@ -55,7 +56,7 @@ class WebSocketEntrance(SocketHandler):
         """Called by Tornado with the keywords of the route."""
         super().initialize(sockets.transports)
         self.sockets = sockets
-        self.network = ""
+        self.network: Network | None = None
         self.token: str | None = None
 
     def set_default_headers(self) -> None:
@@ -72,7 +73,7 @@ class WebSocketEntrance(SocketHandler):
         self.network = await sockets.door.network_of(self.request)
         if sockets.draining:
             raise ChatError("going_away", retry_after_ms=RETRY_MILLISECONDS)
-        if sockets.open[self.network] >= sockets.per_network:
+        if sockets.open[self.network.today] >= sockets.per_network:
             raise ChatError(
                 "rate_limited",
                 "Too many connections from your network ([limits] sockets_per_network).",
@@ -102,8 +103,9 @@ class WebSocketEntrance(SocketHandler):
     def open_peer(self, transport: SocketTransport) -> Peer:
         """The connection of this socket."""
         sockets = self.sockets
+        assert self.network is not None  # set before the handshake
         connection = Connection(sockets.desk, transport, sockets.wire, self.network, sockets.closed)
-        sockets.open[self.network] += 1
+        sockets.open[self.network.today] += 1
         asyncio.get_running_loop().call_soon(connection.opened, self.token)
         return connection
 

@@ -32,9 +32,19 @@ class MemoryEphemeral:
         expires, value = self._values.get(key, (0, b""))
         return value if expires > self._clock.now() else None
 
-    async def put(self, key: str, value: bytes, milliseconds: int, *, only_if_absent: bool = False) -> bool:
+    async def put(
+        self,
+        key: str,
+        value: bytes,
+        milliseconds: int,
+        *,
+        only_if_absent: bool = False,
+        only_if: bytes | None = None,
+    ) -> bool:
         now = self._sweep()
         if only_if_absent and await self.get(key) is not None:
+            return False
+        if only_if is not None and await self.get(key) != only_if:
             return False
         self._values[key] = (now + milliseconds, value)
         return True

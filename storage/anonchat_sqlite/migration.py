@@ -19,13 +19,13 @@ def migrate(path: Path, migrations: Migrations) -> list[Step]:
     if not needs_upgrade(recorded_revisions(path), migrations.sets):
         return []
     # Imported here: Alembic costs more than the rest of a start, and most starts need none of it.
-    from anonchat.migrate.cascades import check_cascades
+    from anonchat.migrate.cascades import check_tables
     from anonchat.migrate.runner import upgrade
 
     with migration_connection(path) as connection:
         steps = upgrade(connection, migrations.sets)
         for owner, tables in migrations.tables.items():
-            check_cascades(connection, owner, tables)
+            check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
         return steps
 
 

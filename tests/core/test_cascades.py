@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Connection
 
-from anonchat.migrate.cascades import check_cascades
+from anonchat.migrate.cascades import check_tables
 from anonchat.migrate.revisions import MigrationError
 from anonchat_sqlite.migration import migration_connection
 
@@ -45,16 +45,16 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 @pytest.mark.parametrize("columns", GOOD.values(), ids=GOOD)
 def test_a_table_whose_rows_go_with_the_room_is_accepted(connection: Connection, columns: str) -> None:
     connection.exec_driver_sql(f"CREATE TABLE votes ({columns})")
-    check_cascades(connection, "polls", ["polls", "votes"])
+    check_tables(connection, "polls", ["polls", "votes"])
 
 
 @pytest.mark.parametrize("columns", BAD.values(), ids=BAD)
 def test_a_table_whose_rows_would_stay_is_refused(connection: Connection, columns: str) -> None:
     connection.exec_driver_sql(f"CREATE TABLE votes ({columns})")
     with pytest.raises(MigrationError, match="The table votes of the plugin polls would outlive its room"):
-        check_cascades(connection, "polls", ["polls", "votes"])
+        check_tables(connection, "polls", ["polls", "votes"])
 
 
 def test_a_table_that_no_migration_creates_is_refused(connection: Connection) -> None:
     with pytest.raises(MigrationError, match="declares the table votes, but none of its migrations creates it"):
-        check_cascades(connection, "polls", ["votes"])
+        check_tables(connection, "polls", ["votes"])

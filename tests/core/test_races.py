@@ -41,7 +41,7 @@ class House:
     async def join(
         self, name: str, *, device: str | None = None, moderator: bool = False, invite: str | None = None
     ) -> tuple[Session, str]:
-        applicant = Applicant(name, "moderator" if moderator else "participant", "network", device_id=device)
+        applicant = Applicant(name, "moderator" if moderator else "participant", "network", device_hash=device)
         token = invite or (self.moderator if moderator else self.invite)
         return await self.server.seats.join(self.room, applicant, token)
 

@@ -35,6 +35,7 @@ from anonchat import (
     ServerEvent,
     Session,
     Tables,
+    Transaction,
     WebAssets,
     hookimpl,
     hookspec,
@@ -63,6 +64,10 @@ class Offered:
     @hookspec
     async def check_kitchen_sink(self, litres: int) -> Denied | None:
         """The sink is to be filled."""
+
+    @hookspec
+    async def write_kitchen_sink(self, tx: Transaction, litres: int) -> None:
+        """The sink is filled."""
 
     @hookspec
     async def extend_kitchen_sink(self) -> Mapping[str, Any]:
@@ -217,6 +222,22 @@ class Plugin:
             return Rejected("kitchen_sink.filter_edit", "No.")
         return replace(edit, content={**edit.content, "text": edit.content["text"].lower()})
 
+    # --- writing in the core's transaction
+
+    @hookimpl
+    async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        self._note("write_messages", tx=tx, messages=messages)
+        for message in messages:
+            await tx.execute(INSERT_NOTE, {"id": message.id, "room_id": message.room_id})
+            if "write_messages" in self.refuse and message.content["text"] == "BROKEN":
+                raise RuntimeError("the sink is blocked")
+
+    @hookimpl
+    async def write_forgotten(self, tx: Transaction, session: Session) -> None:
+        self._note("write_forgotten", tx=tx, session=session)
+        if "write_forgotten" in self.refuse:
+            raise RuntimeError("the sink is blocked")
+
     # --- observers
 
     @hookimpl
@@ -246,6 +267,14 @@ class Plugin:
     @hookimpl
     async def message_saved(self, message: Message) -> None:
         self._note("message_saved", message=message)
+
+    @hookimpl
+    async def message_held(self, message: Message, held: Held) -> None:
+        self._note("message_held", message=message, held=held)
+
+    @hookimpl
+    async def participants_changed(self, room_id: str, present: int) -> None:
+        self._note("participants_changed", room_id=room_id, present=present)
 
     @hookimpl
     async def message_edited(self, message: Message) -> None:
@@ -282,6 +311,11 @@ class Plugin:
     async def extend_welcome(self, room: Room, session: Session) -> Mapping[str, Any]:
         self._note("extend_welcome", room=room, session=session)
         return {"for": session.username}
+
+    @hookimpl
+    async def extend_state(self, room: Room, session: Session) -> Mapping[str, Mapping[str, Any]]:
+        self._note("extend_state", room=room, session=session)
+        return {"kitchen_sink.dripped": {"drops": 2}, "presence": {}}
 
     # --- purge and export
 

@@ -386,7 +386,7 @@ async def test_an_event_that_was_not_declared_cannot_be_sent(tmp_path: Path) -> 
             with pytest.raises(LookupError, match=r"'dice' sends .* without having declared it"):
                 dice.ctx.rooms.broadcast(room.id, event, {})
             with pytest.raises(LookupError, match=r"register_server_events"):
-                dice.ctx.rooms.send("somebody", event, {})
+                dice.ctx.rooms.send(room.id, "somebody", event, {})
             with pytest.raises(LookupError):
                 await dice.ctx.db.transaction(lambda tx, event=event: tx.append(room.id, event, {}))  # type: ignore[misc]
         dice.ctx.rooms.broadcast(room.id, "dice.rolled", {})

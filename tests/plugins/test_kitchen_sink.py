@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import bindparam, column, func, insert, select, table
 
 from anonchat import (
     Applicant,
@@ -21,10 +23,13 @@ from anonchat import (
     PluginContext,
     Room,
     Session,
+    Transaction,
     hookimpl,
 )
 from anonchat.app import Server
 from anonchat.hookspecs import SPECS
+from anonchat.store.events import SELECT_EVENTS
+from anonchat.store.messages import SELECT_AFTER, message_of
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, Person, open_room, request
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
     from tests.plugins.kitchen_sink import Plugin
 
 NAME = "kitchen_sink"
+NOTES = table("kitchen_sink_notes", column("id"), column("room_id"))
+INSERT_NOTE = insert(NOTES)
+COUNT_NOTES = select(func.count()).select_from(NOTES).where(NOTES.c.room_id == bindparam("room"))
 OPERATOR = "an operator's token"
 HOOKS: dict[str, Callable[..., Any]] = {
     name: spec for kind in SPECS for name, spec in vars(kind).items() if hasattr(spec, "anonchat_spec")
@@ -174,7 +182,7 @@ async def test_register_jobs(server: Server, sink: Plugin, clock: SettableClock)
 
 async def test_register_hookspecs(server: Server) -> None:
     await call(server, "register_hookspecs")
-    offered = {"kitchen_sink_drained", "check_kitchen_sink", "extend_kitchen_sink"}
+    offered = {"kitchen_sink_drained", "check_kitchen_sink", "write_kitchen_sink", "extend_kitchen_sink"}
     assert server.plugins.offered_by(NAME) == offered <= set(server.plugins.hook_names())
 
 
@@ -183,6 +191,7 @@ class Guest:
 
     def __init__(self) -> None:
         self.litres = 0
+        self.room_id = ""
 
     @hookimpl(optionalhook=True)
     async def kitchen_sink_drained(self, litres: int) -> None:
@@ -191,6 +200,12 @@ class Guest:
     @hookimpl(optionalhook=True)
     async def check_kitchen_sink(self, litres: int) -> Denied | None:
         return Denied("guest.too_much") if litres > 10 else None
+
+    @hookimpl(optionalhook=True)
+    async def write_kitchen_sink(self, tx: Transaction, litres: int) -> None:
+        if litres > 10:
+            raise ChatError("guest.too_much")
+        await tx.execute(INSERT_NOTE, {"id": f"{litres}", "room_id": self.room_id})
 
     @hookimpl(optionalhook=True)
     async def extend_kitchen_sink(self) -> Mapping[str, Any]:
@@ -208,6 +223,12 @@ async def test_hooks_that_a_plugin_offers(tmp_path: Path) -> None:
         await hooks.guard("check_kitchen_sink", litres=10)
         with pytest.raises(ChatError, match=r"guest\.too_much"):
             await hooks.guard("check_kitchen_sink", litres=11)
+        guest.room_id = (await open_room(server)).id
+        db = server.plugins.all[0].instance.ctx.db
+        await db.transaction(lambda tx: hooks.write(tx, "write_kitchen_sink", litres=10))
+        with pytest.raises(ChatError, match=r"guest\.too_much"):
+            await db.transaction(lambda tx: hooks.write(tx, "write_kitchen_sink", litres=11))
+        assert (await db.fetch_one(COUNT_NOTES, {"room": guest.room_id}))[0] == 1
         assert await hooks.enrich("extend_kitchen_sink") == {"guest": {"towels": 2}}
         with pytest.raises(LookupError, match="'kitchen_sink' does not offer the hook 'message_saved'"):
             hooks.observe("message_saved", message=None)
@@ -312,6 +333,76 @@ async def test_filter_edit(alice: Person, server: Server, sink: Plugin) -> None:
     assert (await alice.ask("edit_message", change)).data["code"] == "kitchen_sink.filter_edit"
 
 
+# --- writing in the core's transaction
+
+
+async def notes_of(sink: Plugin, room: OpenRoom) -> int:
+    row = await sink.ctx.db.fetch_one(COUNT_NOTES, {"room": room.id})
+    assert row is not None
+    return int(row[0])
+
+
+async def test_write_messages(room: OpenRoom, alice: Person, server: Server, sink: Plugin) -> None:
+    said = await alice.say("Hello")
+    arguments = await call(server, "write_messages")
+    assert [message.id for message in arguments["messages"]] == [said.data["serverMessageId"]]
+    assert await notes_of(sink, room) == 1
+    sink.refuse.add("write_messages")
+    async with room.enter("Bob") as bob:
+        refused, fine = await asyncio.gather(alice.say("broken"), bob.say("fine"))
+    assert (refused.data["code"], fine.event) == ("plugin_failed", "message_ack")
+    assert await notes_of(sink, room) == 2, "what was written for the refused message is undone"
+    assert [message.content["text"] for message in await stored(server, room)] == ["HELLO", "FINE"]
+
+
+async def stored(server: Server, room: OpenRoom) -> list[Message]:
+    rows = await server.journal.fetch_all(SELECT_AFTER, {"room": room.id, "after": 0, "limit": 10})
+    return [message_of(row) for row in rows]
+
+
+async def test_write_messages_when_a_held_one_is_released(
+    room: OpenRoom, alice: Person, server: Server, sink: Plugin, clock: SettableClock
+) -> None:
+    sink.hold = Held(clock.now() + 60_000, "Wait a minute.")
+    held = await alice.say("Hello")
+    assert not await calls(server, "write_messages")
+    clock.advance(60)
+    await server.messages.release_due()
+    (message,) = (await call(server, "write_messages"))["messages"]
+    assert (message.id, message.seq) == (held.data["messageId"], 1)
+
+
+async def test_write_forgotten(room: OpenRoom, server: Server, sink: Plugin) -> None:
+    async with room.enter("Alice") as alice:
+        await alice.say("Hello")
+        sink.refuse.add("write_forgotten")
+        assert (await alice.ask("leave", {"forget": True})).data["code"] == "plugin_failed"
+        assert len(await stored(server, room)) == 1, "nothing of it happened"
+        sink.refuse.clear()
+        assert (await alice.ask("leave", {"forget": True})).event == "left"
+        assert (await calls(server, "write_forgotten"))[-1]["session"].id == alice.session_id
+
+
+async def test_what_hangs_on_a_message_goes_with_it(room: OpenRoom, server: Server, tmp_path: Path) -> None:
+    """Also rows of a plugin that is switched off: the database itself removes them."""
+    async with room.enter("Alice") as alice, room.enter("Bob") as bob:
+        said = await alice.say("Hello")
+        message_id = said.data["serverMessageId"]
+        append = {"room": room.id, "message": message_id}
+        await server.journal.transaction(
+            lambda tx: tx.append(append["room"], "kitchen_sink.noted", {"id": "of it"}, message_id=append["message"])
+        )
+        await bob.hear("kitchen_sink.noted")
+        await alice.ask("delete_message", {"messageId": message_id})
+        rows = await server.journal.fetch_all(SELECT_EVENTS, {"room": room.id, "after": 0, "through": 10})
+        assert [row["event"] for row in rows] == ["message_deleted"]
+        active = server.active.get(room.id)
+        recent = active.recent.since(0) if active is not None else None
+        assert recent is not None
+        assert [event["event"] for event in recent.events] == ["message", "gone", "message_deleted"]
+        assert recent.events[0]["data"]["content"] == {"type": "text", "text": ""}
+
+
 # --- observers
 
 
@@ -358,6 +449,20 @@ async def test_message_saved(alice: Person, server: Server) -> None:
     assert isinstance(message, Message)
     assert (message.id, message.seq) == (said.data["serverMessageId"], 1)
     assert message.content["text"] == "HELLO"
+
+
+async def test_message_held(alice: Person, server: Server, sink: Plugin) -> None:
+    sink.hold = Held(None, "A moderator decides.")
+    held = await alice.say("Hello")
+    arguments = await call(server, "message_held")
+    assert (arguments["message"].id, arguments["held"]) == (held.data["messageId"], sink.hold)
+
+
+async def test_participants_changed(room: OpenRoom, server: Server, clock: SettableClock) -> None:
+    async with room.enter("Alice"), room.enter("Bob") as bob:
+        await bob.ask("leave")
+        told = await calls(server, "participants_changed")
+    assert [(one["room_id"], one["present"]) for one in told] == [(room.id, count) for count in (1, 2, 1)]
 
 
 async def test_message_edited(alice: Person, server: Server) -> None:
@@ -425,6 +530,18 @@ async def test_extend_welcome(room: OpenRoom, alice: Person, server: Server) -> 
     assert (arguments["room"].id, arguments["session"].username) == (room.id, "Alice")
     (identified,) = (heard for heard in alice.welcome if heard.event == "identified")
     assert identified.data["ext"] == {NAME: {"for": "Alice"}}
+
+
+async def test_extend_state(room: OpenRoom, alice: Person, server: Server) -> None:
+    arguments = await call(server, "extend_state")
+    assert (arguments["room"].id, arguments["session"].id) == (room.id, alice.session_id)
+    assert alice.welcome[-1].event == "history_chunk"
+    following = await alice.read()
+    assert following is not None
+    assert (following.event, following.data) == ("kitchen_sink.dripped", {"drops": 2})
+    answer = await alice.ask("heartbeat")
+    assert answer.event == "heartbeat_ack"
+    assert not [heard for heard in alice._heard if heard.event == "presence"], "what it has not declared is not sent"
 
 
 # --- purge and export
