@@ -74,6 +74,7 @@ class Person:
     welcome: tuple[Heard, ...] = ()
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _heard: list[Heard] = field(default_factory=list)
+    _is_over: bool = False
 
     async def send(self, event: str, data: Mapping[str, Any] | None = None) -> int:
         """Send one frame; returns the `id` that its answer will have."""
@@ -100,7 +101,8 @@ class Person:
 
     async def read(self) -> Heard | None:
         """The next event, whatever it is; None once the socket is closed (see ``socket.close_code``)."""
-        text = await asyncio.wait_for(self.socket.read_message(), SECONDS)
+        text = None if self._is_over else await asyncio.wait_for(self.socket.read_message(), SECONDS)
+        self._is_over = text is None
         return None if text is None else _heard(text)
 
     async def close(self) -> None:

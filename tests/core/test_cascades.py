@@ -58,3 +58,14 @@ def test_a_table_whose_rows_would_stay_is_refused(connection: Connection, column
 def test_a_table_that_no_migration_creates_is_refused(connection: Connection) -> None:
     with pytest.raises(MigrationError, match="declares the table votes, but none of its migrations creates it"):
         check_tables(connection, "polls", ["votes"])
+
+
+def test_sums_may_outlive_the_rooms(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE votes (name TEXT, hour BIGINT, votes INTEGER, PRIMARY KEY (name, hour))")
+    check_tables(connection, "polls", ["polls", "votes"], sums=["votes"])
+
+
+def test_sums_that_could_tell_of_somebody_are_refused(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE votes (hour BIGINT PRIMARY KEY, votes INTEGER, last_voter TEXT)")
+    with pytest.raises(MigrationError, match=r"votes of the plugin polls is declared as sums.*its column last_voter"):
+        check_tables(connection, "polls", ["votes"], sums=["votes"])

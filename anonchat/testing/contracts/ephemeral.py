@@ -73,6 +73,20 @@ class EphemeralContract(EphemeralCase):
             assert await ephemeral.put("a", b"next", 2_000, only_if_absent=True)
 
     @asynchronous
+    async def test_storing_only_over_what_it_holds(self, tmp_path: Path) -> None:
+        """Compare and set: of many who read the same, one writes."""
+        clock = SettableClock()
+        async with self.opened(tmp_path, clock) as ephemeral:
+            assert not await ephemeral.put("a", b"new", 2_000, only_if=b"old")
+            await ephemeral.put("a", b"old", 2_000)
+            names = [str(number).encode() for number in range(50)]
+            stored = await asyncio.gather(*(ephemeral.put("a", name, 2_000, only_if=b"old") for name in names))
+            assert sum(stored) == 1
+            assert await ephemeral.get("a") == names[stored.index(True)]
+            await self.pass_time(clock, 2.1)
+            assert not await ephemeral.put("a", b"late", 2_000, only_if=names[stored.index(True)])
+
+    @asynchronous
     async def test_removing_only_what_it_holds(self, tmp_path: Path) -> None:
         clock = SettableClock()
         async with self.opened(tmp_path, clock) as ephemeral:
