@@ -235,7 +235,7 @@ async def test_the_text_of_a_deleted_message_is_gone_from_memory(scene: Scene) -
         scene.publish(scene.kept[-1])
     replay = scene.active.recent.since(scene.active.recent.position - 2)
     assert replay is not None
-    assert [event["event"] for event in replay.events] == ["message_edited", "message_deleted"]
+    assert [event["event"] for event in replay.events] == ["gone", "message_deleted"]
     assert "words" not in str(replay)
 
 
