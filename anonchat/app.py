@@ -172,7 +172,7 @@ class Server(Node):
         server = ServerRoutes(
             {"database": self.database.check}, self.metrics, self._state, lambda: self.sockets.draining
         )
-        privacy = Privacy(self.settings, self.plugins.names)
+        privacy = Privacy(self.settings, self.plugins.names, self.dispatcher)
         export = ExportRoutes(self.journal, self.rooms, self.dispatcher, self.clock)
         own = (
             *rooms.routes(),

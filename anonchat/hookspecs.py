@@ -213,6 +213,10 @@ class Enrich:
     async def extend_state(self, room: Room, session: Session) -> Mapping[str, Mapping[str, Any]]:
         """Event name -> data: what a connection is sent after history or replay, before anything live."""
 
+    @hookspec
+    async def extend_privacy(self) -> Mapping[str, str]:
+        """What the plugin keeps -> one sentence for people, on the page ``/privacy``."""
+
 
 class Purge:
     """The end of a room, and its export."""

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from anonchat.config import Settings
 from anonchat.declarations import Answer, Request, Route
+from anonchat.dispatch import Dispatcher
 from anonchat.http.layout import page_answer, span_text
 
 
 class Privacy:
     """The page and its sentences."""
 
-    def __init__(self, settings: Settings, plugins: tuple[str, ...]) -> None:
+    def __init__(self, settings: Settings, plugins: tuple[str, ...], dispatcher: Dispatcher) -> None:
         self._settings = settings
         self._plugins = plugins
+        self._dispatcher = dispatcher
 
     def routes(self) -> Sequence[Route]:
         """Where it is served."""
         return (Route("GET", "/privacy", self._page, summary="What this server keeps, for people"),)
 
     async def _page(self, _: Request) -> Answer:
-        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        told = await self._dispatcher.enrich("extend_privacy", fits=_is_told)
+        added = (sentence for sentences in told.values() for sentence in sentences.values())
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in (*self.sentences(), *added))
         body = f"<p class=lead>Made from the running configuration.</p><ul>{items}</ul>"
         return page_answer("What this server keeps", body)
 
@@ -47,3 +51,7 @@ class Privacy:
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
         ]
+
+
+def _is_told(answer: Mapping[object, object]) -> bool:
+    return all(isinstance(sentence, str) for sentence in answer.values())

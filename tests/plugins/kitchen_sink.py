@@ -317,6 +317,11 @@ class Plugin:
         self._note("extend_state", room=room, session=session)
         return {"kitchen_sink.dripped": {"drops": 2}, "presence": {}}
 
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        self._note("extend_privacy")
+        return {"notes": "The sink keeps <notes>."}
+
     # --- purge and export
 
     @hookimpl

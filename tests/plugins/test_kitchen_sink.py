@@ -544,6 +544,12 @@ async def test_extend_state(room: OpenRoom, alice: Person, server: Server) -> No
     assert not [heard for heard in alice._heard if heard.event == "presence"], "what it has not declared is not sent"
 
 
+async def test_extend_privacy(server: Server) -> None:
+    page = await request(server, "GET", "/privacy")
+    await call(server, "extend_privacy")
+    assert b"<li>The sink keeps &lt;notes&gt;.</li>" in page.body
+
+
 # --- purge and export
 
 
