@@ -132,9 +132,12 @@ class Presence:
                 self._relay.broadcast(room_id, "presence", _count(room))
 
     def end(self, room_id: str) -> None:
-        """The room is over."""
-        for session_id in self._rooms.pop(room_id, _Attendance()).people:
+        """The room is over, and nobody is in it any more."""
+        people = self._rooms.pop(room_id, _Attendance()).people
+        for session_id in people:
             self._leaving.pop(session_id, None)
+        if people:
+            self._changed(room_id, 0)
 
     def _remove(self, room_id: str, session_id: str) -> None:
         room = self._rooms.get(room_id)

@@ -465,6 +465,12 @@ async def test_participants_changed(room: OpenRoom, server: Server, clock: Setta
     assert [(one["room_id"], one["present"]) for one in told] == [(room.id, count) for count in (1, 2, 1)]
 
 
+async def test_participants_changed_tells_that_nobody_is_left_at_the_end(room: OpenRoom, server: Server) -> None:
+    async with room.enter("Alice"), room.enter("Bob"):
+        await server.retention.end(room.id, "test")
+    assert [one["present"] for one in await calls(server, "participants_changed")] == [1, 2, 0]
+
+
 async def test_message_edited(alice: Person, server: Server) -> None:
     said = await alice.say("Hello")
     await alice.ask("edit_message", {"messageId": said.data["serverMessageId"], "text": "Bye"})
