@@ -1,0 +1,100 @@
+"""Who may act on whom: people are looked up and ranks are compared here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from anonchat import ChatError, PluginContext, Session, Transaction
+from anonchat_moderation import statements
+
+T = TypeVar("T")
+
+RANK_PARTICIPANT, RANK_PROMOTED, RANK_OWNER = 0, 1, 2
+
+Work = Callable[[Transaction, int], Awaitable[T]]
+
+
+class Acts:
+    """What all parts of the plugin share: the context, and the one way to act on a person."""
+
+    ctx: PluginContext
+
+    def open(self, ctx: PluginContext) -> None:
+        """Called once, by `setup`."""
+        self.ctx = ctx
+
+    @property
+    def now(self) -> int:
+        """Milliseconds."""
+        return self.ctx.clock.now()
+
+    async def find(self, by: Session, session_id: str) -> Session:
+        """The person of that id in the room of `by`. Raises `not_found`, and `forbidden` for oneself."""
+        if session_id == by.id:
+            raise ChatError("forbidden", "You cannot do that to yourself.")
+        target = await self.ctx.sessions.get(session_id)
+        if target is None or target.room_id != by.room_id:
+            raise _gone()
+        return target
+
+    async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED) -> T:
+        """Run `work(tx, rank of the target)` in a transaction in which `by` stands above `target`.
+
+        Both ranks are those of the database at this moment, not those with which the request began. `least` is the
+        rank that `by` must have. Raises `not_moderator`, `rank_too_low`, `not_found`.
+        """
+
+        async def run(tx: Transaction) -> T:
+            wanted = {"room": by.room_id, "by": by.id, "target": target.id}
+            ranks = {row["id"]: row["rank"] for row in await tx.fetch_all(statements.SELECT_RANKS, wanted)}
+            _check(ranks.get(by.id), least)
+            if target.id not in ranks:
+                raise _gone()
+            if ranks[target.id] >= ranks[by.id]:
+                raise ChatError("rank_too_low")
+            return await work(tx, ranks[target.id])
+
+        return await self.ctx.db.transaction(run)
+
+    async def as_moderator(
+        self, by: Session, work: Callable[[Transaction], Awaitable[T]], *, least: int = RANK_PROMOTED
+    ) -> T:
+        """Run `work(tx)` in a transaction in which `by` has at least the rank `least`: for acts on nobody in particular."""
+
+        async def run(tx: Transaction) -> T:
+            wanted = {"room": by.room_id, "by": by.id, "target": by.id}
+            row = await tx.fetch_one(statements.SELECT_RANKS, wanted)
+            _check(row["rank"] if row else None, least)
+            return await work(tx)
+
+        return await self.ctx.db.transaction(run)
+
+    async def tell(
+        self, tx: Transaction, room_id: str, act: str, session_id: str, reason: str | None = None,
+        until: int | None = None,
+    ) -> None:  # fmt: skip
+        """Tell other plugins of an act on a person, within its transaction (the hook `write_moderated`)."""
+        await self.ctx.hooks.write(
+            tx, "write_moderated", room_id=room_id, act=act, session_id=session_id, reason=reason, until=until
+        )
+
+
+def _check(rank: int | None, least: int) -> None:
+    if rank is None:
+        raise ChatError("session_expired")
+    if rank < RANK_PROMOTED:
+        raise ChatError("not_moderator")
+    if rank < least:
+        raise ChatError("rank_too_low", "Only holders of the moderator link may do that.")
+
+
+def _gone() -> ChatError:
+    return ChatError("not_found", "There is no such participant in this room, or they have left.")
+
+
+def chosen(asked: int | None, default: int, most: int, name: str = "durationSeconds") -> int:
+    """The seconds that hold. Raises `validation_failed` above the operator's maximum."""
+    if asked is not None and asked > most:
+        raise ChatError("validation_failed", errors={name: [f"At most {most} on this server."]})
+    return default if asked is None else asked

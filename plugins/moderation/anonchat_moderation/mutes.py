@@ -1,0 +1,154 @@
+"""Mutes: who may not speak until when. Asked for every message, so a room's mutes are kept at hand for a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anonchat import ChatError, Rejected, Row, Session, Transaction, iso, new_id
+from anonchat_moderation import statements
+from anonchat_moderation.acts import Acts, chosen
+from anonchat_moderation.log import Log
+
+FRESH_MILLISECONDS = 1_000  # after which a mute of another node is in force here
+ROOMS = 1_000  # whose mutes are kept at hand
+MUTES = 1_000  # that a room may have
+
+Mute = tuple[int, str | None]
+
+
+@dataclass(slots=True)
+class _Known:
+    """A room's mutes by session and device, as they were at `read_at`."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    read_at: int | None = None
+    mutes: Mapping[str, Mute] = field(default_factory=dict)
+
+    def is_fresh(self, now: int) -> bool:
+        """False also where the clock was set back."""
+        return self.read_at is not None and self.read_at <= now < self.read_at + FRESH_MILLISECONDS
+
+
+class Mutes:
+    """Mute, unmute, and who is muted. A mute also holds for other sessions of the same device."""
+
+    def __init__(self, acts: Acts, log: Log) -> None:
+        self._acts = acts
+        self._log = log
+        self._rooms: dict[str, _Known] = {}
+
+    # --- asking
+
+    async def of(self, session: Session) -> Mute | None:
+        """(until in milliseconds, reason) of a muted person, or None. Mostly two look-ups in a dictionary."""
+        now = self._acts.now
+        known = self._rooms.get(session.room_id)
+        if known is None or not known.is_fresh(now):
+            known = await self._read(session.room_id)
+        found = (known.mutes.get(mark) for mark in _marks(session))
+        return max((mute for mute in found if mute and mute[0] > now), key=lambda mute: mute[0], default=None)
+
+    async def _read(self, room_id: str) -> _Known:
+        """The mutes as they are now. Whoever waits for the same room shares one query."""
+        known = self._rooms.get(room_id)
+        if known is None:
+            if len(self._rooms) >= ROOMS:
+                del self._rooms[next(iter(self._rooms))]
+            known = self._rooms[room_id] = _Known()
+        async with known.lock:
+            now = self._acts.now
+            if not known.is_fresh(now):
+                wanted = {"room": room_id, "now": now, "limit": 2 * MUTES}
+                known.mutes = _by_mark(await self._acts.ctx.db.fetch_all(statements.SELECT_MUTES, wanted))
+                known.read_at = now
+        return known
+
+    async def check(self, session: Session) -> Rejected | None:
+        """The filter's answer for somebody who wants to speak."""
+        mute = await self.of(session)
+        if mute is None:
+            return None
+        until, reason = mute
+        text = "You are muted for now." if reason is None else f"You are muted for now: {reason}"
+        return Rejected("muted", text, retry_after_ms=until - self._acts.now)
+
+    def _drop(self, room_id: str) -> None:
+        """Forget what is at hand. Who is just reading keeps what was true before, and no one after finds it."""
+        self._rooms.pop(room_id, None)
+
+    # --- acting
+
+    async def put(self, session: Session, until: int, reason: str | None, by: Session | None) -> None:
+        """Mute somebody until a time in milliseconds; `by` None: a rule of the room decides, and no rank is compared.
+
+        In force at once on this node, within a second on others. Raises what `Acts.on` raises, and `conflict` where
+        the room has `MUTES` of them already.
+        """
+
+        async def work(tx: Transaction, _: int = 0) -> None:
+            await self._store(tx, session, until, reason)
+            await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
+            await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
+
+        await (self._acts.ctx.db.transaction(work) if by is None else self._acts.on(by, session, work))
+        self._drop(session.room_id)
+        self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
+
+    async def _store(self, tx: Transaction, session: Session, until: int, reason: str | None) -> None:
+        now = self._acts.now
+        counted = await tx.fetch_one(statements.COUNT_MUTES, {"room": session.room_id, "now": now})
+        if counted is not None and counted["count"] >= MUTES:
+            raise ChatError("conflict", f"A room can have {MUTES} mutes at a time.")
+        row = {
+            "id": new_id(),
+            "room_id": session.room_id,
+            "session_id": session.id,
+            "device": session.device_hash,
+            "reason": reason,
+            "at": now,
+            "until": until,
+        }
+        await tx.execute(statements.UPSERT_MUTE, row)
+
+    async def mute(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Mute a person for a time."""
+        config = self._acts.ctx.config
+        seconds = chosen(data["duration_seconds"], config["mute_seconds"], config["max_mute_seconds"])
+        until = self._acts.now + seconds * 1_000
+        target = await self._acts.find(by, data["target_session_id"])
+        await self.put(target, until, data["reason"], by)
+        return {"sessionId": target.id, "until": iso(until)}
+
+    async def unmute(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Let a person speak again. Raises `conflict` for somebody who is not muted."""
+        target = await self._acts.find(by, data["target_session_id"])
+        wanted = {"room": by.room_id, "session": target.id, "device": target.device_hash, "now": self._acts.now}
+
+        async def work(tx: Transaction, _: int) -> None:
+            if not await tx.execute(statements.DELETE_MUTE, wanted):
+                raise ChatError("conflict", "This person is not muted.")
+            await self._log.write(tx, by.room_id, "unmute", by=by, target=target)
+            await self._acts.tell(tx, by.room_id, "unmute", target.id)
+
+        await self._acts.on(by, target, work)
+        self._drop(by.room_id)
+        self._acts.ctx.rooms.send(by.room_id, target.id, "unmuted", {})
+        return {"sessionId": target.id}
+
+
+def _marks(session: Session) -> tuple[str, ...]:
+    """What a person is known by. A moderator is not muted with somebody else who uses the same device."""
+    return (session.id,) if session.device_hash is None or session.is_moderator else (session.id, session.device_hash)
+
+
+def _by_mark(rows: Iterable[Row]) -> dict[str, Mute]:
+    """Session id or device -> the mute that lasts longest."""
+    mutes: dict[str, Mute] = {}
+    for row in rows:
+        for mark in filter(None, (row["session_id"], row["device"])):
+            if mark not in mutes or mutes[mark][0] < row["until"]:
+                mutes[mark] = (row["until"], row["reason"])
+    return mutes
