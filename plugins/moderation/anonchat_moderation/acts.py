@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from anonchat import ChatError, PluginContext, Session, Transaction
 from anonchat_moderation import statements
@@ -12,7 +12,22 @@ T = TypeVar("T")
 
 RANK_PARTICIPANT, RANK_PROMOTED, RANK_OWNER = 0, 1, 2
 
-Work = Callable[[Transaction, int], Awaitable[T]]
+
+class Ranks(NamedTuple):
+    """Of the two people of an act, as they are at this moment."""
+
+    by: int
+    target: int
+
+
+class Person(NamedTuple):
+    """Somebody of whom only this is known (any more)."""
+
+    id: str
+    username: str
+
+
+Work = Callable[[Transaction, Ranks], Awaitable[T]]
 
 
 class Acts:
@@ -39,34 +54,31 @@ class Acts:
         return target
 
     async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED) -> T:
-        """Run `work(tx, rank of the target)` in a transaction in which `by` stands above `target`.
+        """Run `work(tx, ranks)` in a transaction in which `by` stands above `target`.
 
         Both ranks are those of the database at this moment, not those with which the request began. `least` is the
         rank that `by` must have. Raises `not_moderator`, `rank_too_low`, `not_found`.
         """
 
         async def run(tx: Transaction) -> T:
-            wanted = {"room": by.room_id, "by": by.id, "target": target.id}
-            ranks = {row["id"]: row["rank"] for row in await tx.fetch_all(statements.SELECT_RANKS, wanted)}
-            _check(ranks.get(by.id), least)
+            ranks = await _ranks(tx, by, target.id)
+            mine = _checked(ranks.get(by.id), least)
             if target.id not in ranks:
                 raise _gone()
-            if ranks[target.id] >= ranks[by.id]:
+            if ranks[target.id] >= mine:
                 raise ChatError("rank_too_low")
-            return await work(tx, ranks[target.id])
+            return await work(tx, Ranks(mine, ranks[target.id]))
 
         return await self.ctx.db.transaction(run)
 
     async def as_moderator(
-        self, by: Session, work: Callable[[Transaction], Awaitable[T]], *, least: int = RANK_PROMOTED
+        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_PROMOTED
     ) -> T:
-        """Run `work(tx)` in a transaction in which `by` has at least the rank `least`: for acts on nobody in particular."""
+        """Run `work(tx, rank)` in a transaction in which `by` has at least the rank `least`: for acts on nobody in particular."""
 
         async def run(tx: Transaction) -> T:
-            wanted = {"room": by.room_id, "by": by.id, "target": by.id}
-            row = await tx.fetch_one(statements.SELECT_RANKS, wanted)
-            _check(row["rank"] if row else None, least)
-            return await work(tx)
+            ranks = await _ranks(tx, by, by.id)
+            return await work(tx, _checked(ranks.get(by.id), least))
 
         return await self.ctx.db.transaction(run)
 
@@ -80,13 +92,19 @@ class Acts:
         )
 
 
-def _check(rank: int | None, least: int) -> None:
+async def _ranks(tx: Transaction, by: Session, target_id: str) -> dict[str, int]:
+    wanted = {"room": by.room_id, "by": by.id, "target": target_id}
+    return {row["id"]: row["rank"] for row in await tx.fetch_all(statements.SELECT_RANKS, wanted)}
+
+
+def _checked(rank: int | None, least: int) -> int:
     if rank is None:
         raise ChatError("session_expired")
     if rank < RANK_PROMOTED:
         raise ChatError("not_moderator")
     if rank < least:
         raise ChatError("rank_too_low", "Only holders of the moderator link may do that.")
+    return rank
 
 
 def _gone() -> ChatError:

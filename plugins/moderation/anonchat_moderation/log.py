@@ -7,7 +7,7 @@ from typing import Any
 
 from anonchat import ChatError, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
-from anonchat_moderation.acts import Acts
+from anonchat_moderation.acts import Acts, Person
 from anonchat_moderation.pages import read_page
 
 GATHERED = frozenset({"removed", "held", "released", "dropped"})  # acts that come in bursts
@@ -30,7 +30,7 @@ class Log:
         count: int = 1,
         *,
         by: Session | None = None,
-        target: Session | None = None,
+        target: Session | Person | None = None,
         reason: str | None = None,
         until: int | None = None,
     ) -> None:
@@ -49,7 +49,9 @@ class Log:
         most = self._acts.ctx.config["log_entries"]
         await tx.execute(statements.TRIM_LOG, {"room": room_id, "limit": TRIMMED, "most": most})
 
-    def _row(self, room_id: str, act: str, count: int, by: Session | None, target: Session | None) -> dict[str, Any]:
+    def _row(
+        self, room_id: str, act: str, count: int, by: Session | None, target: Session | Person | None
+    ) -> dict[str, Any]:
         return {
             "id": new_id(),
             "room_id": room_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 from anonchat import ChatError, Rejected, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
-from anonchat_moderation.acts import Acts, chosen
+from anonchat_moderation.acts import Acts, Ranks, chosen
 from anonchat_moderation.log import Log
 
 FRESH_MILLISECONDS = 1_000  # after which a mute of another node is in force here
@@ -88,7 +88,7 @@ class Mutes:
         the room has `MUTES` of them already.
         """
 
-        async def work(tx: Transaction, _: int = 0) -> None:
+        async def work(tx: Transaction, _: Ranks | None = None) -> None:
             await self._store(tx, session, until, reason)
             await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
             await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
@@ -127,7 +127,7 @@ class Mutes:
         target = await self._acts.find(by, data["target_session_id"])
         wanted = {"room": by.room_id, "session": target.id, "device": target.device_hash, "now": self._acts.now}
 
-        async def work(tx: Transaction, _: int) -> None:
+        async def work(tx: Transaction, _: Ranks) -> None:
             if not await tx.execute(statements.DELETE_MUTE, wanted):
                 raise ChatError("conflict", "This person is not muted.")
             await self._log.write(tx, by.room_id, "unmute", by=by, target=target)

@@ -23,7 +23,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql import ClauseElement
 
 from anonchat import insert_or_ignore, upsert
 from anonchat_moderation.tables import bans, log, mutes, reports
@@ -50,6 +49,21 @@ SELECT_OWNERS = (
     select(_sessions.c.id)
     .where(_sessions.c.room_id == bindparam("room"), _sessions.c.rank == 2, _sessions.c.id != bindparam("by"))
     .limit(bindparam("limit"))
+)
+# Who wrote under a session that is over, as a moderator if they ever did.
+_messages = Table(
+    "messages",
+    MetaData(),
+    Column("room_id", Text),
+    Column("session_id", Text),
+    Column("username", Text),
+    Column("role", Text),
+)
+SELECT_AUTHOR = (
+    select(_messages.c.username, _messages.c.role)
+    .where(_messages.c.room_id == bindparam("room"), _messages.c.session_id == bindparam("session"))
+    .order_by(case((_messages.c.role == "moderator", 0), else_=1))
+    .limit(1)
 )
 
 
@@ -105,7 +119,7 @@ COUNT_BANS = count(bans, _live)
 DELETE_BAN = (
     delete(bans)
     .where(bans.c.room_id == bindparam("room"), bans.c.id == bindparam("ban"), _live)
-    .returning(bans.c.kind, bans.c.session_id, bans.c.username)
+    .returning(bans.c.session_id, bans.c.username, bans.c.by_rank)
 )
 DELETE_EXPIRED_BANS = expired(bans, bans.c.until)
 
@@ -182,5 +196,3 @@ SELECT_ENTRY = position(log)
 FORGET_TARGET = update(log).where(_in_room, log.c.target_session == bindparam("session")).values(target_name=None)
 FORGET_ACTOR = update(log).where(_in_room, log.c.by_session == bindparam("session")).values(by_name=None)
 DELETE_OLD_ENTRIES = expired(log, log.c.at)
-
-EXPIRED: tuple[ClauseElement, ...] = (DELETE_EXPIRED_BANS, DELETE_EXPIRED_MUTES)

@@ -1,0 +1,201 @@
+"""Kicks and bans: who is kept out until when, recognised by marks that mean nothing outside of the room.
+
+A kick is a short ban. Marks are what the core gives: hashes of device, fingerprint and network under the room's own key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anonchat import Applicant, ChatError, Denied, Row, Session, Transaction, iso, new_id
+from anonchat_moderation import statements
+from anonchat_moderation.acts import RANK_PARTICIPANT, RANK_PROMOTED, Acts, Person, Ranks, chosen
+from anonchat_moderation.log import Log
+from anonchat_moderation.pages import read_page
+from anonchat_moderation.purges import Purges
+
+BANS = 1_000  # that a room may have, kicks included
+NETWORK_MILLISECONDS = 86_400_000  # for which the network of a connected session is remembered, in passing
+CLOSE_CODE = 4403
+DONE = {"kick": "kicked", "ban": "banned"}  # the code that refuses, and the reason that the room hears
+SAYS = {
+    "kick": "You were asked to leave this room for now",
+    "ban": "You are banned from this room",
+}
+
+
+class Bans:
+    """Kick, ban, unban, list, and the two guards."""
+
+    def __init__(self, acts: Acts, log: Log, purges: Purges) -> None:
+        self._acts = acts
+        self._log = log
+        self._purges = purges
+
+    # --- at the door
+
+    async def check_join(self, room_id: str, applicant: Applicant) -> Denied | None:
+        """Keep out an applicant who shares a mark with somebody who is kept out."""
+        is_moderator = applicant.role == "moderator"
+        return await self._check(
+            room_id,
+            {
+                "session": "",
+                "device": applicant.device_hash,
+                "fingerprint": applicant.fingerprint_hash,
+                "network": None if is_moderator else applicant.network,
+                "since": self._acts.now,
+                "rank": RANK_PROMOTED if is_moderator else RANK_PARTICIPANT,
+            },
+        )
+
+    async def check_connect(self, session: Session, network: str) -> Denied | None:
+        """Keep out a session that is banned, or began after the ban of its network; remember its network in passing."""
+        denied = await self._check(
+            session.room_id,
+            {
+                "session": session.id,
+                "device": session.device_hash,
+                "fingerprint": session.fingerprint_hash,
+                "network": None if session.is_moderator else network,
+                "since": session.created_at,
+                "rank": session.rank,
+            },
+        )
+        if denied is None and self._acts.ctx.config["ban_networks"]:
+            await self._acts.ctx.ephemeral.put(_key(session.id), network.encode(), NETWORK_MILLISECONDS)
+        return denied
+
+    async def _check(self, room_id: str, marks: Mapping[str, Any]) -> Denied | None:
+        now = self._acts.now
+        wanted = {**marks, "room": room_id, "now": now}
+        if not self._acts.ctx.config["ban_networks"]:
+            wanted["network"] = None
+        row = await self._acts.ctx.db.fetch_one(statements.SELECT_MATCHING, wanted)
+        if row is None:
+            return None
+        text = SAYS[row["kind"]] + (f": {row['reason']}" if row["reason"] else ".")
+        return Denied(DONE[row["kind"]], text, retry_after_ms=row["until"] - now)
+
+    async def forget_network(self, session: Session) -> None:
+        """The session is over."""
+        await self._acts.ctx.ephemeral.remove(_key(session.id))
+
+    # --- acting
+
+    async def kick(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """End somebody's session and keep them out for a short time."""
+        config = self._acts.ctx.config
+        asked, most = data["cool_off_seconds"], config["max_cool_off_seconds"]
+        seconds = chosen(asked, config["cool_off_seconds"], most, "coolOffSeconds")
+        target = await self._acts.find(by, data["target_session_id"])
+        ban = await self._keep_out("kick", by, target, seconds, data["reason"])
+        return {"sessionId": target.id, "banId": ban["id"], "coolOffSeconds": seconds, "until": iso(ban["until"])}
+
+    async def ban(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """End somebody's session and keep them out for long; with `purge_messages` what they wrote is deleted."""
+        config = self._acts.ctx.config
+        seconds = chosen(data["duration_seconds"], config["ban_seconds"], config["max_ban_seconds"])
+        target = await self._acts.find(by, data["target_session_id"])
+        ban = await self._keep_out("ban", by, target, seconds, data["reason"])
+        removed = await self._purges.remove(by, target) if data["purge_messages"] else 0
+        return {"sessionId": target.id, "banId": ban["id"], "until": iso(ban["until"]), "removed": removed}
+
+    async def _keep_out(
+        self, kind: str, by: Session, target: Session, seconds: int, reason: str | None
+    ) -> Mapping[str, Any]:
+        """Store who is kept out, then end the session: a crash in between leaves somebody who cannot come back."""
+        now = self._acts.now
+        row = {
+            "id": new_id(),
+            "room_id": by.room_id,
+            "kind": kind,
+            "session_id": target.id,
+            "username": target.username,
+            "anonymous_id": target.anonymous_id,
+            **await self._marks(kind, target),
+            "reason": reason,
+            "at": now,
+            "until": now + seconds * 1_000,
+        }
+
+        async def work(tx: Transaction, ranks: Ranks) -> int:
+            counted = await tx.fetch_one(statements.COUNT_BANS, {"room": by.room_id, "now": now})
+            if counted is not None and counted["count"] >= BANS:
+                raise ChatError("conflict", f"A room can have {BANS} bans at a time; lift some first.")
+            await tx.execute(statements.INSERT_BAN, row | {"by_rank": ranks.by})
+            await self._log.write(tx, by.room_id, kind, by=by, target=target, reason=reason, until=row["until"])
+            await self._acts.tell(tx, by.room_id, kind, target.id, reason, row["until"])
+            return ranks.by
+
+        rank = await self._acts.on(by, target, work)
+        for session in (target, *self._same_device(target, rank)):
+            await self._expel(session, kind, seconds, reason)
+        return row
+
+    async def _marks(self, kind: str, target: Session) -> Mapping[str, str | None]:
+        """What the person will be known by. A whole classroom may sit behind one address: a kick uses it only in need."""
+        marks = {"device": target.device_hash, "fingerprint": target.fingerprint_hash, "network": None}
+        if self._acts.ctx.config["ban_networks"] and (kind == "ban" or not any(marks.values())):
+            network = await self._acts.ctx.ephemeral.get(_key(target.id))
+            marks["network"] = network.decode() if network else None
+        return marks
+
+    def _same_device(self, target: Session, rank: int) -> list[Session]:
+        """Who else is there from the same device, below the rank of who acts."""
+        if target.device_hash is None:
+            return []
+        present = self._acts.ctx.sessions.present(target.room_id)
+        return [
+            session
+            for session in present
+            if session.device_hash == target.device_hash and session.id != target.id and session.rank < rank
+        ]
+
+    async def _expel(self, session: Session, kind: str, seconds: int, reason: str | None) -> None:
+        told = {"banned": kind == "ban", "coolOffSeconds": seconds} | ({"reason": reason} if reason else {})
+        await self._acts.ctx.sessions.expel(session, DONE[kind], "kicked", told, CLOSE_CODE)
+        gone = {"sessionId": session.id, "reason": DONE[kind]}
+        self._acts.ctx.rooms.broadcast(session.room_id, "presence_removed", gone)
+
+    async def unban(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Lift a ban or the rest of a kick. Raises `not_found`, and `rank_too_low` for that of a higher rank."""
+        wanted = {"room": by.room_id, "ban": data["ban_id"], "now": self._acts.now}
+
+        async def work(tx: Transaction, rank: int) -> None:
+            row = await tx.fetch_one(statements.DELETE_BAN, wanted)
+            if row is None:
+                raise ChatError("not_found", "There is no such ban in this room, or it is over.")
+            if row["by_rank"] > rank:
+                raise ChatError("rank_too_low", "Somebody of a higher rank decided that.")
+            target = Person(row["session_id"], row["username"])
+            await self._log.write(tx, by.room_id, "unban", by=by, target=target)
+
+        await self._acts.as_moderator(by, work)
+        return {"banId": data["ban_id"]}
+
+    async def read(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A page of who is kept out now, the newest first."""
+        db, now = self._acts.ctx.db, self._acts.now
+        rows, more = await read_page(db, statements.SELECT_BANS, statements.SELECT_BAN, by, data, now=now)
+        return {"bans": [_wire(row) for row in rows], "hasMore": more}
+
+
+def _key(session_id: str) -> str:
+    return f"network:{session_id}"
+
+
+def _wire(row: Row) -> dict[str, Any]:
+    """A ban as moderators see it: which marks it has, and never what they are."""
+    return {
+        "banId": row["id"],
+        "kind": row["kind"],
+        "sessionId": row["session_id"],
+        "username": row["username"],
+        "anonymousId": row["anonymous_id"],
+        "reason": row["reason"],
+        "matches": [mark for mark in ("device", "fingerprint", "network") if row[mark] is not None],
+        "createdAt": iso(row["at"]),
+        "until": iso(row["until"]),
+    }
