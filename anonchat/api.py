@@ -41,6 +41,9 @@ from anonchat.seats import Applicant
 from anonchat.skeletons import skeleton
 from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
+from anonchat.tables import messages as messages_table
+from anonchat.tables import rooms as rooms_table
+from anonchat.tables import sessions as sessions_table
 
 __all__ = [
     "Answer",
@@ -95,9 +98,12 @@ __all__ = [
     "iso",
     "keyed_hash",
     "message_wire",
+    "messages_table",
     "new_id",
     "one_of",
     "pair_of",
+    "rooms_table",
+    "sessions_table",
     "skeleton",
     "upsert",
     "user_wire",

@@ -45,6 +45,13 @@ class Transaction:
             raise ChatError("room_ended")
         return int(row["seq"])
 
+    async def lock_room(self, room_id: str) -> None:
+        """From now to the commit nobody else changes anything durable in the room, on any node. Raises `room_ended`.
+
+        First in a transaction, before anything else is locked, so that nobody waits in a circle.
+        """
+        await self.take_seq(room_id, 0)
+
     async def append(self, room_id: str, name: str, data: Mapping[str, Any], *, message_id: str | None = None) -> Event:
         """Make a durable event of the room: it gets its seq, is stored, is published after the commit, and is replayed.
 

@@ -9,10 +9,8 @@ from sqlalchemy import (
     Column,
     Delete,
     Integer,
-    MetaData,
     Select,
     Table,
-    Text,
     and_,
     bindparam,
     case,
@@ -24,45 +22,34 @@ from sqlalchemy import (
     update,
 )
 
-from anonchat import insert_or_ignore, upsert
+from anonchat import insert_or_ignore, messages_table, sessions_table, upsert
 from anonchat_moderation.tables import bans, log, mutes, reports
 
-# --- people: the core's table as far as an act reads it, so that ranks are compared in the transaction of the act
+# --- people: ranks are compared in the transaction of the act
 
-_sessions = Table(
-    "sessions",
-    MetaData(),
-    Column("id", Text),
-    Column("room_id", Text),
-    Column("rank", Integer),
-)
 SELECT_RANKS = (
-    select(_sessions.c.id, _sessions.c.rank)
+    select(sessions_table.c.id, sessions_table.c.rank)
     .where(
-        _sessions.c.room_id == bindparam("room"),
-        or_(_sessions.c.id == bindparam("by"), _sessions.c.id == bindparam("target")),
+        sessions_table.c.room_id == bindparam("room"),
+        or_(sessions_table.c.id == bindparam("by"), sessions_table.c.id == bindparam("target")),
     )
-    .order_by(_sessions.c.id)
+    .order_by(sessions_table.c.id)
     .with_for_update()
 )
 SELECT_OWNERS = (
-    select(_sessions.c.id)
-    .where(_sessions.c.room_id == bindparam("room"), _sessions.c.rank == 2, _sessions.c.id != bindparam("by"))
+    select(sessions_table.c.id)
+    .where(
+        sessions_table.c.room_id == bindparam("room"),
+        sessions_table.c.rank == 2,
+        sessions_table.c.id != bindparam("by"),
+    )
     .limit(bindparam("limit"))
 )
 # Who wrote under a session that is over, as a moderator if they ever did.
-_messages = Table(
-    "messages",
-    MetaData(),
-    Column("room_id", Text),
-    Column("session_id", Text),
-    Column("username", Text),
-    Column("role", Text),
-)
 SELECT_AUTHOR = (
-    select(_messages.c.username, _messages.c.role)
-    .where(_messages.c.room_id == bindparam("room"), _messages.c.session_id == bindparam("session"))
-    .order_by(case((_messages.c.role == "moderator", 0), else_=1))
+    select(messages_table.c.username, messages_table.c.role)
+    .where(messages_table.c.room_id == bindparam("room"), messages_table.c.session_id == bindparam("session"))
+    .order_by(case((messages_table.c.role == "moderator", 0), else_=1))
     .limit(1)
 )
 

@@ -130,9 +130,7 @@ class Pins:
 
 async def _pin(tx: Transaction, room_id: str, message_id: str, at: int, by: str, most: int) -> Mapping[str, Any]:
     """Pin a message; answers what members are told. Raises `message_not_found`, `too_many_pins`, `room_ended`."""
-    # This locks the room's row until the commit. So pins of a room are decided one after another, on however many
-    # nodes, and in the same order of locks as sends and deletions.
-    await tx.take_seq(room_id, 0)
+    await tx.lock_room(room_id)  # pins of a room are decided one after another, on however many nodes
     wanted = {"room": room_id, "message": message_id}
     if (row := await tx.fetch_one(SELECT_PIN, wanted)) is not None:
         return {"messageId": message_id, **_told(row["pinned_at"], row["pinned_by"])}
@@ -149,7 +147,7 @@ async def _pin(tx: Transaction, room_id: str, message_id: str, at: int, by: str,
 
 
 async def _unpin(tx: Transaction, room_id: str, message_id: str) -> None:
-    await tx.take_seq(room_id, 0)  # the lock comes first here too, so that nobody waits in a circle
+    await tx.lock_room(room_id)
     if await tx.execute(DELETE_PIN, {"room": room_id, "message": message_id}) == 0:
         raise ChatError("pins.not_pinned", "This message is not pinned.", status=409)
     await tx.append(room_id, "message_unpinned", {"messageId": message_id}, message_id=message_id)

@@ -11,15 +11,13 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    column,
     delete,
     func,
     insert,
     select,
-    table,
 )
 
-from anonchat import one_of
+from anonchat import messages_table, one_of
 
 metadata = MetaData()
 
@@ -35,17 +33,14 @@ pins = Table(
     Index("pins_pinned_room", "room_id", "seq", unique=True),
 )
 
-# Of the core's messages, what tells whether everybody can see one.
-_messages = table("messages", column("id"), column("room_id"), column("seq"), column("deleted_at"))
-
 _OF_ROOM = pins.c.room_id == bindparam("room")
 _OF_MESSAGE = pins.c.message_id == bindparam("message")
 
-SELECT_VISIBLE = select(_messages.c.id).where(
-    _messages.c.id == bindparam("message"),
-    _messages.c.room_id == bindparam("room"),
-    _messages.c.seq.is_not(None),
-    _messages.c.deleted_at.is_(None),
+SELECT_VISIBLE = select(messages_table.c.id).where(
+    messages_table.c.id == bindparam("message"),
+    messages_table.c.room_id == bindparam("room"),
+    messages_table.c.seq.is_not(None),
+    messages_table.c.deleted_at.is_(None),
 )
 SELECT_PIN = select(pins).where(_OF_ROOM, _OF_MESSAGE)
 SELECT_PINS = select(pins).where(_OF_ROOM).order_by(pins.c.seq).limit(bindparam("limit"))
