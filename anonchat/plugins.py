@@ -19,6 +19,7 @@ from anonchat.hookspecs import PROJECT, SPECS
 
 GROUP = "anonchat.plugins"
 SPEC_MARK = f"{PROJECT}_spec"  # what pluggy leaves on a function that `hookspec` decorates
+ALL = "all"  # stands in `[plugins] enabled` for the bundled plugins
 BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unless the configuration names others
 
 
@@ -61,11 +62,12 @@ def bundled() -> tuple[str, ...]:
 def load(
     enabled: Sequence[str] | None, folder: Path | None = None, given: Mapping[str, object] | None = None
 ) -> Plugins:
-    """Import and register the enabled plugins (None: all bundled ones), and after them those that are `given` as objects.
+    """Import and register the enabled plugins (None or "all": the bundled ones), and after them those that are `given` as objects.
 
     Raises `StartError` with one sentence for each that is not there or cannot be loaded.
     """
-    names = tuple(bundled() if enabled is None else enabled)
+    wanted = (ALL,) if enabled is None else enabled
+    names = tuple(name for entry in wanted for name in (bundled() if entry == ALL else (entry,)))
     found = available()
     problems = [f"[plugins] enabled names {name!r} twice." for name in dict.fromkeys(names) if names.count(name) > 1]
     loaded = []

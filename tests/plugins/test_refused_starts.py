@@ -15,6 +15,7 @@ from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
 from anonchat import ClientEvent, Job, Metric, PluginContext, Route, Schema, ServerEvent, StartError, Tables, hookimpl
 from anonchat.budgets import Budgets
 from anonchat.config import ConfigError
+from anonchat.plugins import bundled, load
 from anonchat.testing import running_server, settings_in
 
 pytestmark = pytest.mark.gen_test(timeout=20)
@@ -293,6 +294,14 @@ async def test_a_plugin_that_is_not_installed(tmp_path: Path) -> None:
     text = await refusal(tmp_path, {}, plugins={"enabled": ("nonesuch",)})
     assert "enabled names 'nonesuch', but no such plugin is installed" in text
     assert "\n" not in text
+
+
+def test_all_stands_for_the_bundled_plugins() -> None:
+    together = load(("all",))
+    assert together.names == load(None).names == bundled()
+    assert load(("all",), given={"dice": object()}).names == (*bundled(), "dice")
+    with pytest.raises(StartError, match="enabled names 'polls' twice"):
+        load(("polls", "all"))
 
 
 async def test_a_plugin_that_is_named_twice(tmp_path: Path) -> None:
