@@ -1,0 +1,180 @@
+"""The routes: sums of the server for the operator, and of a room for its moderators; every number rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import fields, validate
+
+from anonchat import Answer, ChatError, EventSchema, PluginContext, Request, Route, Schema, iso
+from anonchat_analytics.counts import DAY, HOUR, METRICS, OF_A_ROOM, STEPS, oldest_day, start_of, told
+from anonchat_analytics.ledger import Ledger, Sums
+from anonchat_analytics.tally import Attendance
+
+MOST_POINTS = 1000
+DEFAULT_POINTS = {"hour": 24, "day": 30}
+ROOM_HOURS = 24
+LIMIT = "60/minute"
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _time(**options: Any) -> fields.AwareDateTime:
+    return fields.AwareDateTime(
+        format="iso", default_timezone=UTC, load_default=None, validate=validate.Range(FIRST, LAST), **options
+    )
+
+
+class SeriesQuery(Schema):
+    """Query of a series: times in ISO 8601, UTC where they do not say otherwise."""
+
+    metric = fields.String(required=True, validate=validate.OneOf(METRICS))
+    step = fields.String(load_default="hour", validate=validate.OneOf(list(STEPS)))
+    from_ = _time(data_key="from")
+    to = _time()
+
+
+class Count(EventSchema):
+    """At least `value`, and less than `below`."""
+
+    value = fields.Integer(required=True)
+    below = fields.Integer(required=True)
+
+
+class Period(EventSchema):
+    """Metric -> count, since a time."""
+
+    since = fields.String(required=True)
+    counts = fields.Dict(keys=fields.String(), values=fields.Nested(Count), required=True)
+
+
+class Summary(EventSchema):
+    """Who is there now, the running hour, the running day, and all days that are kept."""
+
+    participants = fields.Nested(Count, required=True)
+    hour = fields.Nested(Period, required=True)
+    day = fields.Nested(Period, required=True)
+    kept = fields.Nested(Period, required=True)
+
+
+class RoomSummary(Summary):
+    """With the last 24 hours, the running one last."""
+
+    hours = fields.List(fields.Nested(Period), required=True)
+
+
+class Point(Count):
+    """The hour or day that began at `start`."""
+
+    start = fields.String(required=True)
+
+
+class Series(EventSchema):
+    """One point for each hour or day, in order, none left out."""
+
+    metric = fields.String(required=True)
+    step = fields.String(required=True)
+    from_ = fields.String(required=True, data_key="from")
+    to = fields.String(required=True)
+    points = fields.List(fields.Nested(Point), required=True)
+
+
+class Reports:
+    """What people read. Everything counted so far on this node is in it."""
+
+    def routes(self) -> Sequence[Route]:
+        """What the plugin offers over REST."""
+        return (
+            Route("GET", "/api/analytics/summary", self.summary, auth="operator", answer=Summary(), limit=LIMIT,
+                  summary="Counts of the whole server"),
+            Route("GET", "/api/analytics/series", self.series, auth="operator", query=SeriesQuery(), answer=Series(),
+                  limit=LIMIT, summary="One count over time"),
+            Route("GET", "/api/analytics/rooms/{roomId}", self.room, auth="moderator", answer=RoomSummary(), limit=LIMIT,
+                  summary="Counts of a room"),
+        )  # fmt: skip
+
+    def start(
+        self, ctx: PluginContext, ledger: Ledger, attendance: Attendance, flush: Callable[[], Awaitable[None]]
+    ) -> None:
+        """What the reports are made from; `flush` writes what was counted since."""
+        self._clock = ctx.clock
+        self._blur: int = ctx.config["blur"]
+        self._days: int = ctx.config["daily_sums_days"]
+        self._ledger = ledger
+        self._attendance = attendance
+        self._flush = flush
+
+    async def summary(self, request: Request) -> Answer:
+        """Of the server; `participants` are those of this node."""
+        await self._flush()
+        hour, day = self._running()
+        return Answer(
+            {
+                "participants": told(self._attendance.total, self._blur),
+                "hour": self._period(hour, METRICS, await self._ledger.server("hour", hour, hour + HOUR)),
+                "day": self._period(day, METRICS, await self._ledger.server("day", day, day + DAY)),
+                "kept": self._kept(METRICS, await self._ledger.days()),
+            }
+        )
+
+    async def room(self, request: Request) -> Answer:
+        """Of one room, for its moderators: the core has seen to it that the session is of this room."""
+        room_id = request.member.room_id
+        await self._flush()
+        hour, day = self._running()
+        starts = range(hour - (ROOM_HOURS - 1) * HOUR, hour + HOUR, HOUR)
+        by_hour = await self._ledger.room(room_id, "hour", starts[0], hour + HOUR)
+        hours = [self._period(start, OF_A_ROOM, by_hour) for start in starts]
+        by_day = await self._ledger.room(room_id, "day", day, day + DAY)
+        return Answer(
+            {
+                "participants": told(self._attendance.of(room_id), self._blur),
+                "hour": hours[-1],
+                "day": self._period(day, OF_A_ROOM, by_day),
+                "kept": self._kept(OF_A_ROOM, await self._ledger.days(room_id)),
+                "hours": hours,
+            }
+        )
+
+    async def series(self, request: Request) -> Answer:
+        """One metric of the server: a point for each step that overlaps the span."""
+        metric, step = request.query["metric"], request.query["step"]
+        first, end = self._span(step, request.query["from_"], request.query["to"])
+        await self._flush()
+        sums = await self._ledger.series(metric, step, first, end)
+        points = [
+            {"start": iso(start), **told(sums.get(start, {}).get(metric, 0), self._blur)}
+            for start in range(first, end, STEPS[step])
+        ]
+        return Answer({"metric": metric, "step": step, "from": iso(first), "to": iso(end), "points": points})
+
+    def _span(self, step: str, begin: datetime | None, end: datetime | None) -> tuple[int, int]:
+        """From the start of the first step to the end of the last: whole steps, so that no cut through one can be asked for."""
+        length = STEPS[step]
+        until = self._clock.now() + 1 if end is None else _milliseconds(end)
+        since = until - 1 - (DEFAULT_POINTS[step] - 1) * length if begin is None else _milliseconds(begin)
+        if since >= until:
+            raise ChatError("validation_failed", errors={"from": ["Must be before `to`."]})
+        first, last = start_of(step, since), start_of(step, until - 1)
+        if (last - first) // length >= MOST_POINTS:
+            raise ChatError("analytics.too_many_points", f"Ask for {MOST_POINTS} {step}s at most.", status=422)
+        return first, last + length
+
+    def _running(self) -> tuple[int, int]:
+        """When the hour and the day began."""
+        now = self._clock.now()
+        return start_of("hour", now), start_of("day", now)
+
+    def _period(self, start: int, metrics: Sequence[str], sums: Sums) -> Mapping[str, Any]:
+        return self._counts(start, metrics, sums.get(start, {}))
+
+    def _kept(self, metrics: Sequence[str], sums: Mapping[str, int]) -> Mapping[str, Any]:
+        return self._counts(oldest_day(self._clock.now(), self._days), metrics, sums)
+
+    def _counts(self, since: int, metrics: Sequence[str], sums: Mapping[str, int]) -> Mapping[str, Any]:
+        return {"since": iso(since), "counts": {metric: told(sums.get(metric, 0), self._blur) for metric in metrics}}
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1_000)
