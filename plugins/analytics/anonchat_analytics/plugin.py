@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import marshmallow
@@ -73,6 +73,15 @@ class Analytics(Observers):
     @hookimpl
     async def startup(self) -> None:
         self.ctx.spawn(self._flush_again_and_again())
+
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        config = self.ctx.config
+        return {
+            "sums": f"How much the server is used is counted, as sums without any person: by the hour for "
+            f"{config['hourly_sums_days']} days and by the day for {config['daily_sums_days']}; the sums of a room go "
+            f"with the room. Numbers are told rounded down to a multiple of {config['blur']}.",
+        }
 
     @hookimpl
     async def shutdown(self) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 from anonchat import ChatError, StartError, Transaction
 from anonchat.app import Server
 from anonchat.testing.clients import Rest
-from anonchat.testing.people import open_room
+from anonchat.testing.people import open_room, request
 from anonchat.testing.processes import ServerProcess, environment
 from anonchat_analytics import tables
 from anonchat_analytics.counts import HOUR, METRICS
@@ -71,6 +71,14 @@ async def test_the_sums_of_a_room_are_gone_with_it_and_those_of_the_server_stay(
             assert analytics.rows(ROOM_SUMS) == []
             assert (await analytics.counts(server))["messages"] == 2, "also what was counted after the last write"
         assert analytics.rows(ROOM_SUMS) == []
+
+
+@gen_test
+async def test_people_are_told_what_is_kept(analytics: Analytics) -> None:
+    async with analytics.server(blur=10, hourly_sums_days=7) as server:
+        page = (await request(server, "GET", "/privacy")).body.decode()
+    assert "by the hour for 7 days and by the day for 400" in page
+    assert "a multiple of 10" in page
 
 
 # --- written now and then, by addition
