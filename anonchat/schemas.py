@@ -36,9 +36,14 @@ def camel(name: str) -> str:
 
 
 def problems(error: marshmallow.ValidationError) -> dict[str, Any]:
-    """Field path -> what is wrong with it."""
+    """Field path -> what is wrong with it; in a list, the number of the item."""
     messages = error.messages
-    return messages if isinstance(messages, dict) else {"_": messages}
+    return _with_text_keys(messages) if isinstance(messages, dict) else {"_": messages}
+
+
+def _with_text_keys(messages: Mapping[Any, Any]) -> dict[str, Any]:
+    """JSON knows no other keys, and marshmallow numbers the items of a list."""
+    return {str(key): _with_text_keys(said) if isinstance(said, dict) else said for key, said in messages.items()}
 
 
 class Schema(marshmallow.Schema):

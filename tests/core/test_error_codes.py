@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from marshmallow import ValidationError, fields
 from sqlalchemy import text
 
 from anonchat.app import Server
 from anonchat.errors import CODES
 from anonchat.journal import Transaction
+from anonchat.schemas import Schema, problems
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Reply, Rest, Socket, connected
 from anonchat.testing.clocks import SettableClock
@@ -253,3 +256,15 @@ def test_each_code_is_provoked_or_somebody_elses() -> None:
 @pytest.mark.gen_test(timeout=20)
 async def test_the_code_is_given(house: House, code: str) -> None:
     assert await PROVOKED[code](house) == code
+
+
+class Shopping(Schema):
+    """A list, whose wrong items marshmallow tells by number."""
+
+    items = fields.List(fields.Integer())
+
+
+def test_what_is_wrong_in_a_list_can_be_told() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Shopping().load({"items": [1, "milk"]})
+    assert orjson.loads(orjson.dumps(problems(refused.value))) == {"items": {"1": ["Not a valid integer."]}}
