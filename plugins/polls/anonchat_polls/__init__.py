@@ -1,4 +1,4 @@
-"""Polls: open, hidden and secret ones."""
+"""Polls for anonchat: open, hidden and secret ones."""
 
 from anonchat_polls.plugin import Polls
 

@@ -1,0 +1,88 @@
+"""Votes in open and hidden polls. The key of the table decides who has voted, the lock of the poll's row until when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anonchat import ChatError, PluginContext, Session, Transaction
+from anonchat_polls import statements
+from anonchat_polls.poll import Poll
+from anonchat_polls.secrecy import shows_names
+
+
+class Votes:
+    """Casts and withdraws."""
+
+    def __init__(self, ctx: PluginContext) -> None:
+        self._ctx = ctx
+
+    async def cast(self, poll: Poll, session: Session, options: Sequence[int], *, change: bool) -> list[int]:
+        """Vote for `options`; returns what the session has voted for now. The same vote again changes nothing.
+
+        With `change` the options take the place of what was voted before. Raises `already_voted` for another option in
+        a poll of single choice, `poll_closed`, `poll_not_found`, and `session_expired` for who has left meanwhile.
+        """
+        mine = {"poll": poll.id, "session": session.id}
+        rows = [
+            {
+                "poll_id": poll.id,
+                "session_id": session.id,
+                "slot": option if poll.multiple else 0,
+                "room_id": poll.room_id,
+                "option": option,
+                "username": session.username if shows_names(poll.secrecy) else None,
+            }
+            for option in options
+        ]
+
+        async def work(tx: Transaction) -> list[int]:
+            await self._lock(tx, poll)
+            before = await _own(tx, mine)
+            if change:
+                await tx.execute(statements.DELETE_OTHERS, mine | {"kept": list(options)})
+            await tx.execute_many(statements.INSERT_VOTE, rows)
+            after = await _own(tx, mine)
+            if not set(options) <= set(after):
+                raise ChatError("already_voted")
+            if after != before:
+                await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
+            return after
+
+        own = await self._ctx.db.transaction(work)
+        await self._check_presence(session)
+        return own
+
+    async def withdraw(self, poll: Poll, session: Session, options: Sequence[int]) -> list[int]:
+        """Take votes back; returns what the session has still voted for. What is not there stays away."""
+        mine = {"poll": poll.id, "session": session.id}
+
+        async def work(tx: Transaction) -> list[int]:
+            await self._lock(tx, poll)
+            if await tx.execute(statements.DELETE_SOME, mine | {"dropped": list(options)}):
+                await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
+            return await _own(tx, mine)
+
+        return await self._ctx.db.transaction(work)
+
+    async def _lock(self, tx: Transaction, poll: Poll) -> None:
+        """From here to its end the transaction is alone with the poll, and the poll is open."""
+        wanted = {"poll": poll.id, "room": poll.room_id}
+        if await tx.execute(statements.LOCK_VOTABLE, wanted | {"now": self._ctx.clock.now()}) == 0:
+            row = await tx.fetch_one(statements.SELECT_POLL, wanted)
+            raise ChatError("poll_not_found" if row is None else "poll_closed")
+
+    async def _check_presence(self, session: Session) -> None:
+        """Who left from another tab, and wants to be forgotten, may have gone just before the vote was stored."""
+        if await self._ctx.sessions.get(session.id) is None:
+            await self._ctx.db.transaction(lambda tx: forget(tx, session))
+            raise ChatError("session_expired")
+
+
+async def forget(tx: Transaction, session: Session) -> None:
+    """Delete every vote of a session; members are told the new totals."""
+    await tx.execute(statements.RAISE_VERSIONS_OF, {"session": session.id})
+    await tx.execute(statements.DELETE_OF_SESSION, {"session": session.id})
+
+
+async def _own(tx: Transaction, mine: dict[str, str]) -> list[int]:
+    return [row["option"] for row in await tx.fetch_all(statements.SELECT_OWN, mine)]

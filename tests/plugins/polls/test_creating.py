@@ -1,0 +1,180 @@
+"""How a poll comes to be: who may make it, what it asks, and that it is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+
+from anonchat import Draft, Held, PluginContext, StartError, hookimpl
+from anonchat_polls.tables import polls
+
+if TYPE_CHECKING:
+    from tests.plugins.polls.conftest import Booth, Opening
+
+pytestmark = pytest.mark.gen_test(timeout=30)
+
+SENTENCES = {
+    "open": "Open: everybody in the room sees who voted what.",
+    "hidden": "Hidden: nobody in the room sees who voted what, and you see the totals once you have voted or the poll "
+    "is closed; the server keeps who voted what until the poll is deleted.",
+    "secret": "Secret: who voted what is stored nowhere, a vote is final, and the totals are shown at the close if at "
+    "least 5 people have voted, else they are discarded.",
+}
+
+
+async def stored(booth: Booth) -> int:
+    row = await booth.polls.ctx.db.fetch_one(select(func.count()).select_from(polls))
+    assert row is not None
+    return int(row[0])
+
+
+async def test_a_poll_is_a_message(booth: Booth) -> None:
+    async with booth.room.enter("Alice") as alice:
+        made = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one", closesInSeconds=60))
+        message = await alice.hear("message")
+        assert made.event == "poll_created"
+        assert made.data == {
+            "pollId": message.data["content"]["pollId"],
+            "messageId": message.data["id"],
+            "seq": message.seq,
+            "clientMsgId": "one",
+        }
+        assert message.data["content"] == {
+            "type": "poll",
+            "text": "Tea or coffee?\n1. Tea\n2. Coffee\n3. Water",
+            "pollId": made.data["pollId"],
+            "question": "Tea or coffee?",
+            "options": [{"id": "1", "text": "Tea"}, {"id": "2", "text": "Coffee"}, {"id": "3", "text": "Water"}],
+            "allowMultipleAnswers": False,
+            "secrecy": "open",
+            "secrecyText": SENTENCES["open"],
+            "closesAt": "2027-01-15T08:01:00.000Z",
+        }
+
+
+@pytest.mark.parametrize("secrecy", SENTENCES)
+async def test_the_card_says_its_secrecy_in_one_sentence(booth: Booth, secrecy: str) -> None:
+    await booth.moderator.ask("create_poll", booth.asked(secrecy=secrecy))
+    content = (await booth.moderator.hear("message")).data["content"]
+    assert (content["secrecy"], content["secrecyText"]) == (secrecy, SENTENCES[secrecy])
+
+
+async def test_moderators_make_polls(booth: Booth) -> None:
+    async with booth.room.enter("Alice") as alice:
+        assert (await alice.ask("create_poll", booth.asked())).data["code"] == "not_moderator"
+        assert await stored(booth) == 0
+
+
+async def test_everyone_makes_polls_where_the_operator_says_so(opening: Opening) -> None:
+    async with opening(create="everyone") as booth, booth.room.enter("Alice") as alice:
+        poll_id = await booth.create(alice)
+        assert (await booth.close(poll_id, alice)).event == "poll_results"  # one's own
+        other = await booth.create()
+        assert (await booth.close(other, alice)).data["code"] == "not_moderator"
+
+
+@pytest.mark.parametrize(
+    ("field", "data"),
+    [
+        ("question", {"question": ""}),
+        ("question", {"question": " \u200b"}),
+        ("question", {"question": "two\nlines"}),
+        ("question", {"question": "\u202ethgir ot tfel"}),
+        ("question", {"question": "x" * 301}),
+        ("options", {"options": ["only one"]}),
+        ("options", {"options": [str(number) for number in range(21)]}),
+        ("options", {"options": ["Tea", " tea "]}),
+        ("options", {"options": ["Tea", ""]}),
+        ("options", {"options": ["Tea", "x" * 101]}),
+        ("secrecy", {"secrecy": "private"}),
+        ("allowMultipleAnswers", {"allowMultipleAnswers": "yes"}),
+        ("closesInSeconds", {"closesInSeconds": 9}),
+        ("closesInSeconds", {"closesInSeconds": 7 * 86_400 + 1}),
+        ("colour", {"colour": "red"}),
+    ],
+)
+async def test_what_cannot_be_asked(booth: Booth, field: str, data: Mapping[str, Any]) -> None:
+    answer = await booth.moderator.ask("create_poll", booth.asked(**data))
+    assert answer.data["code"] == "validation_failed"
+    assert list(answer.data["errors"]) == [field]
+    assert await stored(booth) == 0
+
+
+@pytest.mark.parametrize("size", [2, 20])
+async def test_two_to_twenty_options(booth: Booth, size: int) -> None:
+    poll_id = await booth.create(options=[f"Option {number}" for number in range(size)])
+    assert (await booth.vote(booth.moderator, poll_id, size)).event == "vote_recorded"
+    assert (await booth.vote(booth.moderator, poll_id, size + 1)).data["code"] == "unknown_option"
+
+
+async def test_asking_again_after_a_lost_answer_makes_no_second_poll(booth: Booth) -> None:
+    first, second = [await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one")) for _ in range(2)]
+    assert first.data == second.data
+    assert await stored(booth) == 1
+
+
+async def test_the_key_of_a_message_is_not_that_of_a_poll(booth: Booth) -> None:
+    await booth.moderator.say("Hello", clientMsgId="one")
+    assert (await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))).data["code"] == "conflict"
+    assert await stored(booth) == 0
+
+
+async def test_nobody_makes_a_poll_by_hand(booth: Booth) -> None:
+    content = {"type": "poll", "pollId": "mine", "question": "?", "options": []}
+    assert (await booth.moderator.say("Hello", content=content)).data["code"] == "validation_failed"
+
+
+async def test_too_many_polls_are_not_open_at_once(opening: Opening) -> None:
+    async with opening(most_open=2) as booth:
+        frames = [await booth.moderator.send("create_poll", booth.asked()) for _ in range(5)]
+        answers = [await booth.moderator.answer(frame) for frame in frames]
+        made = [answer.data["pollId"] for answer in answers if answer.event == "poll_created"]
+        refused = [answer.data["code"] for answer in answers if answer.event == "error"]
+        assert (len(made), refused) == (2, ["polls.too_many_open"] * 3)
+        said = await booth.moderator.say("Others go on.")
+        assert said.event == "message_ack"
+        await booth.close(made[0])
+        assert (await booth.moderator.ask("create_poll", booth.asked())).event == "poll_created"
+
+
+class Holder:
+    """Holds polls back, and lets its context be used."""
+
+    @hookimpl
+    async def setup(self, ctx: PluginContext) -> None:
+        self.ctx = ctx
+
+    @hookimpl
+    async def filter_message(self, draft: Draft) -> Held | None:
+        return Held(None, "A moderator looks at it.") if draft.content["type"] == "poll" else None
+
+
+async def test_a_held_poll_begins_with_its_release(opening: Opening) -> None:
+    holder = Holder()
+    async with opening({"holder": holder}) as booth, booth.room.enter("Alice") as alice:
+        held = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))
+        assert held.event == "poll_held"
+        assert held.data == {
+            "messageId": held.data["messageId"],
+            "clientMsgId": "one",
+            "releaseAt": None,
+            "reason": "A moderator looks at it.",
+        }
+        assert await stored(booth) == 0
+        await holder.ctx.messages.release(booth.room.id, held.data["messageId"])
+        poll_id = (await alice.hear("message")).data["content"]["pollId"]
+        assert (await booth.vote(alice, poll_id, 1)).event == "vote_recorded"
+        made = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))
+        assert (made.event, made.data["pollId"]) == ("poll_created", poll_id)
+
+
+@pytest.mark.parametrize(
+    "options", [{"create": "nobody"}, {"most_options": 21}, {"secret_minimum": 4}, {"most_open": 0}, {"colour": "red"}]
+)
+async def test_settings_that_cannot_be_stop_the_start(opening: Opening, options: Mapping[str, Any]) -> None:
+    with pytest.raises(StartError, match=rf"plugins\.polls\.{next(iter(options))}"):
+        async with opening(**options):
+            pass
