@@ -272,7 +272,7 @@ class PluginSettings(Table):
     """``[plugins]``: which plugins run, and the raw ``[plugins.<name>]`` table of each."""
 
     enabled: Annotated[tuple[str, ...] | None, OrWord(several(plugin_name(), '["dice"]'), "all")] = None
-    """Plugins to run; their hooks are called in this order. ``None``: all that come with anonchat; today there are none."""
+    """Plugins to run; their hooks are called in this order. ``"all"`` stands for those that come with anonchat, also in a list."""
 
     plugins_dir: Annotated[Path | None, OrWord(folder())] = None
     """Folder with plugins of one's own, single files or packages."""
