@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from anonchat.errors import ChatError
 
@@ -51,9 +52,13 @@ async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arg
     A `ChatError` passes, and so does the cancellation of the caller. Whatever else goes wrong becomes `PluginFailed`:
     also `SystemExit`, which would end the server, and a cancellation that nobody asked for, which would end the caller.
     """
+    budget: asyncio.Timeout | None = None
     try:
+        begun = _Begun(function(*arguments, **named))
+        if begun.is_done:  # most calls wait for nothing: they need no timer, which costs more than they do
+            return begun.answer
         async with asyncio.timeout(seconds) as budget:
-            return await function(*arguments, **named)
+            return await begun
     except ChatError:
         raise
     except asyncio.CancelledError as error:
@@ -62,5 +67,35 @@ async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arg
             raise
         raise PluginFailed("cancelled by itself") from error
     except (Exception, SystemExit) as error:
-        kind = f"took longer than {seconds:g} s" if budget.expired() else f"raised {type(error).__name__}"
-        raise PluginFailed(kind) from error
+        late = budget is not None and budget.expired()
+        raise PluginFailed(f"took longer than {seconds:g} s" if late else f"raised {type(error).__name__}") from error
+
+
+class _Begun(Generic[T]):
+    """A coroutine that was taken to where it first waits, or to its end."""
+
+    __slots__ = ("_iterator", "_waits_for", "answer", "is_done")
+
+    answer: T
+
+    def __init__(self, awaitable: Awaitable[T]) -> None:
+        self._iterator = awaitable.__await__()
+        self.is_done = False
+        self._step(self._iterator.__next__)
+
+    def _step(self, step: Callable[[], Any]) -> None:
+        try:
+            self._waits_for = step()
+        except StopIteration as stop:
+            self.answer, self.is_done = stop.value, True
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """The rest of it, as ``yield from`` would do it (PEP 380)."""
+        while not self.is_done:
+            try:
+                yield self._waits_for
+            except BaseException as error:
+                self._step(functools.partial(self._iterator.throw, error))
+            else:
+                self._step(self._iterator.__next__)
+        return self.answer

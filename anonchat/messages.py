@@ -31,6 +31,7 @@ from anonchat.models import (
     Receipt,
     Session,
 )
+from anonchat.receipts import Receipts, key_of
 from anonchat.schemas import message_event, message_wire
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
@@ -49,6 +50,7 @@ class Messages:
     def __init__(
         self,
         journal: Journal,
+        receipts: Receipts,
         writer: Writer,
         dispatcher: Dispatcher,
         limits: Limits,
@@ -58,6 +60,7 @@ class Messages:
         edit_window_seconds: float,
     ) -> None:
         self._journal = journal
+        self._receipts = receipts
         self._writer = writer
         self._dispatcher = dispatcher
         self._limits = limits
@@ -100,21 +103,21 @@ class Messages:
         session = draft.session
         if self._writer.join(draft, done):
             return
-        if (known := self._writer.remembered(draft)) is not None:
+        if (known := self._receipts.remembered(key_of(draft))) is not None:
             await self._repeat(known, session, done)
             return
         filtered = self._dispatcher.has("filter_message")
         async with self._lane(session.id) if filtered else nullcontext():
             if self._writer.join(draft, done):
                 return
-            if filtered and (known := await self._known(draft)) is not None:
+            if filtered and (known := await self._receipts.find(draft)) is not None:
                 await self._repeat(known, session, done)
                 return
             try:
                 if limited:
                     await self._limits.hit("messages_per_session", session.id)
             except ChatError:
-                if (known := await self._known(draft)) is None:
+                if (known := await self._receipts.find(draft)) is None:
                     raise
                 await self._repeat(known, session, done)
                 return
@@ -134,12 +137,6 @@ class Messages:
     async def settle(self) -> None:
         """Wait until every message taken in so far is stored."""
         await self._writer.finish()
-
-    async def _known(self, draft: Draft) -> Receipt | None:
-        """The receipt of a send that is stored already."""
-        wanted = {"keys": [(draft.session.id, draft.client_msg_id)]}
-        row = await self._journal.fetch_one(statements.SELECT_RECEIPTS, wanted)
-        return statements.receipt_of(row) if row else None
 
     def _lane(self, session_id: str) -> AbstractAsyncContextManager[None]:
         """One send of a session in the filters at a time, in the order of their coming."""

@@ -40,6 +40,7 @@ from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Event
 from anonchat.plugins import bundled, load
 from anonchat.presence import Presence
+from anonchat.receipts import Receipts
 from anonchat.relay import Relay
 from anonchat.retention import Retention
 from anonchat.rooms import Rooms
@@ -102,9 +103,10 @@ class Node:
         self.invites = Invites(self.journal, self.dispatcher, self.clock)
         self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
         self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
-        self.writer = Writer(self.journal, self.dispatcher, self.metrics, self.clock)
+        receipts = Receipts(self.journal, self.clock, alone=not self.bus.shared)
+        self.writer = Writer(self.journal, receipts, self.dispatcher, self.metrics, self.clock)
         self.messages = Messages(
-            self.journal, self.writer, self.dispatcher, self.limits, self.clock,
+            self.journal, receipts, self.writer, self.dispatcher, self.limits, self.clock,
             text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
         )  # fmt: skip
         self.retention = Retention(

@@ -6,7 +6,7 @@ This is the fast path of a send: a batch costs a handful of statements, however 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from anonchat.ids import MessageIds
 from anonchat.journal import Journal, Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Draft, Held, Message, Receipt
+from anonchat.receipts import Key, Receipts, key_of
 from anonchat.schemas import message_event
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
@@ -26,12 +27,10 @@ from anonchat.store import sessions as session_statements
 log = structlog.get_logger("anonchat.writer")
 
 BATCH = 500
-RECENT = 20_000  # receipts kept in memory, so that repetitions after a lost connection cost no query
 STORAGE = frozenset({"storage_full", "storage_unavailable", "overloaded"})  # errors that are nobody's own
 WAITING = 20_000  # sends that may wait before new ones are refused as `overloaded`
 
 Done = Callable[[Receipt | ChatError], None]
-Key = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -46,14 +45,17 @@ class _Send:
 
     @property
     def key(self) -> Key:
-        return self.draft.session.id, self.draft.client_msg_id
+        return key_of(self.draft)
 
 
 class Writer:
     """Collects sends and writes them in batches, one batch at a time."""
 
-    def __init__(self, journal: Journal, dispatcher: Dispatcher, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, receipts: Receipts, dispatcher: Dispatcher, metrics: Metrics, clock: Clock
+    ) -> None:
         self._journal = journal
+        self._receipts = receipts
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._clock = clock
@@ -61,19 +63,14 @@ class Writer:
         self._sends: dict[Key, _Send] = {}
         self._waiting: list[_Send] = []
         self._writing: asyncio.Task[None] | None = None
-        self._recent: OrderedDict[Key, Receipt] = OrderedDict()
 
     def join(self, draft: Draft, done: Done) -> bool:
         """If the same send is on its way already, wait for it; answers whether it is."""
-        send = self._sends.get((draft.session.id, draft.client_msg_id))
+        send = self._sends.get(key_of(draft))
         if send is None:
             return False
         send.waiting.append(done)
         return True
-
-    def remembered(self, draft: Draft) -> Receipt | None:
-        """The receipt of the same send, if it was answered not long ago."""
-        return self._recent.get((draft.session.id, draft.client_msg_id))
 
     def submit(self, draft: Draft, done: Done, held: Held | None = None) -> None:
         """Have a message stored; `done` is called after its commit. Raises `overloaded` if too many wait."""
@@ -130,9 +127,10 @@ class Writer:
             except Exception:
                 log.exception("an answer to a send failed")
         if isinstance(outcome, Receipt) and send.held is None:
-            self._recent[send.key] = outcome
-            if len(self._recent) > RECENT:
-                self._recent.popitem(last=False)
+            self._receipts.remember(send.key, outcome)
+        elif isinstance(outcome, Receipt) or outcome.code in STORAGE:
+            # Held messages change without us, and what the storage refused may be stored all the same.
+            self._receipts.doubt(send.draft.session.id)
         if send.message is not None and isinstance(send.outcome, Receipt):
             self._metrics.messages.inc()
             if send.held is None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anonchat_polls import Polls
 
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Heard, OpenRoom, Person, Reply, open_room, request
+from anonchat_polls import Polls
 
 Mapped = Mapping[str, Any]
 
