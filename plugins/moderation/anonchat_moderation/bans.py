@@ -17,6 +17,7 @@ from anonchat_moderation.purges import Purges
 
 BANS = 1_000  # that a room may have, kicks included
 NETWORK_MILLISECONDS = 86_400_000  # for which the network of a connected session is remembered, in passing
+NEVER = 2**62  # later than every ban
 CLOSE_CODE = 4403
 DONE = {"kick": "kicked", "ban": "banned"}  # the code that refuses, and the reason that the room hears
 SAYS = {
@@ -45,7 +46,7 @@ class Bans:
                 "device": applicant.device_hash,
                 "fingerprint": applicant.fingerprint_hash,
                 "network": None if is_moderator else applicant.network,
-                "since": self._acts.now,
+                "since": NEVER,
                 "rank": RANK_PROMOTED if is_moderator else RANK_PARTICIPANT,
             },
         )
@@ -107,7 +108,8 @@ class Bans:
     ) -> Mapping[str, Any]:
         """Store who is kept out, then end the session: a crash in between leaves somebody who cannot come back."""
         now = self._acts.now
-        row = {
+        until = now + seconds * 1_000
+        row: dict[str, Any] = {
             "id": new_id(),
             "room_id": by.room_id,
             "kind": kind,
@@ -117,7 +119,7 @@ class Bans:
             **await self._marks(kind, target),
             "reason": reason,
             "at": now,
-            "until": now + seconds * 1_000,
+            "until": until,
         }
 
         async def work(tx: Transaction, ranks: Ranks) -> int:
@@ -125,8 +127,8 @@ class Bans:
             if counted is not None and counted["count"] >= BANS:
                 raise ChatError("conflict", f"A room can have {BANS} bans at a time; lift some first.")
             await tx.execute(statements.INSERT_BAN, row | {"by_rank": ranks.by})
-            await self._log.write(tx, by.room_id, kind, by=by, target=target, reason=reason, until=row["until"])
-            await self._acts.tell(tx, by.room_id, kind, target.id, reason, row["until"])
+            await self._log.write(tx, by.room_id, kind, by=by, target=target, reason=reason, until=until)
+            await self._acts.tell(tx, by.room_id, kind, target.id, reason, until)
             return ranks.by
 
         rank = await self._acts.on(by, target, work)

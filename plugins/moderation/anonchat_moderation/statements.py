@@ -92,7 +92,7 @@ _marks = or_(
     bans.c.session_id == bindparam("session"),
     bans.c.device == bindparam("device"),
     bans.c.fingerprint == bindparam("fingerprint"),
-    and_(bans.c.network == bindparam("network"), bans.c.at <= bindparam("since", type_=BigInteger)),
+    and_(bans.c.network == bindparam("network"), bans.c.at < bindparam("since", type_=BigInteger)),
 )
 SELECT_MATCHING = (
     select(bans.c.kind, bans.c.reason, bans.c.until)
