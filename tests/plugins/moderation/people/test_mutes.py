@@ -1,0 +1,136 @@
+"""Who may not speak, from when to when, and what they are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+DEVICE = "device-of-mallory"
+
+
+def target(person: Any, **more: Any) -> dict[str, Any]:
+    return {"targetSessionId": person.session_id, **more}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_silences_at_once_for_its_time(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    other = await crowd.again(mallory)
+    said = (await mallory.say("before")).data["serverMessageId"]
+    answer = await olga.ask("mute", target(mallory, durationSeconds=60, reason="Calm down"))
+    assert answer.data == {"sessionId": mallory.session_id, "until": "2027-01-15T08:01:00.000Z"}
+    for socket in (mallory, other):
+        told = await socket.hear("muted")
+        assert told.data == {"until": "2027-01-15T08:01:00.000Z", "reason": "Calm down"}
+        refused = await socket.say("but")
+        assert (refused.data["code"], refused.data["retryAfterMs"]) == ("muted", 60_000)
+        assert refused.data["message"] == "You are muted for now: Calm down"
+        assert (await socket.ask("edit_message", {"messageId": said, "text": "but"})).data["code"] == "muted"
+    crowd.clock.advance(59)
+    assert (await mallory.say("now?")).data["retryAfterMs"] == 1_000
+    crowd.clock.advance(1)
+    assert (await mallory.say("thank you")).event == "message_ack"
+    assert (await other.ask("edit_message", {"messageId": said, "text": "after"})).event == "edit_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_was_sent_after_the_mute_is_answered_is_never_seen(crowd: Any) -> None:
+    """Many messages are under way at the moment of the mute; from its answer on none comes through."""
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    assert (await mallory.say("warm up")).event == "message_ack"  # nobody is muted: that is at hand now
+    flood = [await mallory.send("send_message", {"text": f"{n}", "clientMsgId": f"flood-{n}"}) for n in range(50)]
+    await olga.ask("mute", target(mallory))
+    flood += [await mallory.send("send_message", {"text": f"{n}", "clientMsgId": f"late-{n}"}) for n in range(50)]
+    answers = [await mallory.answer(number) for number in flood]
+    assert {answer.data.get("code") for answer in answers[50:]} == {"muted"}
+    seen = [heard for heard in await crowd.heard_by(bob) if heard.event == "message"]
+    assert len(seen) == 1 + sum(answer.event == "message_ack" for answer in answers)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_without_a_time_lasts_as_long_as_the_operator_says(crowd_with: Any) -> None:
+    async with crowd_with({"mute_seconds": 5, "max_mute_seconds": 10}) as crowd:
+        olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+        answer = await crowd.rest("POST", "/mute", target(mallory), by=olga)
+        assert answer.body["until"] == "2027-01-15T08:00:05.000Z"
+        assert (await olga.ask("mute", target(mallory, durationSeconds=11))).data["code"] == "validation_failed"
+        crowd.clock.advance(6)
+        assert (await mallory.say("again")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_holds_for_the_device_and_survives_leaving(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
+    double = await crowd.enter("Double", deviceId=DEVICE)
+    await olga.ask("mute", target(mallory))
+    assert (await double.say("hello")).data["code"] == "muted"
+    await mallory.ask("leave", {"forget": True})
+    again = await crowd.enter("Somebody", deviceId=DEVICE)
+    assert (await again.say("hello")).data["code"] == "muted"
+    # The control: another device may speak.
+    assert (await (await crowd.enter("Bob", deviceId="device-of-bob")).say("hello")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_moderator_is_not_muted_with_a_participant_of_the_same_device(crowd: Any) -> None:
+    olga = await crowd.enter("Olga", moderator=True, deviceId=DEVICE)
+    double = await crowd.enter("Double", deviceId=DEVICE)
+    meg = await crowd.promoted(olga, "Meg")
+    assert (await meg.ask("mute", target(double))).event == "mute_ack"
+    assert (await double.say("hello")).data["code"] == "muted"
+    assert (await olga.say("hello")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_comes_back_is_told(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    await olga.ask("mute", target(mallory, durationSeconds=60))
+    await mallory.close()
+    back = await crowd.again(mallory)
+    told = [heard.data for heard in back.welcome if heard.event == "muted"]
+    assert told == [{"until": "2027-01-15T08:01:00.000Z", "reason": None}]
+    crowd.clock.advance(61)
+    assert [heard for heard in (await crowd.again(mallory)).welcome if heard.event == "muted"] == []
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_unmute_lets_speak_at_once(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    await olga.ask("mute", target(mallory))
+    assert (await mallory.say("hello")).data["code"] == "muted"
+    assert (await olga.ask("unmute", target(mallory))).data == {"sessionId": mallory.session_id}
+    await mallory.hear("unmuted")
+    assert (await mallory.say("hello")).event == "message_ack"
+    assert (await crowd.rest("POST", "/unmute", target(mallory), by=olga)).body["code"] == "conflict"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_second_mute_takes_the_place_of_the_first(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    for seconds in (600, 5):
+        await olga.ask("mute", target(mallory, durationSeconds=seconds))
+    assert len(crowd.rows("SELECT id FROM moderation_mutes")) == 1
+    crowd.clock.advance(6)
+    assert (await mallory.say("hello")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: Any) -> None:
+    mallory = await crowd.enter("Mallory")
+    assert (await mallory.say("hello")).event == "message_ack"
+    until = crowd.clock.now() + 60_000
+    crowd.execute(
+        "INSERT INTO moderation_mutes (id, room_id, session_id, at, until) "
+        f"VALUES ('m', '{crowd.room.id}', '{mallory.session_id}', 0, {until})"
+    )
+    crowd.clock.advance(1)
+    assert (await mallory.say("hello")).data["code"] == "muted"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
+    await olga.ask("mute", target(mallory, durationSeconds=10))
+    crowd.clock.advance(61)
+    await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_mutes"))

@@ -1,0 +1,146 @@
+"""Reports by participants, and what moderators do about them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_moderators_hear_of_a_report_at_once_and_nobody_else_does(crowd: Any) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    message = (await mallory.say("buy this")).data["serverMessageId"]
+    answer = await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
+    assert answer.event == "report_message_ack"
+    told = (await olga.hear("message_reported")).data
+    assert told == {
+        "reportId": told["reportId"],
+        "messageId": message,
+        "reason": "Spam",
+        "createdAt": "2027-01-15T08:00:00.000Z",
+        "author": {"sessionId": mallory.session_id, "username": "Mallory"},
+        "text": "buy this",
+        "open": 1,
+    }
+    for person in (bob, mallory):
+        assert "message_reported" not in [heard.event for heard in await crowd.heard_by(person)]
+    queue = (await olga.ask("get_reports")).data
+    assert queue == {"reports": [{name: told[name] for name in told if name != "open"}], "hasMore": False, "open": 1}
+    assert (await crowd.rest("GET", "/reports", by=olga)).body == queue
+    assert bob.session_id not in str(queue)
+    assert (await mallory.ask("get_reports")).data["code"] == "not_moderator"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_one_report_a_message_and_person_also_when_they_come_at_once(crowd: Any) -> None:
+    olga, bob, eve, mallory = [await crowd.owner(), *[await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]]
+    message = (await mallory.say("buy this")).data["serverMessageId"]
+    body = {"messageId": message, "reason": "Spam"}
+    replies = await asyncio.gather(*(crowd.rest("POST", "/reports", body, by=bob) for _ in range(8)))
+    assert {reply.status for reply in replies} == {200}
+    assert (await eve.ask("report_message", body)).event == "report_message_ack"
+    assert (await olga.ask("get_reports")).data["open"] == 2
+    told = [heard for heard in await crowd.heard_by(olga) if heard.event == "message_reported"]
+    assert [heard.data["open"] for heard in told] == [1, 2]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_report_is_resolved_for_all_who_reported_that_message(crowd: Any) -> None:
+    olga, bob, eve, mallory = [await crowd.owner(), *[await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]]
+    meg = await crowd.promoted(olga, "Meg")
+    message, other = [(await mallory.say(text)).data["serverMessageId"] for text in ("one", "two")]
+    for person, reported in ((bob, message), (eve, message), (bob, other)):
+        await person.ask("report_message", {"messageId": reported, "reason": "Spam"})
+    queue = (await olga.ask("get_reports")).data["reports"]
+    report = next(report["reportId"] for report in queue if report["messageId"] == message)
+    answer = await meg.ask("resolve_report", {"reportId": report})
+    assert answer.data == {"messageId": message, "resolved": 2, "open": 1}
+    assert (await olga.hear("report_resolved")).data == {"messageId": message, "open": 1}
+    assert (await olga.ask("resolve_report", {"reportId": report})).data["code"] == "not_found"
+    assert [report["messageId"] for report in (await olga.ask("get_reports")).data["reports"]] == [other]
+    # It stays resolved for those who have reported it.
+    await bob.ask("report_message", {"messageId": message, "reason": "Still"})
+    assert (await olga.ask("get_reports")).data["open"] == 1
+    (left,) = (await olga.ask("get_reports")).data["reports"]
+    reply = await crowd.rest("POST", f"/reports/{left['reportId']}/resolve", {}, by=olga)
+    assert (reply.status, reply.body["open"]) == (200, 0)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_reports_go_with_their_message(crowd: Any) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    message = (await mallory.say("one")).data["serverMessageId"]
+    await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
+    await olga.ask("delete_message", {"messageId": message})
+    assert (await olga.ask("get_reports")).data == {"reports": [], "hasMore": False, "open": 0}
+    assert crowd.rows("SELECT id FROM moderation_reports") == []
+    assert (await bob.ask("report_message", {"messageId": message, "reason": "Spam"})).data[
+        "code"
+    ] == "message_not_found"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_cannot_be_reported(crowd: Any) -> None:
+    bob = await crowd.enter("Bob")
+    own = (await bob.say("mine")).data["serverMessageId"]
+    for message, reason, code in (
+        (own, "Spam", "forbidden"),
+        ("00000000-0000-7000-8000-000000000000", "Spam", "message_not_found"),
+        (own, "", "validation_failed"),
+        (own, "  ", "validation_failed"),
+        (own, "x" * 201, "validation_failed"),
+        (own, "two\nlines", "validation_failed"),
+        (own, "bell\x07", "validation_failed"),
+        (own, "nul\x00", "validation_failed"),
+        (own, 5, "validation_failed"),
+        (own, None, "validation_failed"),
+    ):
+        answer = await bob.ask("report_message", {"messageId": message, "reason": reason})
+        assert answer.data["code"] == code, (message, reason)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_reports_are_limited_by_person_on_both_ways_together(crowd: Any) -> None:
+    bob, eve, mallory = [await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]
+    message = (await mallory.say("one")).data["serverMessageId"]
+    body = {"messageId": message, "reason": "Spam"}
+    for _ in range(5):
+        assert (await bob.ask("report_message", body)).event == "report_message_ack"
+        assert (await crowd.rest("POST", "/reports", body, by=bob)).status == 200
+    assert (await bob.ask("report_message", body)).data["code"] == "rate_limited"
+    limited = await crowd.rest("POST", "/reports", body, by=bob)
+    assert (limited.status, limited.headers["Retry-After"]) == (429, "6")
+    assert (await eve.ask("report_message", body)).event == "report_message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_moderator_who_comes_back_is_told_how_many_wait(crowd: Any) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    message = (await mallory.say("one")).data["serverMessageId"]
+    await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
+    told = {
+        person.username: [heard.data for heard in (await crowd.again(person)).welcome if heard.event == "report_count"]
+        for person in (olga, bob)
+    }
+    assert told == {"Olga": [{"open": 1}], "Bob": []}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_is_forgotten_has_reported_nothing(crowd: Any) -> None:
+    bob, mallory = await crowd.enter("Bob"), await crowd.enter("Mallory")
+    message = (await mallory.say("one")).data["serverMessageId"]
+    await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
+    assert len(crowd.rows("SELECT id FROM moderation_reports")) == 1
+    await bob.ask("leave", {"forget": True})
+    assert crowd.rows("SELECT id FROM moderation_reports") == []
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_more_reports_than_can_be_read_are_refused(crowd: Any) -> None:
+    bob, mallory = await crowd.enter("Bob"), await crowd.enter("Mallory")
+    message = (await mallory.say("one")).data["serverMessageId"]
+    rows = ",".join(f"('r{n}', '{crowd.room.id}', '{message}', 'somebody {n}', 'x', 0)" for n in range(1_000))
+    crowd.execute(f"INSERT INTO moderation_reports (id, room_id, message_id, session_id, reason, at) VALUES {rows}")
+    assert (await bob.ask("report_message", {"messageId": message, "reason": "Spam"})).data["code"] == "conflict"
