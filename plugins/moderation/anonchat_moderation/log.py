@@ -42,12 +42,13 @@ class Log:
         row = self._row(room_id, act, count, by, target)
         row |= {"reason": reason, "until": until}
         if act in GATHERED:
-            await self._gather(tx, row)
+            is_new = await self._gather(tx, row)
         else:
-            await tx.execute(statements.INSERT_ENTRY, row)
+            is_new = bool(await tx.execute(statements.INSERT_ENTRY, row))
             await self._tell(tx, row)
-        most = self._acts.ctx.config["log_entries"]
-        await tx.execute(statements.TRIM_LOG, {"room": room_id, "limit": TRIMMED, "most": most})
+        if is_new:
+            most = self._acts.ctx.config["log_entries"]
+            await tx.execute(statements.TRIM_LOG, {"room": room_id, "limit": TRIMMED, "most": most})
 
     def _row(
         self, room_id: str, act: str, count: int, by: Session | None, target: Session | Person | None
@@ -65,15 +66,19 @@ class Log:
             "pending": None,
         }
 
-    async def _gather(self, tx: Transaction, row: dict[str, Any]) -> None:
-        """Count the act in the entry that is being gathered. The unique key decides who begins one."""
+    async def _gather(self, tx: Transaction, row: dict[str, Any]) -> bool:
+        """Count the act in the entry that is being gathered, or begin one, which the unique key lets only one do.
+
+        Answers whether it began one.
+        """
         key = f"{row['act']}:{row['by_session'] or ''}"
         more = {"room": row["room_id"], "key": key, "more": row["count"], "target": row["target_session"]}
-        for _ in range(2):
-            if await tx.execute(statements.GATHER, more):
-                return
-            if await tx.execute(statements.INSERT_GATHERING, row | {"pending": key}):
-                return
+        if await tx.execute(statements.GATHER, more):
+            return False
+        if await tx.execute(statements.INSERT_GATHERING, row | {"pending": key}):
+            return True
+        await tx.execute(statements.GATHER, more)
+        return False
 
     async def _tell(self, tx: Transaction, row: Mapping[str, Any]) -> None:
         if self._acts.ctx.config["public_log"]:

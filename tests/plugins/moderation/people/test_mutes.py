@@ -23,7 +23,7 @@ async def test_a_mute_silences_at_once_for_its_time(crowd: Any) -> None:
     for socket in (mallory, other):
         told = await socket.hear("muted")
         assert told.data == {"until": "2027-01-15T08:01:00.000Z", "reason": "Calm down"}
-        refused = await socket.say("but")
+        refused = await socket.say("but", clientMsgId="but")
         assert (refused.data["code"], refused.data["retryAfterMs"]) == ("muted", 60_000)
         assert refused.data["message"] == "You are muted for now: Calm down"
         assert (await socket.ask("edit_message", {"messageId": said, "text": "but"})).data["code"] == "muted"

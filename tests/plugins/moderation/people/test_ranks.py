@@ -116,7 +116,7 @@ async def test_moderators_who_act_on_each_other_at_once_leave_no_forbidden_state
                         continue  # allowed, and ends the game
                     sent.append((actor, other, act, await actor.send(act, target(other))))
     assert len(sent) >= 20
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
     for actor, other, act, number in sent:
         answer = await actor.answer(number)
         outcomes[answer.event] += 1
@@ -137,7 +137,7 @@ async def test_a_kick_and_a_promotion_of_one_person_at_once(crowd: Any) -> None:
     """Twenty times: a moderator kicks whom an owner promotes. Either the kick came first, or it was refused."""
     olga = await crowd.owner()
     meg = await crowd.promoted(olga, "Meg")
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
     for number in range(20):
         pia = await crowd.enter(f"Pia {number}", deviceId=f"device-of-pia-{number}")
         acts = [(olga, "promote"), (meg, "kick")]

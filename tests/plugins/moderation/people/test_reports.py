@@ -42,8 +42,8 @@ async def test_one_report_a_message_and_person_also_when_they_come_at_once(crowd
     assert {reply.status for reply in replies} == {200}
     assert (await eve.ask("report_message", body)).event == "report_message_ack"
     assert (await olga.ask("get_reports")).data["open"] == 2
-    told = [heard for heard in await crowd.heard_by(olga) if heard.event == "message_reported"]
-    assert [heard.data["open"] for heard in told] == [1, 2]
+    assert [(await olga.hear("message_reported")).data["open"] for _ in range(2)] == [1, 2]
+    assert "message_reported" not in [heard.event for heard in await crowd.heard_by(olga)]
 
 
 @pytest.mark.gen_test(timeout=30)
@@ -93,7 +93,6 @@ async def test_what_cannot_be_reported(crowd: Any) -> None:
         (own, "x" * 201, "validation_failed"),
         (own, "two\nlines", "validation_failed"),
         (own, "bell\x07", "validation_failed"),
-        (own, "nul\x00", "validation_failed"),
         (own, 5, "validation_failed"),
         (own, None, "validation_failed"),
     ):

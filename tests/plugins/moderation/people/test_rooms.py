@@ -61,7 +61,7 @@ async def test_an_ended_room_is_over_for_all_and_nothing_is_left_of_it(crowd: An
         assert (await crowd.rest("POST", "/end", by=olga)).body == {"ended": True}
     ended = await bob.hear("room_ended")
     assert ended.data["reason"] == "moderator"
-    assert ended.data["deleted"]["moderation_bans"] == 1
+    assert ended.data["deleted"]["moderation.moderation_bans"] == 1
     assert await bob.read() is None
     assert bob.socket.close_code == 4410
     assert (await crowd.join("Eve")).body["code"] == "room_ended"
