@@ -56,11 +56,13 @@ class Acts:
     async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED) -> T:
         """Run `work(tx, ranks)` in a transaction in which `by` stands above `target`.
 
-        Both ranks are those of the database at this moment, not those with which the request began. `least` is the
-        rank that `by` must have. Raises `not_moderator`, `rank_too_low`, `not_found`.
+        Both ranks are those of the database at this moment, not those with which the request began, and acts in a room
+        are decided one after another. `least` is the rank that `by` must have. Raises `not_moderator`, `rank_too_low`,
+        `not_found`, `room_ended`.
         """
 
         async def run(tx: Transaction) -> T:
+            await tx.lock_room(by.room_id)
             ranks = await _ranks(tx, by, target.id)
             mine = _checked(ranks.get(by.id), least)
             if target.id not in ranks:
@@ -77,8 +79,18 @@ class Acts:
         """Run `work(tx, rank)` in a transaction in which `by` has at least the rank `least`: for acts on nobody in particular."""
 
         async def run(tx: Transaction) -> T:
+            await tx.lock_room(by.room_id)
             ranks = await _ranks(tx, by, by.id)
             return await work(tx, _checked(ranks.get(by.id), least))
+
+        return await self.ctx.db.transaction(run)
+
+    async def in_room(self, room_id: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work(tx)` in a transaction of its own among the acts of a room. Raises `room_ended`."""
+
+        async def run(tx: Transaction) -> T:
+            await tx.lock_room(room_id)
+            return await work(tx)
 
         return await self.ctx.db.transaction(run)
 

@@ -93,7 +93,7 @@ class Mutes:
             await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
             await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
 
-        await (self._acts.ctx.db.transaction(work) if by is None else self._acts.on(by, session, work))
+        await (self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work))
         self._drop(session.room_id)
         self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
 

@@ -40,7 +40,7 @@ from anonchat_moderation.roles import Roles
 from anonchat_moderation.rooms import Doors
 from anonchat_moderation.settings import Settings
 from anonchat_moderation.tables import metadata
-from anonchat_moderation.upkeep import delete_expired, forget
+from anonchat_moderation.upkeep import delete_expired, forget, privacy
 
 LOG_SECONDS = 1.0
 UPKEEP_SECONDS = 60.0
@@ -149,3 +149,7 @@ class Moderation:
         if (mute := await self.mutes.of(session)) is not None:
             state["muted"] = {"until": iso(mute[0]), "reason": mute[1]}
         return state
+
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        return privacy(self.acts.ctx.config)

@@ -50,7 +50,7 @@ class Purges:
         """Delete what somebody wrote, without asking who may; answers how much it was."""
         removed = await self._acts.ctx.messages.remove_of(by.room_id, target.id, "moderator")
         if removed:
-            await self._acts.ctx.db.transaction(lambda tx: self._record(tx, by, target, removed))
+            await self._acts.in_room(by.room_id, lambda tx: self._record(tx, by, target, removed))
         return removed
 
     async def _record(self, tx: Transaction, by: Session, target: Session | Person, count: int) -> None:
@@ -68,11 +68,16 @@ class Purges:
         self._expected[message.id] = (by, Person(message.session_id, message.username))
 
     async def deleted(self, message_id: str) -> None:
-        """A moderator has deleted a message of somebody else."""
+        """A moderator has deleted a message of somebody else. In a room that has ended meanwhile nobody would read it."""
         expected = self._expected.pop(message_id, None)
-        if expected is not None:
-            by, target = expected
-            await self._acts.ctx.db.transaction(lambda tx: self._record(tx, by, target, 1))
+        if expected is None:
+            return
+        by, target = expected
+        try:
+            await self._acts.in_room(by.room_id, lambda tx: self._record(tx, by, target, 1))
+        except ChatError as error:
+            if error.code != "room_ended":
+                raise
 
 
 async def _nothing(_tx: Transaction, _ranks: Ranks) -> None:

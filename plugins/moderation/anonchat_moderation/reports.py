@@ -46,7 +46,7 @@ class Reports:
                 raise ChatError("conflict", "There are more reports than the moderators of this room can read.")
             return waiting + 1 if await tx.execute(statements.INSERT_REPORT, row) else None
 
-        waiting = await self._acts.ctx.db.transaction(work)
+        waiting = await self._acts.in_room(by.room_id, work)
         if waiting is not None:
             told = _wire(row, message) | {"open": waiting}
             self._acts.ctx.rooms.broadcast(by.room_id, "message_reported", told, moderators=True)

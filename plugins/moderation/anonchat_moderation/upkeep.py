@@ -1,6 +1,9 @@
-"""What is over is deleted, with the marks of the people in it."""
+"""What is over is deleted, with the marks of the people in it; and what people are told about that."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy.sql import ClauseElement
 
@@ -8,6 +11,7 @@ from anonchat import Session, Transaction
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts
 
+DAY, HOUR = 86_400, 3_600
 LOT = 500  # rows that one transaction deletes
 LOTS = 100  # in one run
 
@@ -36,3 +40,26 @@ async def forget(tx: Transaction, session: Session) -> None:
     whose = {"room": session.room_id, "session": session.id}
     for statement in (statements.FORGET_REPORTS, statements.FORGET_TARGET, statements.FORGET_ACTOR):
         await tx.execute(statement, whose)
+
+
+def privacy(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """Sentences for the page ``/privacy``."""
+    network = " and network (cut so short that thousands of addresses share it)" if config["ban_networks"] else ""
+    longest = span(config["max_ban_seconds"])
+    names = "Everybody in the room may read what was done, without names." if config["public_log"] else ""
+    return {
+        "bans": f"Of somebody who is kicked or banned, name, reason and hashes of device, browser{network} are kept until "
+        f"that is over, for {longest} at most; they mean nothing in another room.",
+        "mutes": f"Of somebody who is muted, a hash of the device is kept for as long, {span(config['max_mute_seconds'])} "
+        "at most.",
+        "reports": "A report is kept with the message that it is about; moderators do not see who made it.",
+        "log": f"What moderators did is kept for {span(config['log_seconds'])} at most, with names. {names}".strip(),
+    }
+
+
+def span(seconds: int) -> str:
+    """A time in words, as long as a setting may be."""
+    for unit, name in ((DAY, "days"), (HOUR, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{round(seconds / unit)} {name}"
+    return f"{seconds} seconds"
