@@ -31,6 +31,7 @@ from anonchat import (
 from anonchat_moderation import routes
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.bans import Bans
+from anonchat_moderation.content.part import Content
 from anonchat_moderation.hooks import ModerationHooks
 from anonchat_moderation.log import Log
 from anonchat_moderation.mutes import Mutes
@@ -65,6 +66,7 @@ class Moderation:
             self.reports,
             self.log,
         )
+        self.content = Content(self.acts, self.log, self.mutes)
 
     # --- what the plugin declares
 
@@ -82,15 +84,15 @@ class Moderation:
 
     @hookimpl
     def register_client_events(self) -> Sequence[ClientEvent]:
-        return [act.event() for act in self.possible]
+        return [act.event() for act in (*self.possible, *self.content.acts())]
 
     @hookimpl
     def register_server_events(self) -> Sequence[ServerEvent]:
-        return list(routes.server_events(self.possible))
+        return [*routes.server_events(self.possible), *self.content.server_events()]
 
     @hookimpl
     def register_routes(self) -> Sequence[Route]:
-        return [act.route() for act in self.possible]
+        return [act.route() for act in (*self.possible, *self.content.acts())]
 
     @hookimpl
     def register_jobs(self) -> Sequence[Job]:
@@ -102,6 +104,7 @@ class Moderation:
     @hookimpl
     async def setup(self, ctx: PluginContext) -> None:
         self.acts.open(ctx)
+        self.content.rooms.open()
 
     # --- before something happens
 
@@ -120,11 +123,11 @@ class Moderation:
 
     @hookimpl
     async def filter_message(self, draft: Draft) -> Draft | Rejected | Held | None:
-        return await self.mutes.check(draft.session)
+        return await self.mutes.check(draft.session) or await self.content.gate.message(draft)
 
     @hookimpl
     async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:
-        return await self.mutes.check(edit.session)
+        return await self.mutes.check(edit.session) or await self.content.gate.edit(edit)
 
     # --- when something has happened
 
@@ -133,8 +136,13 @@ class Moderation:
         await self.purges.deleted(message_id)
 
     @hookimpl
-    async def session_left(self, session: Session) -> None:
+    async def session_left(self, session: Session, reason: str) -> None:
         await self.bans.forget_network(session)
+        await self.content.left(session, reason)
+
+    @hookimpl
+    async def message_held(self, message: Message, held: Held) -> None:
+        self.content.held.arrived(message, held)
 
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
@@ -142,8 +150,8 @@ class Moderation:
 
     @hookimpl
     async def extend_state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
-        """How many reports wait, for moderators; until when one may not speak."""
-        state: dict[str, Mapping[str, Any]] = {}
+        """What holds in the room and what waits; for moderators, how many reports; until when one may not speak."""
+        state = dict(await self.content.state(session))
         if session.is_moderator:
             state["report_count"] = {"open": await self.reports.waiting(session.room_id)}
         if (mute := await self.mutes.of(session)) is not None:

@@ -17,7 +17,7 @@ from anonchat_moderation.roles import Roles
 from anonchat_moderation.rooms import Doors
 
 ROOM = "/api/rooms/{roomId}"
-NAMED = {"banId": "ban_id", "reportId": "report_id"}  # what paths name beside the room
+NAMED = {"banId": "ban_id", "reportId": "report_id", "messageId": "message_id"}  # what paths name beside the room
 NOTHING, SOMEONE, PAGE = schemas.Nothing(), schemas.Someone(), schemas.Page()
 
 Service = Callable[[Session, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -32,7 +32,7 @@ class Act:
     """
 
     name: str
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     schema: Schema
     run: Service
@@ -62,7 +62,7 @@ class Act:
             f"{ROOM}{self.path}",
             handle,
             auth=self.role,
-            body=(self.body or self.schema) if self.method == "POST" else None,
+            body=(self.body or self.schema) if self.method in ("POST", "PATCH") else None,
             query=schemas.PageQuery() if self.schema is PAGE else None,
             answer=self.shape,
             summary=self.summary,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import marshmallow
 from marshmallow import fields, validate
 
+from anonchat_moderation.content.schemas import ContentSettings
+
 DAY = 86_400
 
 
@@ -13,7 +15,7 @@ def seconds(default: int, most: int) -> fields.Integer:
     return fields.Integer(strict=True, load_default=default, validate=validate.Range(1, most))
 
 
-class Settings(marshmallow.Schema):
+class Settings(ContentSettings):
     """Defaults hold where a moderator says nothing; a moderator may ask for anything up to the maximum."""
 
     cool_off_seconds = seconds(300, DAY)

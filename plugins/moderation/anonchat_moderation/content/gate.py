@@ -1,0 +1,117 @@
+"""The way in for messages: the rules of the room are asked, and what they answer is kept in mind."""
+
+from __future__ import annotations
+
+from anonchat import ChatError, Draft, Edit, Held, Rejected, Session
+from anonchat_moderation.acts import Acts
+from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.memory import CROWDS, SENDERS, Crowd, Recent, Sender
+from anonchat_moderation.content.room_rules import RoomRules, RoomState
+from anonchat_moderation.content.rules.repeats import remember
+from anonchat_moderation.content.slow_mode import SlowMode
+from anonchat_moderation.content.tally import Tally
+from anonchat_moderation.content.verdicts import REASONS, Facts, Verdict
+from anonchat_moderation.content.waiting import Waiting
+from anonchat_moderation.mutes import Mutes
+
+
+class Gate:
+    """Decides on messages and edits. Moderators pass."""
+
+    def __init__(self, acts: Acts, mutes: Mutes, rooms: RoomRules, waiting: Waiting, tally: Tally) -> None:
+        self._acts = acts
+        self._mutes = mutes
+        self._rooms = rooms
+        self._waiting = waiting
+        self._tally = tally
+        self._slow_mode = SlowMode(acts)
+        self._senders = Recent(Sender, SENDERS)
+        self._crowds = Recent(Crowd, CROWDS)
+
+    async def message(self, draft: Draft) -> Rejected | Held | None:
+        """The filter's answer to a message. Costs two look-ups in dictionaries where nothing is asked."""
+        session = draft.session
+        if session.is_moderator:
+            return None
+        now = self._acts.now
+        state = self._rooms.at_hand(draft.room_id, now) or await self._rooms.of(draft.room_id)
+        if state.is_free:
+            return None
+        if state.is_frozen(session):
+            return await self._hold(draft, Verdict("panic", "hold"), state)
+        text, facts = Text(draft.content["text"]), self._facts(session, draft.client_msg_id, now)
+        verdict = judge(state, text, facts)
+        if verdict is not None and verdict.action == "refuse":
+            return await self._refuse(verdict, facts, session)
+        if state.slow_mode_seconds:
+            wait = await self._slow_mode.take(session, draft.client_msg_id, state.slow_mode_seconds)
+            if wait:
+                return Rejected("slow_mode", retry_after_ms=wait)
+        self._accept(state, text, facts)
+        return await self._hold(draft, verdict, state) if verdict is not None else None
+
+    async def edit(self, edit: Edit) -> Rejected | None:
+        """The filter's answer to an edit: what would be held is refused, since an edit cannot wait."""
+        session = edit.session
+        if session.is_moderator:
+            return None
+        now = self._acts.now
+        state = self._rooms.at_hand(session.room_id, now) or await self._rooms.of(session.room_id)
+        if state.is_free:
+            return None
+        if state.is_frozen(session):
+            return Rejected("message_refused", REASONS["panic"])
+        text, facts = Text(edit.content["text"]), self._facts(session, edit.message.id, now, is_edit=True)
+        verdict = judge(state, text, facts)
+        if verdict is not None:
+            return await self._refuse(verdict, facts, session)
+        self._accept(state, text, facts)
+        return None
+
+    def forget(self, session: Session) -> None:
+        """Drop what is remembered of a session."""
+        self._senders.forget(session.id)
+
+    def _facts(self, session: Session, client_msg_id: str, now: int, *, is_edit: bool = False) -> Facts:
+        sender, crowd = self._senders.get(session.id), self._crowds.get(session.room_id)
+        return Facts(now, session.id, client_msg_id, session.created_at, sender, crowd, is_edit)
+
+    async def _refuse(self, verdict: Verdict, facts: Facts, session: Session) -> Rejected:
+        """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo."""
+        if verdict.until is None:
+            facts.sender.times.append(facts.now)
+            return Rejected(verdict.code, verdict.reason, verdict.retry_after_ms)
+        try:
+            await self._mutes.put(session, verdict.until, verdict.reason, None)
+        except ChatError as error:
+            self._acts.ctx.log.warning("who floods could not be muted", code=error.code)
+        else:
+            facts.sender.times.clear()
+        return Rejected(verdict.code, verdict.reason, verdict.retry_after_ms)
+
+    def _accept(self, state: RoomState, text: Text, facts: Facts) -> None:
+        facts.sender.times.append(facts.now)
+        if not facts.is_edit:
+            facts.sender.sent += 1
+        if state.rules.repeats.is_on:
+            remember(text, facts)
+
+    async def _hold(self, draft: Draft, verdict: Verdict, state: RoomState) -> Rejected | Held:
+        if await self._waiting.admit(draft.room_id, draft.session.id):
+            return Held(verdict.until, verdict.reason)
+        if state.newcomers_since is not None:
+            self._tally.add(draft.room_id, "dropped")
+        return Rejected("message_refused", REASONS["waiting"])
+
+
+def judge(state: RoomState, text: Text, facts: Facts) -> Verdict | None:
+    """The first refusal of a rule, else the first hold. Changes nothing."""
+    held = None
+    for rule in state.active:
+        verdict = rule.judge(text, facts)
+        if verdict is None:
+            continue
+        if verdict.action == "refuse":
+            return verdict
+        held = held or verdict
+    return held

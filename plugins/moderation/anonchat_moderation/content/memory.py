@@ -1,0 +1,79 @@
+"""What is remembered of those who write: in memory, bounded, and lost with the process. No text is kept, only hashes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+MOST_PER_MINUTE = 60
+MOST_TIMES = 5  # repetitions that a room may allow
+MOST_SESSIONS = 20  # sessions that may say the same
+CROWD_TEXTS = 200  # a room's latest texts
+SENDERS = 10_000  # about 3 kB each for those who write without a pause
+CROWDS = 1_000
+
+Kept = TypeVar("Kept")
+
+
+class Said(NamedTuple):
+    """One text that was let through or held. `sketch` are the smallest hashes of its words."""
+
+    key: int
+    sketch: tuple[int, ...]
+    at: int
+    client_msg_id: str
+
+
+@dataclass(slots=True)
+class Sender:
+    """One session: when it wrote, what it said last, and how often it has written."""
+
+    times: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PER_MINUTE))
+    said: deque[Said] = field(default_factory=lambda: deque(maxlen=MOST_TIMES))
+    sent: int = 0
+
+
+@dataclass(slots=True)
+class Crowd:
+    """One room: who said the same last, by the key of the text: session id -> when."""
+
+    texts: OrderedDict[int, dict[str, int]] = field(default_factory=OrderedDict)
+
+    def add(self, key: int, session_id: str, now: int) -> None:
+        """Remember that `session_id` has said it."""
+        sayers = self.texts.setdefault(key, {})
+        self.texts.move_to_end(key)
+        sayers.pop(session_id, None)
+        sayers[session_id] = now
+        if len(sayers) > MOST_SESSIONS:
+            del sayers[next(iter(sayers))]
+        if len(self.texts) > CROWD_TEXTS:
+            self.texts.popitem(last=False)
+
+
+class Recent(Generic[Kept]):
+    """As many values as fit; the one that was not asked for longest goes first."""
+
+    def __init__(self, make: type[Kept], most: int) -> None:
+        self._make = make
+        self._most = most
+        self._values: OrderedDict[str, Kept] = OrderedDict()
+
+    def get(self, key: str) -> Kept:
+        """The value of `key`, a new one if there is none."""
+        value = self._values.get(key)
+        if value is None:
+            value = self._values[key] = self._make()
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        else:
+            self._values.move_to_end(key)
+        return value
+
+    def forget(self, key: str) -> None:
+        """Drop what is kept of `key`."""
+        self._values.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._values)

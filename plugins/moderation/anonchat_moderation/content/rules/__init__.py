@@ -1,0 +1,1 @@
+"""The automatic rules, one module each: settings in, (text, facts) -> verdict out."""

@@ -1,0 +1,115 @@
+"""Words that are not wanted, however they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import regex
+
+from anonchat_moderation.content.folding import Text, plain, words_of
+from anonchat_moderation.content.verdicts import Action, Facts, Verdict
+
+# Scripts that put no spaces between words: there a word is looked for anywhere.
+_UNSPACED = regex.compile(
+    r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}"
+    r"\p{Script=Myanmar}]"
+)
+# "w a r", "w.a.r": single letters with the same between them.
+_SPELT = regex.compile(r"(?<![\p{L}\p{N}])[\p{L}\p{N}](?=([ ._*\-]{1,3}))(?:\1[\p{L}\p{N}](?![\p{L}\p{N}])){2,}+")
+_SEPARATOR = regex.compile(r"[ ._*\-]+")
+_INSIDE = regex.compile(r"(?<=[\p{L}\p{N}])[._*\-]+(?=[\p{L}\p{N}])")  # "wa.r"
+_STRETCHED = regex.compile(r"(\p{L})\1{2,}+")  # "waaar"
+_DISGUISED = re.compile(r"[0-9@$!|+]")
+_DISGUISED_WORD = regex.compile(r"[\p{L}\p{M}\p{N}@$!|+]+")
+_LETTER = regex.compile(r"\p{L}")
+_AS_I = str.maketrans("013456789@$!|+", "oieasgtbgasiit")
+_AS_L = str.maketrans("013456789@$!|+", "oleasgtbgasllt")
+
+
+@dataclass(frozen=True, slots=True)
+class WordList:
+    """Words, phrases and prefixes, taken apart for looking them up. Cost of a search: linear in the text."""
+
+    words: frozenset[str]
+    prefixes: frozenset[str]
+    lengths: tuple[int, ...]
+    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+    anywhere: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable[str]) -> WordList:
+        """Of entries as people write them: ``war``, ``holy war``, ``warmong*``. One without a letter or digit does nothing."""
+        words, prefixes, anywhere = set(), set(), set()
+        phrases: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for entry in entries:
+            folded = plain(entry)
+            found = words_of(folded)
+            if _UNSPACED.search(folded):
+                anywhere.add(folded.strip("* "))
+            elif len(found) > 1:
+                phrases[found[0]] = (*phrases.get(found[0], ()), tuple(found))
+            elif found and folded.endswith("*"):
+                prefixes.add(found[0])
+            else:
+                words.update(found)
+        lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
+        return cls(frozenset(words), frozenset(prefixes), lengths, phrases, tuple(sorted(anywhere)))
+
+    def is_in(self, text: Text) -> bool:
+        """Whether one of the entries stands in `text`."""
+        if any(part in text.plain for part in self.anywhere):
+            return True
+        if self._matches(text.words):
+            return True
+        return any(self._matches(words_of(form)) for form in _undone(text.plain))
+
+    def _matches(self, found: list[str]) -> bool:
+        if not self.words.isdisjoint(found):
+            return True
+        for at, word in enumerate(found):
+            if "'" in word and word.partition("'")[0] in self.words and word.endswith("'s"):
+                return True
+            if any(word[:length] in self.prefixes for length in self.lengths):
+                return True
+            for phrase in self.phrases.get(word, ()):
+                if tuple(found[at : at + len(phrase)]) == phrase:
+                    return True
+        return False
+
+
+def _undone(text: str) -> Iterator[str]:
+    """The text with tricks of writing undone, in at most eleven forms; a form in which nothing changes is left out."""
+    joined = _INSIDE.sub("", _SPELT.sub(lambda spelt: _SEPARATOR.sub("", spelt[0]), text))
+    for form in dict.fromkeys((text, joined)):
+        forms = dict.fromkeys((form, _read(form, _AS_I), _read(form, _AS_L)))
+        for read in forms:
+            if read is not text:
+                yield read
+            if _STRETCHED.search(read):
+                yield _STRETCHED.sub(r"\1", read)
+                yield _STRETCHED.sub(r"\1\1", read)
+
+
+def _read(text: str, table: Mapping[int, int]) -> str:
+    """Digits and signs in words that have a letter, read as letters; numbers stay numbers."""
+    if not _DISGUISED.search(text):
+        return text
+    return _DISGUISED_WORD.sub(lambda word: word[0].translate(table) if _LETTER.search(word[0]) else word[0], text)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Holds or refuses what has a word of one of the lists in it: on word boundaries, so that "war" is not in "software"."""
+
+    action: Action
+    words: tuple[str, ...] = ()
+    lists: tuple[WordList, ...] = ()
+
+    @property
+    def is_on(self) -> bool:
+        return self.action != "allow" and bool(self.lists)
+
+    def judge(self, text: Text, facts: Facts) -> Verdict | None:
+        return Verdict("words", self.action) if any(words.is_in(text) for words in self.lists) else None
