@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cached_property
 
 import regex
 
@@ -13,13 +12,15 @@ _UNSEEN = regex.compile(r"(?V1)[\p{Default_Ignorable_Code_Point}\p{Cf}[\p{M}&&\p
 _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
-_UNIMPORTANT = regex.compile(r"[^\p{L}\p{M}]+")
 _STRETCHED = re.compile(r"(.)\1+", re.DOTALL)
 _MIXED = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LATIN = regex.compile(r"\p{Script=Latin}")
 _LOOKALIKE = regex.compile(r"[\p{Script=Cyrillic}\p{Script=Greek}]")
 # Small letters of Cyrillic and Greek that a reader takes for Latin ones.
 _LATIN_LOOKS = str.maketrans("авеһіјкмнорѕтухԁԛԝαβεικνορτυχ", "abehijkmhopstyxdqwabeiknoptux")
+
+FEW = 5  # words with which texts are compared word by word
+SKETCH = 16  # hashes that stand for the words of a text
 
 
 def plain(text: str) -> str:
@@ -54,24 +55,46 @@ def words_of(folded: str) -> list[str]:
 
 
 class Text:
-    """What somebody wrote. Its forms are made when a rule first asks for them."""
+    """What somebody wrote. Each form is made when a rule first asks for it."""
+
+    __slots__ = ("_compatible", "_plain", "_said", "_words", "raw")
 
     def __init__(self, raw: str) -> None:
         self.raw = raw
+        self._plain: str | None = None
+        self._compatible: str | None = None
+        self._words: list[str] | None = None
+        self._said: tuple[str, frozenset[int]] | None = None
 
-    @cached_property
+    @property
     def plain(self) -> str:
-        return plain(self.raw)
+        if self._plain is None:
+            self._plain = plain(self.raw)
+        return self._plain
 
-    @cached_property
+    @property
     def compatible(self) -> str:
-        return compatible(self.raw)
+        if self._compatible is None:
+            self._compatible = compatible(self.raw)
+        return self._compatible
 
-    @cached_property
-    def letters(self) -> str:
-        """The letters alone, each once where it is stretched; all of a text that has none."""
-        return _STRETCHED.sub(r"\1", _UNIMPORTANT.sub("", self.plain)) or self.raw.strip()
-
-    @cached_property
+    @property
     def words(self) -> list[str]:
-        return words_of(self.plain)
+        if self._words is None:
+            self._words = words_of(self.plain)
+        return self._words
+
+    @property
+    def said(self) -> tuple[str, frozenset[int]]:
+        """What counts when texts are compared: the words without spaces, numbers and codes, and a sketch of them.
+
+        Of few words, stretched letters stand once; where there are no words, it is all of the text. The sketch are the
+        smallest `SKETCH` hashes of the words, which stand for all of them (bottom-k sketch, Broder 1997).
+        """
+        if self._said is None:
+            words = [word for word in self.words if word.isalpha() or not word.isascii()]
+            joined = "".join(words) if len(words) >= FEW else _STRETCHED.sub(r"\1", "".join(words))
+            hashes = set(map(hash, words))
+            sketch = frozenset(hashes if len(hashes) <= SKETCH else sorted(hashes)[:SKETCH])
+            self._said = joined or self.raw.strip(), sketch
+        return self._said

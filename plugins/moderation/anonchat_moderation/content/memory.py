@@ -17,10 +17,10 @@ Kept = TypeVar("Kept")
 
 
 class Said(NamedTuple):
-    """One text that was let through or held. `sketch` are the smallest hashes of its words."""
+    """One text that was let through or held. `sketch` stands for its words."""
 
     key: int
-    sketch: tuple[int, ...]
+    sketch: frozenset[int]
     at: int
     client_msg_id: str
 

@@ -19,7 +19,8 @@ _DOUBTFUL = frozenset(
     "as at be by cc de do hm id in is it la ma me my no pl pm ps py re rs sh sm so to us zip mov md".split()  # noqa: SIM905
 )
 
-_SCHEME = re.compile(r"(?<![\w+.\-])(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\]?(?=\w))([^\s/\\?#]*)")
+_SCHEME = re.compile(r"(?<![\w+.\-])(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\])([^\s/\\?#]*)")
+_INNER_DOT = re.compile(r"\w\.\w")
 _BARE = regex.compile(
     r"(?<!\w)(?<!\w[.@\-])(?:\w[\w\-]{0,62}+\.(?=\w))++(xn--[a-z0-9\-]{2,59}|\p{L}{2,24})(?!-?[\p{L}\p{N}]|@)"
     r"(:\d{2,5}(?!\d)|/[^\s])?"
@@ -33,24 +34,26 @@ _ARTICLES = frozenset(["the", "a", "an", "this", "that", "these", "those"])
 
 def hosts_of(text: Text) -> Iterator[str]:
     """The host of each link in a text, in lower case."""
-    folded = text.compatible.translate(_DOTS)
-    if "." not in folded and ":" not in folded and "dot" not in folded and not _BRACKETED.search(folded):
-        return
-    for scheme in _SCHEME.finditer(folded):
-        yield scheme[1].rpartition("@")[2].partition(":")[0].strip(".")
-    for address in _ADDRESS.finditer(folded):
-        if all(int(part) < 256 for part in address[0].split(".")):
-            yield address[0]
-    yield from _bare(folded)
-    undone = _BRACKETED.sub(".", folded)
-    if undone != folded:
-        yield from _bare(undone)
-    for spelt in _SPELT.finditer(folded):
-        yield from _spelt(folded, spelt)
+    folded = text.compatible
+    if not folded.isascii():
+        folded = folded.translate(_DOTS)
+    if ":/" in folded or ":\\" in folded:
+        for scheme in _SCHEME.finditer(folded):
+            yield scheme[1].rpartition("@")[2].partition(":")[0].strip(".")
+    if "." in folded and _INNER_DOT.search(folded):
+        yield from _bare(folded)
+    if any(bracket in folded for bracket in "[({<") and _BRACKETED.search(folded):
+        yield from _bare(_BRACKETED.sub(".", folded))
+    if " dot " in folded or " . " in folded:
+        for spelt in _SPELT.finditer(folded):
+            yield from _spelt(folded, spelt)
 
 
 def _bare(folded: str) -> Iterator[str]:
-    """Names without a scheme: ``example.com``."""
+    """Names and addresses without a scheme: ``example.com``."""
+    for address in _ADDRESS.finditer(folded):
+        if all(int(part) < 256 for part in address[0].split(".")):
+            yield address[0]
     for name in _BARE.finditer(folded):
         ending = name[1]
         host = name[0].partition("/")[0].partition(":")[0]

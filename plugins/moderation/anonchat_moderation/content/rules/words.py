@@ -18,9 +18,10 @@ _UNSPACED = regex.compile(
 )
 # "w a r", "w.a.r": single letters with the same between them.
 _SPELT = regex.compile(r"(?<![\p{L}\p{N}])[\p{L}\p{N}](?=([ ._*\-]{1,3}))(?:\1[\p{L}\p{N}](?![\p{L}\p{N}])){2,}+")
+FEWEST_SPELT = 3
 _SEPARATOR = regex.compile(r"[ ._*\-]+")
-_INSIDE = regex.compile(r"(?<=[\p{L}\p{N}])[._*\-]+(?=[\p{L}\p{N}])")  # "wa.r"
-_STRETCHED = regex.compile(r"(\p{L})\1{2,}+")  # "waaar"
+_INSIDE = re.compile(r"(?<=[^\W_])[._*\-]+(?=[^\W_])")  # "wa.r"
+_STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "waaar"
 _DISGUISED = re.compile(r"[0-9@$!|+]")
 _DISGUISED_WORD = regex.compile(r"[\p{L}\p{M}\p{N}@$!|+]+")
 _LETTER = regex.compile(r"\p{L}")
@@ -63,7 +64,7 @@ class WordList:
             return True
         if self._matches(text.words):
             return True
-        return any(self._matches(words_of(form)) for form in _undone(text.plain))
+        return any(self._matches(words_of(form)) for form in _undone(text))
 
     def _matches(self, found: list[str]) -> bool:
         if not self.words.isdisjoint(found):
@@ -79,9 +80,12 @@ class WordList:
         return False
 
 
-def _undone(text: str) -> Iterator[str]:
-    """The text with tricks of writing undone, in at most eleven forms; a form in which nothing changes is left out."""
-    joined = _INSIDE.sub("", _SPELT.sub(lambda spelt: _SEPARATOR.sub("", spelt[0]), text))
+def _undone(written: Text) -> Iterator[str]:
+    """The text with tricks of writing undone, in at most eighteen forms; forms in which nothing changes are left out."""
+    text = joined = written.plain
+    if sum(len(word) == 1 for word in written.words) >= FEWEST_SPELT:
+        joined = _SPELT.sub(lambda spelt: _SEPARATOR.sub("", spelt[0]), text)
+    joined = _INSIDE.sub("", joined)
     for form in dict.fromkeys((text, joined)):
         forms = dict.fromkeys((form, _read(form, _AS_I), _read(form, _AS_L)))
         for read in forms:
