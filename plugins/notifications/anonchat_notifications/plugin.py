@@ -2,12 +2,198 @@
 
 from __future__ import annotations
 
-from anonchat import PluginContext, hookimpl
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import marshmallow
+
+from anonchat import (
+    ClientEvent,
+    Draft,
+    Edit,
+    Job,
+    Message,
+    PluginContext,
+    Route,
+    ServerEvent,
+    Session,
+    Tables,
+    Transaction,
+    hookimpl,
+)
+from anonchat_notifications import statements
+from anonchat_notifications.entries import Writing, concerns, new_row
+from anonchat_notifications.inbox import Inbox
+from anonchat_notifications.mentions import EVERYBODY, candidates, chosen
+from anonchat_notifications.requests import Requests
+from anonchat_notifications.schemas import (
+    MODERATION,
+    POLL_CLOSED,
+    VOTES,
+    Notification,
+    NotificationPage,
+    Preferences,
+    Settings,
+)
+from anonchat_notifications.tables import metadata
+from anonchat_notifications.telling import Telling
+
+MOST_MENTIONS = 5
+FOR_EVER = 2**62  # above every time in milliseconds
+GOING = ("kick", "ban")  # who is sent away has no inbox any more
 
 
-class Notifications:
-    """Mentions, replies and what else concerns one, live and kept."""
+class Declared:
+    """The hooks that declare."""
+
+    def __init__(self) -> None:
+        self.requests = Requests()
+        self.telling: Telling
+
+    @hookimpl
+    def register_config_schema(self) -> type[marshmallow.Schema]:
+        return Settings
+
+    @hookimpl
+    def register_tables(self) -> Tables:
+        return Tables(metadata, Path(__file__).parent / "migrations")
+
+    @hookimpl
+    def register_client_events(self) -> Sequence[ClientEvent]:
+        return self.requests.client_events()
+
+    @hookimpl
+    def register_server_events(self) -> Sequence[ServerEvent]:
+        return [
+            ServerEvent("notification", Notification(), summary="Something concerns one."),
+            ServerEvent("notifications", NotificationPage(), summary="What is unread, or the page that was asked for."),
+            ServerEvent("notification_preferences", Preferences(), summary="What one wants, and whom one ignores."),
+        ]
+
+    @hookimpl
+    def register_routes(self) -> Sequence[Route]:
+        return self.requests.routes()
+
+    @hookimpl
+    def register_jobs(self) -> Sequence[Job]:
+        return [Job("tell", 1.0, self.tell)]
+
+    async def tell(self) -> None:
+        """Tell what stands in the database and was not told yet."""
+        await self.telling.waiting()
+
+
+class Notifications(Declared):
+    """Tells people what concerns them: at once if they are there, and when they come if not."""
 
     @hookimpl
     async def setup(self, ctx: PluginContext) -> None:
         self.ctx = ctx
+        self.writing = Writing(ctx.config["kept_per_person"], ctx.config["kept_per_room"])
+        self.inbox = Inbox(ctx)
+        self.telling = Telling(ctx)
+        self.requests.open(ctx, self.inbox)
+
+    # --- mentions: who is meant is decided once, while the names are those that the author saw
+
+    @hookimpl
+    async def filter_message(self, draft: Draft) -> Draft | None:
+        """Names become `mentions`, and the sessions that hold them ``content.mentionIds``."""
+        text = draft.content.get("text", "")
+        if "@" not in text:
+            return None
+        people, everybody = await self._meant(draft.room_id, text)
+        meant: dict[str, Any] = {"mentionIds": [session.id for session in people]} if people else {}
+        if everybody and draft.session.is_moderator:
+            await self.ctx.limits.hit("room", self.ctx.config["room_mentions"], draft.room_id)
+            meant["mentionsRoom"] = True
+        if not meant:
+            return None
+        names = tuple(session.username for session in people)
+        return replace(draft, content={**draft.content, **meant}, mentions=names)
+
+    @hookimpl
+    async def filter_edit(self, edit: Edit) -> Edit | None:
+        """The mentions of the new text. They notify nobody: who is to hear of something is told it anew."""
+        text = edit.content["text"]
+        if "@" not in text:
+            return replace(edit, mentions=()) if edit.mentions else None
+        people, everybody = await self._meant(edit.message.room_id, text)
+        meant: dict[str, Any] = {"mentionIds": [session.id for session in people]} if people else {}
+        if everybody and "mentionsRoom" in edit.message.content:
+            meant["mentionsRoom"] = True
+        names = tuple(session.username for session in people)
+        return replace(edit, content={**edit.content, **meant}, mentions=names)
+
+    async def _meant(self, room_id: str, text: str) -> tuple[list[Session], bool]:
+        """Whom a text mentions, at most five, and whether it mentions everybody. At most one query."""
+        marks = candidates(text)
+        names = {name for mark in marks for name in mark}
+        found = await self.ctx.sessions.find_named(room_id, names) if names else {}
+        everybody = EVERYBODY in chosen(marks, {*found, EVERYBODY}, len(marks))
+        return [found[name] for name in chosen(marks, found, MOST_MENTIONS)], everybody
+
+    # --- writing, in the transactions of others
+
+    @hookimpl
+    async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        await self.writing.of_messages(tx, messages, self.ctx.clock.now())
+
+    @hookimpl
+    async def write_forgotten(self, tx: Transaction, session: Session) -> None:
+        """Nobody's list of ignored people keeps the id; all else goes with the session and its messages."""
+        await tx.execute(statements.DELETE_IGNORED, {"room": session.room_id, "session": session.id})
+
+    @hookimpl(optionalhook=True)
+    async def write_moderated(
+        self, tx: Transaction, room_id: str, act: str, session_id: str, until: int | None
+    ) -> None:
+        """An act of moderation on somebody. It is told by the job, since nobody says when it is committed."""
+        now = self.ctx.clock.now()
+        if act == "mute":
+            until_when = FOR_EVER if until is None else until
+            await tx.execute(statements.UPSERT_MUTED, {"recipient": session_id, "room": room_id, "until": until_when})
+        elif act == "unmute":
+            await tx.execute(statements.DELETE_MUTED, {"session": session_id})
+        if act not in GOING:
+            row = new_row(now, room_id, MODERATION, recipient=session_id, act=act, until=until, told=0)
+            await self.writing.to_people(tx, [row])
+
+    @hookimpl(optionalhook=True)
+    async def write_poll_closed(self, tx: Transaction, room_id: str, message_id: str, owner_id: str) -> None:
+        """A poll is closed; for everybody but its owner."""
+        row = new_row(self.ctx.clock.now(), room_id, POLL_CLOSED, message=message_id, actor=owner_id, told=0)
+        await self.writing.to_everybody(tx, [row])
+
+    # --- after the commit
+
+    @hookimpl
+    async def message_saved(self, message: Message) -> None:
+        if concerns(message):
+            await self.telling.of_message(message)
+
+    @hookimpl(optionalhook=True)
+    async def polls_voted(self, room_id: str, message_id: str, owner_id: str, voters: int) -> None:
+        """So many have voted in somebody's poll: one unread row a poll, whose number grows."""
+        row = new_row(self.ctx.clock.now(), room_id, VOTES, recipient=owner_id, message=message_id, voters=voters)
+
+        async def work(tx: Transaction) -> Any:
+            if voters == 0 or not await tx.execute(statements.UPSERT_VOTES, row):
+                return None
+            await self.writing.trim(tx, [owner_id])
+            return await tx.fetch_one(
+                statements.SELECT_VOTES, {"recipient": owner_id, "message": message_id, "kind": VOTES}
+            )
+
+        stored = await self.ctx.db.transaction(work)
+        if stored is not None:
+            found = await self.ctx.messages.get(room_id, [message_id])
+            await self.telling.one(stored, found.get(message_id))
+
+    # --- coming
+
+    @hookimpl
+    async def extend_state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
+        return {"notifications": await self.inbox.page(session)}

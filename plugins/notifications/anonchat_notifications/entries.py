@@ -1,0 +1,117 @@
+"""What somebody is notified of: how rows come to be, inside a transaction, and how they look on the wire."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from anonchat import Message, Row, Transaction, iso
+from anonchat_notifications import statements
+from anonchat_notifications.schemas import MENTION, POLL_OPENED, REPLY, ROOM
+
+EXCERPT = 200  # characters of a message that a notification shows
+LATEST = 2**56 - 1  # above every seq: what has none comes after the messages of its millisecond
+
+
+def new_row(now: int, room_id: str, kind: str, *, seq: int = LATEST, **more: Any) -> dict[str, Any]:
+    """The parameters of an insert. Ids sort by time and, within a millisecond, by the `seq` of what they are about."""
+    empty = {"recipient": None, "message": None, "actor": None, "act": None, "until": None, "voters": None, "told": 1}
+    entry_id = f"{now:012x}{seq:014x}{secrets.token_hex(8)}"
+    return {"id": entry_id, "room": room_id, "type": kind, "now": now, **empty, **more}
+
+
+def concerns(message: Message) -> bool:
+    """Whether a message may notify somebody. Most do not, so this comes before anything that costs."""
+    content = message.content
+    return (
+        message.reply_to_id is not None
+        or "mentionIds" in content
+        or "mentionsRoom" in content
+        or content.get("type") == "poll"
+    )
+
+
+class Writing:
+    """Writes rows in transactions, the core's and other plugins' among them. It keeps at most so many for each."""
+
+    def __init__(self, kept_per_person: int, kept_per_room: int) -> None:
+        self._kept_per_person = kept_per_person
+        self._kept_per_room = kept_per_room
+
+    async def of_messages(self, tx: Transaction, messages: Sequence[Message], now: int) -> None:
+        """Those whom messages concern. At most five statements, however many messages."""
+        concerning = [message for message in messages if concerns(message)]
+        if not concerning:
+            return
+        replied = list({message.reply_to_id for message in concerning if message.reply_to_id is not None})
+        rows = await tx.fetch_all(statements.SELECT_AUTHORS, {"messages": replied}) if replied else ()
+        authors = {row["id"]: row["session_id"] for row in rows}
+        await self.to_people(tx, [row for message in concerning for row in _personal(message, authors, now)])
+        await self.to_everybody(tx, [row for message in concerning for row in _shared(message, now)])
+
+    async def to_people(self, tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows for one person each, who is still there and wants them, of an actor who is not muted."""
+        if rows:
+            await tx.execute_many(statements.INSERT_PERSONAL, rows)
+            await self.trim(tx, sorted({row["recipient"] for row in rows}))
+
+    async def to_everybody(self, tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows for everybody in a room."""
+        if rows:
+            rooms = sorted({row["room"] for row in rows})
+            await tx.execute_many(statements.INSERT_SHARED, rows)
+            await tx.execute_many(
+                statements.TRIM_SHARED, [{"room": room, "most": self._kept_per_room} for room in rooms]
+            )
+
+    async def trim(self, tx: Transaction, recipients: Sequence[str]) -> None:
+        """Drop what is too old to be kept."""
+        most = self._kept_per_person
+        await tx.execute_many(statements.TRIM_PERSONAL, [{"recipient": one, "most": most} for one in recipients])
+
+
+def _personal(message: Message, authors: Mapping[str, str], now: int) -> Iterator[dict[str, Any]]:
+    """For those whom a message mentions and, where it does not, for the author that it answers; never for its own."""
+    about: dict[str, Any] = {"message": message.id, "actor": message.session_id, "seq": message.seq or 0}
+    reasons = [(recipient, MENTION) for recipient in message.content.get("mentionIds", ())]
+    if (author := authors.get(message.reply_to_id or "")) is not None:
+        reasons.append((author, REPLY))
+    for recipient, kind in reasons:
+        if recipient != message.session_id:
+            yield new_row(now, message.room_id, kind, recipient=recipient, **about)
+
+
+def _shared(message: Message, now: int) -> Iterator[dict[str, Any]]:
+    about: dict[str, Any] = {"message": message.id, "actor": message.session_id, "seq": message.seq or 0}
+    if "mentionsRoom" in message.content:
+        yield new_row(now, message.room_id, ROOM, **about)
+    if message.content.get("type") == "poll":
+        yield new_row(now, message.room_id, POLL_OPENED, **about)
+
+
+def entry_wire(row: Row, message: Message | None) -> dict[str, Any] | None:
+    """A notification on the wire; None if its message is gone. What it shows is the message's present state."""
+    wire = {"id": row["id"], "type": row["type"], "createdAt": iso(row["created_at"]), "read": bool(row["is_read"])}
+    if row["message_id"] is not None:
+        if message is None or message.deleted_at is not None:
+            return None
+        wire["message"] = _summary(message)
+    if row["voters"] is not None:
+        wire["voters"] = row["voters"]
+    if row["act"] is not None:
+        wire |= {"act": row["act"], "until": None if row["until"] is None else iso(row["until"])}
+    return wire
+
+
+def _summary(message: Message) -> dict[str, Any]:
+    text = message.content.get("text", "")
+    return {
+        "id": message.id,
+        "seq": message.seq,
+        "authorUsername": message.username,
+        "anonymousId": message.anonymous_id,
+        "authorSessionId": message.session_id,
+        "contentType": message.content.get("type"),
+        "excerpt": text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…",
+    }

@@ -1,0 +1,65 @@
+"""Who is there is told at once; what gets lost on the way is in the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anonchat import Message, PluginContext, Row
+from anonchat_notifications import statements
+from anonchat_notifications.entries import entry_wire
+
+MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
+AT_ONCE = 200  # rows that the job tells in one run
+MOST_UNWILLING = 10_000  # sessions of a room that do not want to hear of something
+
+
+class Telling:
+    """Sends `notification` to the sockets of those whom a row is for."""
+
+    def __init__(self, ctx: PluginContext) -> None:
+        self._ctx = ctx
+
+    async def of_message(self, message: Message) -> None:
+        """Tell what a message has caused, as it was written with it."""
+        wanted = {"message": message.id, "limit": MOST_OF_A_MESSAGE}
+        for row in await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGE, wanted):
+            await self.one(row, message)
+
+    async def waiting(self) -> None:
+        """Tell what other plugins' transactions have caused. Who is told twice is told the same."""
+        rows = await self._ctx.db.fetch_all(statements.SELECT_UNTOLD, {"limit": AT_ONCE})
+        if not rows:
+            return
+        for room_id in {row["room_id"] for row in rows}:
+            await self._of_room(room_id, [row for row in rows if row["room_id"] == room_id])
+        told = {"entries": [row["id"] for row in rows]}
+        await self._ctx.db.transaction(lambda tx: tx.execute(statements.UPDATE_TOLD, told))
+
+    async def _of_room(self, room_id: str, rows: Sequence[Row]) -> None:
+        wanted = list({row["message_id"] for row in rows if row["message_id"] is not None})
+        messages = await self._ctx.messages.get(room_id, wanted) if wanted else {}
+        for row in rows:
+            await self.one(row, messages.get(row["message_id"]))
+
+    async def one(self, row: Row, message: Message | None) -> None:
+        """Tell one row to the person that it is for, or to everybody who wants it."""
+        wire = entry_wire(row, message)
+        if wire is None:
+            return
+        if row["session_id"] is not None:
+            self._ctx.rooms.send(row["room_id"], row["session_id"], "notification", wire)
+        else:
+            await self._everybody(row, wire)
+
+    async def _everybody(self, row: Row, wire: Mapping[str, Any]) -> None:
+        room_id, actor = row["room_id"], row["actor_id"]
+        wanted = {"room": room_id, "kind": row["type"], "actor": actor, "limit": MOST_UNWILLING}
+        found = await self._ctx.db.fetch_all(statements.SELECT_UNWILLING, wanted)
+        unwilling = {found_row["session_id"] for found_row in found} | {actor}
+        if not found:
+            self._ctx.rooms.broadcast(room_id, "notification", wire, skip=actor)
+            return
+        present = [session.id for session in self._ctx.sessions.present(room_id)]
+        willing = [session_id for session_id in present if session_id not in unwilling]
+        self._ctx.rooms.broadcast(room_id, "notification", wire, only=willing)
