@@ -126,11 +126,14 @@ class Dispatcher:
         *,
         may_hold: bool = False,
         fits: Callable[[Any, Any], bool] = _anything,
-    ) -> T | Held:
-        """Hand `value` through the chain. Raises `ChatError` if one rejects or fails. The first `Held` ends the chain.
+    ) -> tuple[T, Held | None]:
+        """Hand `value` through the chain; answers what became of it, and the first `Held`.
+
+        Raises `ChatError` if one rejects or fails.
 
         `fits(before, after)` says whether an answer is one that a plugin may give.
         """
+        held: Held | None = None
         for plugin, function in self._hooks[hook]:
             verdict = await self._closed(plugin, hook, function, {name: value})
             if verdict is None:
@@ -138,11 +141,12 @@ class Dispatcher:
             if isinstance(verdict, Rejected):
                 raise self._refusal(plugin, hook, verdict)
             if isinstance(verdict, Held) and may_hold and _is_held(verdict):
-                return verdict
+                held = held or verdict
+                continue
             if type(verdict) is not type(value) or not fits(value, verdict):
                 raise self._nonsense(plugin, hook, verdict)
             value = verdict
-        return value
+        return value, held
 
     async def write(self, hook: str, tx: Transaction, **arguments: Any) -> None:
         """Let plugins write in a transaction of the core. Raises `ChatError`, then nothing of the transaction happens.

@@ -121,13 +121,12 @@ class Messages:
                     raise
                 await self._repeat(known, session, done)
                 return
-            verdict = (
-                await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True, fits=_is_draft_of)
-                if filtered
-                else draft
-            )
-            held = verdict if isinstance(verdict, Held) else None
-            self._writer.submit(draft if isinstance(verdict, Held) else verdict, done, held)
+            held: Held | None = None
+            if filtered:
+                draft, held = await self._dispatcher.filter(
+                    "filter_message", "draft", draft, may_hold=True, fits=_is_draft_of
+                )
+            self._writer.submit(draft, done, held)
 
     async def _repeat(self, known: Receipt, session: Session, done: Done) -> None:
         """Answer a repetition. Whoever comes back may repeat much, but not for ever."""
@@ -167,9 +166,7 @@ class Messages:
         message = await self.find(session.room_id, message_id)
         self._check_edit(message, session)
         edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
-        answer = await self._dispatcher.filter("filter_edit", "edit", edit, fits=_is_edit_of)
-        if isinstance(answer, Held):
-            raise ChatError("plugin_failed")
+        answer, _ = await self._dispatcher.filter("filter_edit", "edit", edit, fits=_is_edit_of)
         changed = await self._journal.transaction(lambda tx: self._store_edit(tx, answer))
         self._dispatcher.observe("message_edited", message=changed)
         return changed

@@ -147,6 +147,38 @@ async def test_a_filter_that_fails_refuses(tmp_path: Path, deed: Deed) -> None:
         assert [failures(server, hook) for hook in ("filter_message", "filter_edit")] == [1, 1]
 
 
+async def test_a_held_message_keeps_what_filters_make_of_it(tmp_path: Path) -> None:
+    """Those before the one that holds it, and those after it, which may also refuse it."""
+
+    class Marks:
+        def __init__(self, mark: str) -> None:
+            self.mark = mark
+
+        @hookimpl
+        async def filter_message(self, draft: Draft) -> Draft | Rejected:
+            if "refuse" in draft.content["text"]:
+                return Rejected("message_refused")
+            return replace(draft, content={**draft.content, "text": draft.content["text"] + self.mark})
+
+    class Holds:
+        def __init__(self, reason: str) -> None:
+            self.reason = reason
+
+        @hookimpl
+        async def filter_message(self) -> Held:
+            return Held(None, self.reason)
+
+    plugins = {"one": Marks("1"), "two": Holds("first"), "three": Marks("2"), "four": Holds("second")}
+    async with running_server(settings_in(tmp_path), plugins=plugins) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            told = await alice.say("text")
+            assert (told.event, told.data["reason"]) == ("message_held", "first")
+            assert (await alice.say("refuse")).data["code"] == "message_refused"
+            (held,) = await server.messages.held(room.id, 10)
+            assert held.message.content["text"] == "text12"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
