@@ -106,13 +106,26 @@ async def test_ones_own_acts_notify_nobody(alice: Person, zoe: Person) -> None:
 
 
 async def test_a_held_message_notifies_when_it_is_released(
-    server: Server, room: OpenRoom, alice: Person, bob: Person, others: Any
+    room: OpenRoom, alice: Person, bob: Person, others: Any
 ) -> None:
     asked = (await bob.say("Any idea?")).data["serverMessageId"]
-    held = await alice.say("hold that thought", replyToId=asked)
+    reply = (await alice.say("hold that thought", replyToId=asked)).data["messageId"]
+    mention = (await alice.say("hold on, @Bob")).data["messageId"]
     assert await inbox(bob) == EMPTY
-    await others.ctx.messages.release(room.id, held.data["messageId"])
-    assert (await bob.hear("notification")).data["type"] == "reply"
+    for message_id, kind in ((reply, "reply"), (mention, "mention")):
+        await others.ctx.messages.release(room.id, message_id)
+        assert (await bob.hear("notification")).data["type"] == kind
+
+
+async def test_a_held_message_is_for_whom_it_was_meant(room: OpenRoom, alice: Person, others: Any) -> None:
+    carol = await here(room, "Carol")
+    held = (await alice.say("hold on, @Carol")).data["messageId"]
+    await carol.ask("leave")
+    await carol.close()
+    async with room.enter("Carol") as other:
+        await others.ctx.messages.release(room.id, held)
+        assert (await other.hear("message")).data["mentions"] == ["Carol"]
+        assert await inbox(other) == EMPTY
 
 
 class Fails:
