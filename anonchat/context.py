@@ -14,7 +14,7 @@ from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.events import Events
-from anonchat.hub import EVERYBODY, Audience
+from anonchat.hub import Audience
 from anonchat.ids import new_id
 from anonchat.invites import Invites
 from anonchat.journal import Journal, Transaction
@@ -64,8 +64,8 @@ class PluginRooms:
         appended in a transaction: ``ctx.db.transaction`` and ``tx.append``.
         """
         self.check(event)
-        audience = Audience(skip, None if only is None else tuple(only), moderators)
-        self._relay.broadcast(room_id, event, data, EVERYBODY if audience == EVERYBODY else audience)
+        audience = Audience(skip, None if only is None else tuple(only), moderators, arriving=True)
+        self._relay.broadcast(room_id, event, data, audience)
 
     def send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
         """Send an event that is not kept to all sockets of one session."""

@@ -6,7 +6,7 @@ without touching rooms or messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,16 +45,25 @@ class Member(Protocol):
         """The session has changed (role, name)."""
 
 
+MOST_WAITING = 1_000  # frames that are kept for a member until it has been told the state
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who of a room's members gets an event that is not kept: session ids, or everybody."""
+    """Who of a room's members gets an event that is not kept: session ids, or everybody.
+
+    With `arriving` also those who are only just being told the state, and get it afterwards, because it changes what
+    the state says.
+    """
 
     skip: str | None = None
     only: tuple[str, ...] | None = None
     moderators: bool = False
+    arriving: bool = False
 
     def includes(self, session: Session) -> bool:
-        return session.id != self.skip and (session.is_moderator or not self.moderators)
+        named = self.only is None or session.id in self.only
+        return named and session.id != self.skip and (session.is_moderator or not self.moderators)
 
 
 EVERYBODY = Audience()
@@ -66,17 +75,22 @@ class Hub:
     def __init__(self) -> None:
         self._rooms: dict[str, dict[Wire, set[Member]]] = {}
         self._sessions: dict[str, set[Member]] = {}
+        self._arriving: dict[Member, list[bytes]] = {}
 
     def enter(self, member: Member) -> None:
         """From now on `member` is found by its session, so that it can be told, changed and closed."""
         self._sessions.setdefault(member.session.id, set()).add(member)
+        self._arriving[member] = []
 
     def add(self, member: Member) -> None:
-        """From now on `member`, which has entered, gets what is sent to its room."""
+        """From now on `member`, which has entered, gets what is sent to its room, and what was kept for it."""
         self._rooms.setdefault(member.session.room_id, {}).setdefault(member.wire, set()).add(member)
+        for frame in self._arriving.pop(member, ()):
+            member.enqueue(frame)
 
     def remove(self, member: Member) -> None:
         """The opposite of `enter` and `add`; may be called twice."""
+        self._arriving.pop(member, None)
         session = member.session
         wires = self._rooms.get(session.room_id, {})
         wires.get(member.wire, set()).discard(member)
@@ -108,21 +122,29 @@ class Hub:
 
         What everybody gets is dropped first when a queue fills; what is meant for few is not.
         """
-        if audience.only is not None:
-            for session_id in audience.only:
-                self._send(room_id, session_id, event, data)
-            return
-        droppable = not audience.moderators
-        for wire, members in self._rooms.get(room_id, {}).items():
+        droppable = audience.only is None and not audience.moderators
+        for wire, members in self._audience(room_id, audience):
             frame = wire.encode(event, data)
             for member in members:
-                if audience is EVERYBODY or audience.includes(member.session):
-                    member.enqueue(frame, droppable)
+                member.enqueue(frame, droppable)
+        if audience.arriving:
+            for member, waiting in self._arriving.items():
+                here = member.session.room_id == room_id and audience.includes(member.session)
+                if here and len(waiting) < MOST_WAITING:
+                    waiting.append(member.wire.encode(event, data))
 
-    def _send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
-        for member in self._sessions.get(session_id, ()):
-            if member.session.room_id == room_id:
-                member.enqueue(member.wire.encode(event, data))
+    def _audience(self, room_id: str, audience: Audience) -> Iterable[tuple[Wire, Iterable[Member]]]:
+        """Members of a room, by wire format. Of an audience of few only these are looked at."""
+        room = self._rooms.get(room_id, {})
+        if audience is EVERYBODY:
+            return room.items()
+        if audience.only is None:
+            return [
+                (wire, [member for member in members if audience.includes(member.session)])
+                for wire, members in room.items()
+            ]
+        few = {member for session_id in audience.only for member in self._sessions.get(session_id, ())}
+        return [(wire, few & members) for wire, members in room.items() if not few.isdisjoint(members)]
 
     def send(self, session_id: str, event: str, data: Mapping[str, Any]) -> bool:
         """Queue an event on every connection of one session; answers whether it has any on this node."""

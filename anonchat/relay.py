@@ -77,7 +77,7 @@ class Relay:
         """Send what is not durable (presence, typing) to a room. May get lost."""
         self._hub.tell(room_id, name, data, audience)
         if self._bus.shared:
-            packed = (name, data, None, None, (audience.skip, audience.only, audience.moderators))
+            packed = (name, data, None, None, (audience.skip, audience.only, audience.moderators, audience.arriving))
             self._bus.publish(channel_of(room_id), orjson.dumps(packed))
 
     def _arrived(self, event: Event) -> None:

@@ -1,0 +1,84 @@
+"""What a plugin tells while somebody is being told the state comes to them afterwards: neither before it nor never."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonchat import EventSchema, PluginContext, ServerEvent, hookimpl
+from anonchat.hub import MOST_WAITING
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import open_room
+
+
+class Slow:
+    """Takes as long to tell the state as the test wants."""
+
+    @hookimpl
+    def register_server_events(self) -> Sequence[ServerEvent]:
+        return [ServerEvent(f"slow.{name}", EventSchema()) for name in ("state", "told")]
+
+    @hookimpl
+    async def setup(self, ctx: PluginContext) -> None:
+        self.ctx = ctx
+        self.read, self.go = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    async def extend_state(self) -> Mapping[str, Mapping[str, Any]]:
+        self.read.set()
+        await self.go.wait()
+        return {"slow.state": {}}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_told_meanwhile_comes_after_the_state(tmp_path: Path) -> None:
+    slow = Slow()
+    async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
+        room, other = await open_room(server), await open_room(server)
+        joined = (await room.join("Alice")).body
+        coming = asyncio.create_task(room.identify("Alice", joined["sessionId"], joined["sessionToken"]))
+        await slow.read.wait()
+        rooms, alice = slow.ctx.rooms, joined["sessionId"]
+        rooms.broadcast(room.id, "slow.told", {"to": "all"})
+        rooms.send(room.id, alice, "slow.told", {"to": "alice"})
+        rooms.send(other.id, alice, "slow.told", {"to": "alice, elsewhere"})
+        rooms.broadcast(room.id, "slow.told", {"to": "others"}, skip=alice)
+        rooms.broadcast(room.id, "slow.told", {"to": "moderators"}, moderators=True)
+        rooms.broadcast(room.id, "slow.told", {"to": "another"}, only=["another"])
+        slow.go.set()
+        person = await coming
+        assert [heard.event for heard in person.welcome][:2] == ["hello", "identified"]
+        await person.send("send_message", {"text": "done", "clientMsgId": "done"})
+        heard = []
+        while (now := await person.read()) is not None and now.event != "message":
+            heard.append((now.event, now.data))
+        assert [(event, data) for event, data in heard if event.startswith("slow.")] == [
+            ("slow.state", {}),
+            ("slow.told", {"to": "all"}),
+            ("slow.told", {"to": "alice"}),
+        ]
+        await person.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_waits_for_somebody_who_comes_is_bounded(tmp_path: Path) -> None:
+    slow = Slow()
+    async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
+        room = await open_room(server)
+        joined = (await room.join("Alice")).body
+        coming = asyncio.create_task(room.identify("Alice", joined["sessionId"], joined["sessionToken"]))
+        await slow.read.wait()
+        for number in range(MOST_WAITING + 10):
+            slow.ctx.rooms.broadcast(room.id, "slow.told", {"number": number})
+        slow.go.set()
+        person = await coming
+        await person.send("send_message", {"text": "done", "clientMsgId": "done"})
+        numbers = []
+        while (now := await person.read()) is not None and now.event != "message":
+            numbers += [now.data["number"]] if now.event == "slow.told" else []
+        assert numbers == list(range(MOST_WAITING))
+        await person.close()
