@@ -196,6 +196,7 @@ MARK_SHARED, MARK_ALL_SHARED = _mark_shared(_OF_ENTRY), _mark_shared()
 SELECT_OF_MESSAGE = (
     select(entries, literal(0).label("is_read"))
     .where(entries.c.message_id == bindparam("message"), entries.c.told == 1)
+    .order_by(entries.c.id)
     .limit(bindparam("limit"))
 )
 SELECT_UNTOLD = (
