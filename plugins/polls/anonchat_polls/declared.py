@@ -57,7 +57,7 @@ class Declared:
     @hookimpl
     def register_metrics(self) -> Sequence[Metric]:
         return [
-            Metric("created", "counter", "Polls that were made.", labels=("secrecy",)),
+            Metric("made", "counter", "Polls that were made.", labels=("secrecy",)),
             Metric("votes", "counter", "Votes cast in open and hidden polls."),
         ]
 

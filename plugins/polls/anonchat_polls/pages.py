@@ -12,7 +12,8 @@ from anonchat_polls.views import Views
 
 END = "~"  # above every message id, which is hex digits and hyphens
 MOST_EXPORTED = 200  # polls in the export of a room: the newest
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+# What a spreadsheet takes for the begin of a formula, full-width forms too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Pages:

@@ -43,7 +43,7 @@ class Requests:
             raise ChatError("conflict", "What was sent with this clientMsgId is no poll, or is deleted.")
         poll = poll_of(rows[0])
         if poll.id == content["pollId"]:  # else it was made by an earlier attempt
-            self._ctx.metrics["created"].labels(secrecy).inc()  # type: ignore[union-attr]
+            self._ctx.metrics["made"].labels(secrecy).inc()  # type: ignore[union-attr]
         created = {"pollId": poll.id, "messageId": poll.message_id, "seq": receipt.seq, "clientMsgId": key}
         call.answer("poll_created", created)
 

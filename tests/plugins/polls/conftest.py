@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, func, select
 
+from anonchat import Session
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Heard, OpenRoom, Person, Reply, open_room, request
 from anonchat_polls import Polls
-
-Mapped = Mapping[str, Any]
+from anonchat_polls.poll import Poll, poll_of
+from anonchat_polls.statements import SELECT_POLL
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Booth:
         """Vote for options by their numbers; returns the answer."""
         return await person.ask("vote", {"pollId": poll_id, "optionIds": [str(option) for option in options], **more})
 
-    async def results(self, person: Person, poll_id: str) -> Mapped:
+    async def results(self, person: Person, poll_id: str) -> Mapping[str, Any]:
         """The state of a poll as somebody may see it."""
         answer = await person.ask("get_poll_results", {"pollId": poll_id})
         assert answer.event == "poll_results", answer
@@ -59,6 +61,34 @@ class Booth:
     async def get(self, person: Person, path: str) -> Reply:
         """A REST request about the room's polls."""
         return await request(self.server, "GET", f"/api/rooms/{self.room.id}/polls{path}", token=person.token)
+
+    async def until_now(self, person: Person) -> list[Heard]:
+        """Everything that somebody hears before a message that the moderator says now."""
+        await self.moderator.say("Now.")
+        heard: list[Heard] = []
+        while (one := await person.read()) is not None:
+            if one.event == "message" and one.data["content"]["text"] == "Now.":
+                return heard
+            heard.append(one)
+        raise ConnectionError("The socket was closed.")
+
+    async def count(self, table: Table) -> int:
+        """How many rows a table has."""
+        row = await self.polls.ctx.db.fetch_one(select(func.count()).select_from(table))
+        assert row is not None
+        return int(row[0])
+
+    async def session(self, person: Person) -> Session:
+        """A person's session."""
+        session = await self.polls.ctx.sessions.get(person.session_id)
+        assert session is not None
+        return session
+
+    async def poll(self, poll_id: str) -> Poll:
+        """A poll as it is stored."""
+        row = await self.polls.ctx.db.fetch_one(SELECT_POLL, {"poll": poll_id, "room": self.room.id})
+        assert row is not None
+        return poll_of(row)
 
     @asynccontextmanager
     async def crowd(self, size: int) -> AsyncIterator[list[Person]]:
@@ -86,7 +116,8 @@ def opening(tmp_path: Path) -> Opening:
     @asynccontextmanager
     async def open_booth(plugins: Mapping[str, object] | None = None, **options: Any) -> AsyncIterator[Booth]:
         clock, polls = SettableClock(), Polls()
-        settings = settings_in(tmp_path, plugins={"options": {"polls": options}})
+        limits = {"sockets_per_session": 60}
+        settings = settings_in(tmp_path, plugins={"options": {"polls": options}}, limits=limits)
         async with running_server(settings, clock, plugins={"polls": polls, **(plugins or {})}) as server:
             room = await open_room(server, ephemeral=False)
             async with room.enter("Maud", moderator=True) as moderator:

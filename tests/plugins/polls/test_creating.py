@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
 
 from anonchat import Draft, Held, PluginContext, StartError, hookimpl
 from anonchat_polls.tables import polls
@@ -23,12 +22,6 @@ SENTENCES = {
     "secret": "Secret: who voted what is stored nowhere, a vote is final, and the totals are shown at the close if at "
     "least 5 people have voted, else they are discarded.",
 }
-
-
-async def stored(booth: Booth) -> int:
-    row = await booth.polls.ctx.db.fetch_one(select(func.count()).select_from(polls))
-    assert row is not None
-    return int(row[0])
 
 
 async def test_a_poll_is_a_message(booth: Booth) -> None:
@@ -65,7 +58,7 @@ async def test_the_card_says_its_secrecy_in_one_sentence(booth: Booth, secrecy: 
 async def test_moderators_make_polls(booth: Booth) -> None:
     async with booth.room.enter("Alice") as alice:
         assert (await alice.ask("create_poll", booth.asked())).data["code"] == "not_moderator"
-        assert await stored(booth) == 0
+        assert await booth.count(polls) == 0
 
 
 async def test_everyone_makes_polls_where_the_operator_says_so(opening: Opening) -> None:
@@ -100,7 +93,7 @@ async def test_what_cannot_be_asked(booth: Booth, field: str, data: Mapping[str,
     answer = await booth.moderator.ask("create_poll", booth.asked(**data))
     assert answer.data["code"] == "validation_failed"
     assert list(answer.data["errors"]) == [field]
-    assert await stored(booth) == 0
+    assert await booth.count(polls) == 0
 
 
 @pytest.mark.parametrize("size", [2, 20])
@@ -113,13 +106,13 @@ async def test_two_to_twenty_options(booth: Booth, size: int) -> None:
 async def test_asking_again_after_a_lost_answer_makes_no_second_poll(booth: Booth) -> None:
     first, second = [await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one")) for _ in range(2)]
     assert first.data == second.data
-    assert await stored(booth) == 1
+    assert await booth.count(polls) == 1
 
 
 async def test_the_key_of_a_message_is_not_that_of_a_poll(booth: Booth) -> None:
     await booth.moderator.say("Hello", clientMsgId="one")
     assert (await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))).data["code"] == "conflict"
-    assert await stored(booth) == 0
+    assert await booth.count(polls) == 0
 
 
 async def test_nobody_makes_a_poll_by_hand(booth: Booth) -> None:
@@ -163,7 +156,7 @@ async def test_a_held_poll_begins_with_its_release(opening: Opening) -> None:
             "releaseAt": None,
             "reason": "A moderator looks at it.",
         }
-        assert await stored(booth) == 0
+        assert await booth.count(polls) == 0
         await holder.ctx.messages.release(booth.room.id, held.data["messageId"])
         poll_id = (await alice.hear("message")).data["content"]["pollId"]
         assert (await booth.vote(alice, poll_id, 1)).event == "vote_recorded"

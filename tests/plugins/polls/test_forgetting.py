@@ -1,0 +1,88 @@
+"""What is stored of polls goes with its people, messages and rooms (promise P2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anonchat_polls.tables import ledger, polls, votes
+
+if TYPE_CHECKING:
+    from tests.plugins.polls.conftest import Booth
+
+pytestmark = pytest.mark.gen_test(timeout=30)
+
+
+@pytest.mark.parametrize("secrecy", ["open", "hidden"])
+async def test_leaving_with_forget_takes_votes_back(booth: Booth, secrecy: str) -> None:
+    poll_id, closed = await booth.create(secrecy=secrecy), await booth.create(secrecy=secrecy)
+    async with booth.room.enter("Alice") as alice:
+        for each in (poll_id, closed):
+            await booth.vote(alice, each, 1)
+            await booth.vote(booth.moderator, each, 1)
+        await booth.close(closed)
+        booth.clock.advance(1)
+        await booth.moderator.hear("poll_update")
+        await alice.ask("leave", {"forget": True})
+        booth.clock.advance(1)
+        told = {(await booth.moderator.hear("poll_update")).data["pollId"] for _ in range(2)}
+        assert told == {poll_id, closed}
+        for each in (poll_id, closed):
+            results = await booth.results(booth.moderator, each)
+            assert (results["totals"], results["voters"]) == ({"1": 1, "2": 0, "3": 0}, 1)
+        assert alice.session_id not in await _whole_database(booth)
+
+
+async def _whole_database(booth: Booth) -> str:
+    """Every row of every table, as text."""
+    import sqlite3
+
+    connection = sqlite3.connect(f"file:{booth.folder / 'anonchat.db'}?mode=ro", uri=True)
+    try:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return str([connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names])
+    finally:
+        connection.close()
+
+
+async def test_leaving_without_forget_keeps_votes(booth: Booth) -> None:
+    poll_id = await booth.create()
+    async with booth.room.enter("Alice") as alice:
+        await booth.vote(alice, poll_id, 1)
+        await alice.ask("leave")
+    assert [vote["username"] for vote in (await booth.results(booth.moderator, poll_id))["votes"]] == ["Alice"]
+
+
+async def test_a_secret_vote_cannot_be_taken_back(booth: Booth) -> None:
+    poll_id = await booth.create(secrecy="secret")
+    async with booth.crowd(5) as crowd:
+        for person in crowd:
+            await booth.vote(person, poll_id, 1)
+        await crowd[0].ask("leave", {"forget": True})
+    assert (await booth.close(poll_id)).data["totals"]["1"] == 5
+
+
+async def test_a_deleted_message_takes_its_poll_along(booth: Booth) -> None:
+    poll_id = await booth.create()
+    message = await booth.moderator.hear("message")
+    await booth.vote(booth.moderator, poll_id, 1)
+    booth.clock.advance(1)
+    await booth.moderator.hear("poll_update")
+    await booth.moderator.ask("delete_message", {"messageId": message.data["id"]})
+    assert [await booth.count(table) for table in (polls, votes)] == [0, 0]
+    assert poll_id not in await _whole_database(booth)  # no event tells of it either
+
+
+async def test_the_end_of_a_room_counts_what_it_deletes(booth: Booth) -> None:
+    open_poll, secret_poll = await booth.create(), await booth.create(secrecy="secret")
+    async with booth.crowd(5) as crowd:
+        for person in crowd:
+            await booth.vote(person, open_poll, 1)
+            await booth.vote(person, secret_poll, 1)
+    await booth.close(secret_poll)
+    await booth.server.retention.end(booth.room.id, "test")
+    deleted = (await booth.moderator.hear("room_ended")).data["deleted"]
+    counts = {name: count for name, count in deleted.items() if name.startswith("polls.")}
+    assert counts == {"polls.polls_polls": 2, "polls.polls_votes": 5, "polls.polls_ledger": 5}
+    assert [await booth.count(table) for table in (polls, votes, ledger)] == [0, 0, 0]
