@@ -1,0 +1,239 @@
+"""A thief who takes the database, its log, the server's log and its metrics after *every* vote learns nothing (promise P4).
+
+The thief knows the program, and is told after each poll what everybody had voted. Over 1,000 secret polls the guesses
+are as good as those of somebody who has stolen nothing. In open polls the same thief knows it all.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist, fmean, variance
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from anonchat import keyed_hash
+from anonchat.app import Server
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.people import OpenRoom, Person, open_room
+from anonchat_polls import Polls
+from anonchat_polls.ballots import HASH_LENGTH
+
+POLLS = 1_000
+CONTROLS = 60
+ROOMS = 3
+VOTERS = 5  # as few as count, so that each of them weighs most
+OPTIONS = 2
+ALPHA = 0.01
+
+Vote = tuple[str, str, int]
+Metric = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loot:
+    """What was stolen at one moment."""
+
+    database: bytes
+    write_ahead: bytes
+    votes: frozenset[Vote]
+    log: tuple[str, ...]
+    metrics: Mapping[Metric, float]
+
+
+class Thief:
+    """Steals, compares with what was stolen before, and guesses what the last vote was for."""
+
+    def __init__(self, folder: Path, server: Server, log: Sequence[Mapping[str, Any]]) -> None:
+        self._path = folder / "anonchat.db"
+        self._server = server
+        self._log = log
+        self._loot: Loot | None = None
+        self._lessons: dict[object, Counter[int]] = defaultdict(Counter)
+        self._unlearnt: list[object] = []
+        self._coin = random.Random(1)
+
+    def look(self) -> tuple[Loot | None, Loot]:
+        """Steal everything; returns what was there before and what is there now."""
+        before = self._loot
+        database = self._path.read_bytes()
+        write_ahead = self._path.with_name("anonchat.db-wal").read_bytes()
+        metrics = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in self._server.metrics.registry.collect()
+            for sample in family.samples
+        }
+        same = before is not None and (before.database, before.write_ahead) == (database, write_ahead)
+        votes = before.votes if before is not None and same else self._votes()
+        self._loot = Loot(database, write_ahead, votes, tuple(map(str, self._log)), metrics)
+        return before, self._loot
+
+    def _votes(self) -> frozenset[Vote]:
+        """The rows of votes, for which the thief has read the program."""
+        connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
+        try:
+            return frozenset(connection.execute("SELECT poll_id, session_id, option FROM polls_votes"))
+        finally:
+            connection.close()
+
+    def guess(self) -> int:
+        """The option that was voted for since the last look."""
+        before, after = self.look()
+        assert before is not None
+        written = list(after.votes - before.votes)
+        trace = (
+            len(after.write_ahead) - len(before.write_ahead),
+            after.write_ahead == before.write_ahead,
+            after.database == before.database,
+            after.log[len(before.log) :],
+            _risen(before.metrics, after.metrics),
+        )
+        self._unlearnt.append(trace)
+        coin = self._coin.randrange(OPTIONS) + 1
+        if written:
+            return written[0][2]
+        learnt = self._lessons.get(trace)
+        return learnt.most_common(1)[0][0] if learnt else coin
+
+    def learn(self, truth: Sequence[int]) -> None:
+        """Be told what the last votes really were."""
+        for trace, option in zip(self._unlearnt, truth, strict=True):
+            self._lessons[trace][option] += 1
+        self._unlearnt.clear()
+
+
+def _risen(before: Mapping[Metric, float], after: Mapping[Metric, float]) -> tuple[object, ...]:
+    """Which metrics have changed and, where they do not measure time, by how much."""
+    risen = [(name, value - before.get(name, 0)) for name, value in after.items() if value != before.get(name)]
+    return tuple(name if "seconds" in name[0] else (name, change) for name, change in risen)
+
+
+@dataclass
+class Electorate:
+    """A room with its moderator and its voters."""
+
+    room: OpenRoom
+    moderator: Person
+    voters: list[Person]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One poll: who voted what, in the order of the votes, and what the thief had guessed."""
+
+    poll_id: str
+    voters: Sequence[str]
+    truth: Sequence[int]
+    guesses: Sequence[int]
+
+    @property
+    def right(self) -> int:
+        return sum(guess == option for guess, option in zip(self.guesses, self.truth, strict=True))
+
+
+async def hold(place: Electorate, thief: Thief, clock: SettableClock, secrecy: str, votes: random.Random) -> Outcome:
+    """Hold one poll, with a theft after every vote."""
+    asked = {"question": "Yes or no?", "options": ["Yes", "No"], "secrecy": secrecy}
+    made = await place.moderator.ask("create_poll", asked)
+    poll_id = made.data["pollId"]
+    people = votes.sample(place.voters, VOTERS)
+    truth = [votes.randrange(OPTIONS) + 1 for _ in people]
+    thief.look()
+    guesses = []
+    for person, option in zip(people, truth, strict=True):
+        answer = await person.ask("vote", {"pollId": poll_id, "optionId": str(option)})
+        assert answer.event in ("vote_pending", "vote_recorded"), answer
+        guesses.append(thief.guess())
+    assert (await place.moderator.ask("close_poll", {"pollId": poll_id})).event == "poll_results"
+    thief.learn(truth)
+    clock.advance(6)  # ten polls a minute are the limit
+    return Outcome(poll_id, [person.session_id for person in people], truth, guesses)
+
+
+def chance_of(right: int, tries: int) -> float:
+    """The probability to guess at least so many of `tries` votes by throwing coins: the base rate, as options are drawn."""
+    expected, deviation = tries / OPTIONS, (tries * (1 / OPTIONS) * (1 - 1 / OPTIONS)) ** 0.5
+    return 1 - NormalDist(expected, deviation).cdf(right - 0.5)
+
+
+def matched(order: Sequence[str], outcome: Outcome) -> int:
+    """How many are right if the voters, in this order, are given the options of the result in theirs."""
+    given = dict(zip(order, sorted(outcome.truth), strict=True))
+    return sum(given[voter] == option for voter, option in zip(outcome.voters, outcome.truth, strict=True))
+
+
+def chance_of_order(orders: Sequence[Sequence[str]], outcomes: Sequence[Outcome]) -> float:
+    """The probability that shuffled voters match the result at least as well as in these orders, for either direction."""
+    dealer = random.Random(2)
+    found = sum(matched(order, outcome) for order, outcome in zip(orders, outcomes, strict=True))
+    shuffled = [sum(matched(dealer.sample(list(one.voters), VOTERS), one) for one in outcomes) for _ in range(50)]
+    distance = abs(found - fmean(shuffled)) / variance(shuffled) ** 0.5
+    return 2 * (1 - NormalDist().cdf(distance))
+
+
+def orders_of_the_ledger(folder: Path, outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """The voters of each poll in the order in which the database keeps them, named with the key that lies beside."""
+    connection = sqlite3.connect(f"file:{folder / 'anonchat.db'}?mode=ro", uri=True)
+    try:
+        secrets = dict(connection.execute("SELECT p.id, r.secret FROM polls_polls p JOIN rooms r ON r.id = p.room_id"))
+        stored = defaultdict(list)
+        for poll_id, voter in connection.execute("SELECT poll_id, voter FROM polls_ledger"):
+            stored[poll_id].append(voter)
+    finally:
+        connection.close()
+    orders = []
+    for outcome in outcomes:
+        key = secrets[outcome.poll_id]
+        names = {keyed_hash(key, outcome.poll_id, voter)[:HASH_LENGTH]: voter for voter in outcome.voters}
+        orders.append([names[voter] for voter in stored[outcome.poll_id]])
+    return orders
+
+
+@pytest.mark.gen_test(timeout=110)
+async def test_a_thief_learns_nothing_of_secret_votes(tmp_path: Path) -> None:
+    clock, votes = SettableClock(), random.Random(3)
+    async with AsyncExitStack() as stack:
+        log = stack.enter_context(capture_logs())
+        server = await stack.enter_async_context(
+            running_server(settings_in(tmp_path), clock, plugins={"polls": Polls()})
+        )
+        places = [await _open(stack, server) for _ in range(ROOMS)]
+        thief = Thief(tmp_path, server, log)
+        shown = [await hold(places[number % ROOMS], thief, clock, "open", votes) for number in range(CONTROLS)]
+        secret = [await hold(places[number % ROOMS], thief, clock, "secret", votes) for number in range(POLLS)]
+        orders = orders_of_the_ledger(tmp_path, secret)
+
+    assert sum(one.right for one in shown) == CONTROLS * VOTERS  # the control: of open votes the thief knows all
+    assert chance_of(sum(one.right for one in secret), POLLS * VOTERS) > ALPHA
+    assert chance_of_order(orders, secret) > ALPHA
+
+
+async def _open(stack: AsyncExitStack, server: Server) -> Electorate:
+    room = await open_room(server, ephemeral=False)
+    moderator = await stack.enter_async_context(room.enter("Maud", moderator=True))
+    voters = [await stack.enter_async_context(room.enter(f"Voter {number}")) for number in range(VOTERS + 2)]
+    return Electorate(room, moderator, voters)
+
+
+def test_a_ledger_in_the_order_of_options_would_be_noticed() -> None:
+    """The control of the second test: here the order of the voters tells what each has voted."""
+    votes = random.Random(4)
+    voters = [f"voter {number}" for number in range(VOTERS)]
+    outcomes = [Outcome("", voters, [votes.randrange(OPTIONS) for _ in voters], ()) for _ in range(100)]
+    leaks = [[voter for _, voter in sorted(zip(one.truth, voters, strict=True))] for one in outcomes]
+    assert chance_of_order(leaks, outcomes) < ALPHA
+
+
+def test_a_small_advantage_would_be_noticed() -> None:
+    """The control of the first: who knows one vote in twenty, and guesses the others, is caught."""
+    tries = POLLS * VOTERS
+    assert chance_of(round(tries * (0.05 + 0.95 / OPTIONS)), tries) < ALPHA
+    assert chance_of(tries // OPTIONS, tries) > ALPHA
