@@ -171,3 +171,11 @@ async def test_settings_that_cannot_be_stop_the_start(opening: Opening, options:
     with pytest.raises(StartError, match=rf"plugins\.polls\.{next(iter(options))}"):
         async with opening(**options):
             pass
+
+
+async def test_polls_and_votes_have_limits(booth: Booth) -> None:
+    poll_id = await booth.create()
+    answers = [await booth.moderator.ask("create_poll", booth.asked()) for _ in range(10)]
+    assert [answer.data.get("code") for answer in answers] == [None] * 9 + ["rate_limited"]
+    votes = [await booth.vote(booth.moderator, poll_id, 1) for _ in range(61)]
+    assert [vote.data.get("code") for vote in votes] == [None] * 60 + ["rate_limited"]

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from anonchat import ChatError
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
-from anonchat.testing.people import open_room, request
+from anonchat.testing.people import OpenRoom, open_room, request
 from anonchat_polls import Polls
 from anonchat_polls.ballots import BallotBoxes
 from anonchat_polls.tables import ledger, polls, votes
@@ -149,7 +149,7 @@ async def test_clients_are_told_what_a_restart_has_forgotten_and_vote_again(tmp_
             assert [state["voted"] for state in (await again.hear("open_polls")).data["polls"]] == [True]
             await again.close()
     async with running_server(settings, clock, plugins={"polls": Polls()}) as server:
-        room = type(room)(server, room.id, room.invite_token, room.moderator_token)
+        room = OpenRoom(server, room.id, room.invite_token, room.moderator_token)
         maud = await room.identify("Maud", maud.session_id, maud.token)
         assert [state["voted"] for state in (await maud.hear("open_polls")).data["polls"]] == [False]
         assert (await maud.ask("vote", {"pollId": poll_id, "optionId": "1"})).event == "vote_pending"
