@@ -61,7 +61,8 @@ class Gate:
             return None
         if state.is_frozen(session):
             return Rejected("message_refused", REASONS["panic"])
-        text, facts = Text(edit.content["text"]), self._facts(session, edit.message.id, now, is_edit=True)
+        text, before = Text(edit.content["text"]), Text(edit.message.content["text"])
+        facts = self._facts(session, edit.message.id, now, before)
         verdict = judge(state, text, facts)
         if verdict is not None:
             return await self._refuse(verdict, facts, session)
@@ -72,9 +73,9 @@ class Gate:
         """Drop what is remembered of a session."""
         self._senders.forget(session.id)
 
-    def _facts(self, session: Session, client_msg_id: str, now: int, *, is_edit: bool = False) -> Facts:
+    def _facts(self, session: Session, client_msg_id: str, now: int, edited: Text | None = None) -> Facts:
         sender, crowd = self._senders.get(session.id), self._crowds.get(session.room_id)
-        return Facts(now, session.id, client_msg_id, session.created_at, sender, crowd, is_edit)
+        return Facts(now, session.id, client_msg_id, session.created_at, sender, crowd, edited)
 
     async def _refuse(self, verdict: Verdict, facts: Facts, session: Session) -> Rejected:
         """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo."""
@@ -91,7 +92,7 @@ class Gate:
 
     def _accept(self, state: RoomState, text: Text, facts: Facts) -> None:
         facts.sender.times.append(facts.now)
-        if not facts.is_edit:
+        if facts.edited is None:
             facts.sender.sent += 1
         if state.rules.repeats.is_on:
             remember(text, facts)

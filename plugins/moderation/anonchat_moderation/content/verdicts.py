@@ -27,7 +27,7 @@ PANIC_REASONS = frozenset({REASONS["panic"], REASONS["panic_links"]})
 
 
 class Facts(NamedTuple):
-    """What a rule may know beside the text. Times are in milliseconds."""
+    """What a rule may know beside the text. Times are in milliseconds; `edited` is the text before an edit."""
 
     now: int
     session_id: str
@@ -35,7 +35,7 @@ class Facts(NamedTuple):
     joined_at: int
     sender: Sender
     crowd: Crowd
-    is_edit: bool = False
+    edited: Text | None = None
 
 
 class Verdict(NamedTuple):

@@ -1,8 +1,8 @@
-"""A server whose only plugin is moderation, with a clock that stands still."""
+"""Rooms on a real server with moderation, and a clock that stands still."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import pytest
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.people import Heard, OpenRoom, Person, open_room
 
 Moderated = Callable[..., AbstractAsyncContextManager[Server]]
+OFF = {kind: {"action": "allow"} for kind in ("flooding", "words", "links", "shouting", "repeats", "newcomers")}
 
 
 @pytest.fixture
@@ -32,3 +34,47 @@ def moderated(tmp_path: Path, clock: SettableClock) -> Moderated:
             yield server
 
     return start
+
+
+class House:
+    """A room with a moderator in it. `rules` sets rules of the room, all others being off."""
+
+    def __init__(self, server: Server, clock: SettableClock, room: OpenRoom, olga: Person) -> None:
+        self.server = server
+        self.clock = clock
+        self.room = room
+        self.olga = olga
+
+    def enter(self, username: str) -> AbstractAsyncContextManager[Person]:
+        return self.room.enter(username)
+
+    async def rules(self, **rules: Mapping[str, Any]) -> Heard:
+        return await self.olga.ask("set_moderation", {"slowModeSeconds": 0, "rules": {**OFF, **rules}})
+
+    async def press(self, event: str, **data: Any) -> Mapping[str, Any]:
+        """What the moderator does, and its answer."""
+        answer = await self.olga.ask(event, data)
+        assert answer.event != "error", answer
+        return answer.data
+
+
+@pytest.fixture
+async def house(moderated: Moderated, clock: SettableClock) -> AsyncIterator[House]:
+    async with moderated() as server:
+        room = await open_room(server)
+        async with room.enter("Olga", moderator=True) as olga:
+            yield House(server, clock, room, olga)
+
+
+async def heard_by(person: Person) -> list[Heard]:
+    """All that somebody has heard up to now, and not been asked for."""
+    number = await person.send("heartbeat")
+    heard: list[Heard] = []
+    while (frame := await person.read()) is not None and frame.id != number:
+        heard.append(frame)
+    return heard
+
+
+def texts(heard: list[Heard]) -> list[str]:
+    """What was said."""
+    return [frame.data["content"]["text"] for frame in heard if frame.event == "message"]

@@ -26,7 +26,7 @@ class Newcomers:
 
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
         left = facts.joined_at + self.seconds * 1_000 - facts.now
-        if left <= 0 or (facts.sender.sent >= self.messages and not facts.is_edit):
+        if left <= 0 or (facts.sender.sent >= self.messages and facts.edited is None):
             return None
         if self.action == "hold":
             return Verdict("newcomers", "hold", facts.now + self.hold_seconds * 1_000, retry_after_ms=left)

@@ -22,6 +22,11 @@ def is_near(one: frozenset[int], other: frozenset[int]) -> bool:
     return len(common.intersection(least)) >= ALIKE * len(least)
 
 
+def is_same(one: tuple[str, frozenset[int]], other: tuple[str, frozenset[int]]) -> bool:
+    """Whether two texts, as `Text.said` has them, are the same or nearly so."""
+    return one[0] == other[0] or is_near(one[1], other[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Repeats:
     """Lets one session say the same `times` in `seconds`, and `sessions` sessions together once each (0: any number)."""
@@ -40,7 +45,8 @@ class Repeats:
         if len(said) < SHORTEST:
             return None
         since = facts.now - self.seconds * 1_000
-        if self._before(hash(said), sketch, facts, since) >= self.times + facts.is_edit:
+        own = facts.edited is not None and is_same(facts.edited.said, text.said)  # that one is to be replaced
+        if self._before(hash(said), sketch, facts, since) >= self.times + own:
             return Verdict("repeats", self.action)
         if self.sessions and len(said) >= SHORTEST_OF_CROWD and self._is_crowd(hash(said), facts, since):
             return Verdict("repeats", self.action)

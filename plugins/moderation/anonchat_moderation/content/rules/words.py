@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import regex
@@ -36,27 +36,31 @@ class WordList:
     words: frozenset[str]
     prefixes: frozenset[str]
     lengths: tuple[int, ...]
-    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+    phrases: frozenset[tuple[str, ...]]
+    beginnings: Mapping[str, Collection[int]]
+    """First word of phrases -> how many words they have."""
     anywhere: tuple[str, ...]
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> WordList:
         """Of entries as people write them: ``war``, ``holy war``, ``warmong*``. One without a letter or digit does nothing."""
-        words, prefixes, anywhere = set(), set(), set()
-        phrases: dict[str, tuple[tuple[str, ...], ...]] = {}
+        words, prefixes, phrases, anywhere = set(), set(), set(), set()
         for entry in entries:
             folded = plain(entry)
             found = words_of(folded)
             if _UNSPACED.search(folded):
                 anywhere.add(folded.strip("* "))
             elif len(found) > 1:
-                phrases[found[0]] = (*phrases.get(found[0], ()), tuple(found))
+                phrases.add(tuple(found))
             elif found and folded.endswith("*"):
                 prefixes.add(found[0])
             else:
                 words.update(found)
         lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
-        return cls(frozenset(words), frozenset(prefixes), lengths, phrases, tuple(sorted(anywhere)))
+        beginnings: dict[str, set[int]] = {}
+        for phrase in phrases:
+            beginnings.setdefault(phrase[0], set()).add(len(phrase))
+        return cls(frozenset(words), frozenset(prefixes), lengths, frozenset(phrases), beginnings, tuple(anywhere))
 
     def is_in(self, text: Text) -> bool:
         """Whether one of the entries stands in `text`."""
@@ -74,9 +78,8 @@ class WordList:
                 return True
             if any(word[:length] in self.prefixes for length in self.lengths):
                 return True
-            for phrase in self.phrases.get(word, ()):
-                if tuple(found[at : at + len(phrase)]) == phrase:
-                    return True
+            if any(tuple(found[at : at + length]) in self.phrases for length in self.beginnings.get(word, ())):
+                return True
         return False
 
 

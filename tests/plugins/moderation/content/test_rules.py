@@ -1,0 +1,208 @@
+"""The other rules, and what all of them cost: each is given a text and facts, and answers a verdict."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.memory import MOST_SESSIONS, Crowd, Recent, Sender
+from anonchat_moderation.content.presets import PRESETS
+from anonchat_moderation.content.rules.flooding import Flooding
+from anonchat_moderation.content.rules.newcomers import Newcomers
+from anonchat_moderation.content.rules.repeats import Repeats, remember
+from anonchat_moderation.content.rules.shouting import Shouting
+from anonchat_moderation.content.rules.words import WordList, Words
+from anonchat_moderation.content.verdicts import Facts
+
+NOW = 1_000_000_000
+SENTENCE = "I have something very important to tell all of you today"
+
+
+def facts(now: int = NOW, number: int = 0, sender: Sender | None = None, crowd: Crowd | None = None) -> Facts:
+    sender, crowd = sender or Sender(), crowd or Crowd()
+    return Facts(now, f"session-{number}", f"message-{number}", NOW - 60_000, sender, crowd)
+
+
+# --- repeats
+
+REPEATS = Repeats("refuse", times=1, seconds=60, sessions=3)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        SENTENCE,
+        SENTENCE.upper() + "!!!",
+        SENTENCE.replace(" ", "  ") + " 42",
+        SENTENCE.replace("today", "tonight"),
+        SENTENCE + " x7f3",
+        SENTENCE.replace("very", "v\u00e9ry"),
+    ],
+)
+def test_nearly_the_same_again(again: str) -> None:
+    sender = Sender()
+    remember(Text(SENTENCE), facts(sender=sender))
+    assert REPEATS.judge(Text(again), facts(number=1, sender=sender)) is not None
+    assert REPEATS.judge(Text(again), facts(NOW + 60_001, 1, sender)) is None
+
+
+@pytest.mark.parametrize(
+    ("once", "again"),
+    [
+        (SENTENCE, "I have something else to say to you"),
+        ("ok", "ok"),
+        ("+1", "+1"),
+        ("haha", "haha"),
+        ("I think so too", "I think so"),
+    ],
+)
+def test_no_repetition(once: str, again: str) -> None:
+    sender = Sender()
+    remember(Text(once), facts(sender=sender))
+    assert REPEATS.judge(Text(again), facts(number=1, sender=sender)) is None
+
+
+def test_a_send_that_is_tried_again_does_not_repeat_itself() -> None:
+    sender = Sender()
+    remember(Text(SENTENCE), facts(sender=sender))
+    assert REPEATS.judge(Text(SENTENCE), facts(sender=sender)) is None
+
+
+def test_many_sessions_paste_the_same() -> None:
+    crowd = Crowd()
+    for number in range(3):
+        assert REPEATS.judge(Text(SENTENCE), facts(number=number, crowd=crowd)) is None
+        remember(Text(SENTENCE), facts(number=number, crowd=crowd))
+    assert REPEATS.judge(Text(SENTENCE + " 77"), facts(number=9, crowd=crowd)) is not None
+    assert REPEATS.judge(Text("Good morning everyone"), facts(number=9, crowd=crowd)) is None
+    assert REPEATS.judge(Text(SENTENCE), facts(NOW + 60_001, 9, crowd=crowd)) is None
+
+
+def test_what_is_remembered_of_a_room_is_bounded() -> None:
+    crowd = Crowd()
+    for number in range(1_000):
+        crowd.add(number % 300, f"session-{number}", NOW)
+        crowd.add(-1, f"session-{number}", NOW)
+    assert len(crowd.texts) <= 200
+    assert len(crowd.texts[-1]) == MOST_SESSIONS
+
+
+def test_who_was_not_asked_for_longest_is_forgotten() -> None:
+    recent = Recent(Sender, 2)
+    first = recent.get("a")
+    recent.get("b")
+    assert recent.get("a") is first
+    recent.get("c")
+    assert recent.get("a") is first
+    assert len(recent) == 2
+
+
+# --- shouting
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WHY DOES NOBODY LISTEN",
+        "ПОЧЕМУ МЕНЯ ПЛОХО СЛЫШИШЬ",
+        "what?!?!?!?!",
+        "no" + "o" * 25,
+        "🔥" * 30,
+    ],
+)
+def test_shouting(text: str) -> None:
+    assert Shouting("refuse", 80).judge(Text(text), facts()) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NASA, ESA and UNESCO agree",
+        "OK THEN",
+        "Das ist ein Satz",
+        "これは大声ではありません、普通の文章です",
+        "هذا نص عادي وليس صراخا",
+        "-" * 60,
+        "wait.......................",
+        "So?! Really!!",
+        "ABCDEFGHIJKL is the first half of the letters",
+    ],
+)
+def test_no_shouting(text: str) -> None:
+    assert Shouting("refuse", 80).judge(Text(text), facts()) is None
+
+
+# --- flooding
+
+
+def test_flooding_mutes_after_so_many_in_a_minute() -> None:
+    flooding, sender = Flooding("refuse", per_minute=3, mute_seconds=30), Sender()
+    sender.times.extend([NOW - 59_000, NOW - 2])
+    assert flooding.judge(Text("x"), facts(sender=sender)) is None
+    sender.times.append(NOW - 1)
+    verdict = flooding.judge(Text("x"), facts(sender=sender))
+    assert verdict is not None
+    assert (verdict.code, verdict.until, verdict.retry_after_ms) == ("muted", NOW + 30_000, 30_000)
+    assert flooding.judge(Text("x"), facts(NOW + 1_000, sender=sender)) is None
+
+
+# --- newcomers
+
+
+def test_the_first_messages_of_newcomers_are_held_for_a_time() -> None:
+    newcomers = Newcomers("hold", seconds=120, messages=2, hold_seconds=20)
+    known = facts()
+    verdict = newcomers.judge(Text("x"), known)
+    assert verdict is not None
+    assert (verdict.action, verdict.until) == ("hold", NOW + 20_000)
+    known.sender.sent = 2
+    assert newcomers.judge(Text("x"), known) is None
+    assert newcomers.judge(Text("x"), known._replace(edited=Text("y"))) is not None
+    assert newcomers.judge(Text("x"), facts(NOW + 60_000)) is None
+
+
+# --- cost
+
+NASTY = {
+    "letters": "a" * 4_000,
+    "spelt": "a " * 2_000,
+    "dotted": "a." * 2_000,
+    "hyphens": "a-" * 2_000,
+    "dots": "." * 4_000,
+    "stars": "*" * 4_000,
+    "schemes": "http:/" * 600,
+    "slashes": "http://" * 500,
+    "brackets": "[ . ] " * 600,
+    "dot": "a dot " * 600,
+    "digits": "1.1.1." * 600,
+    "leet": "4@$$!" * 800,
+    "pairs": "aab" * 1_300,
+    "long labels": ("a" * 70 + ".") * 56,
+    "marks": "?!?!?! " * 570,
+    "combining": "a" + "\u0301" * 3_999,
+    "cyrillic": "w\u0430" * 2_000,
+    "apostrophes": "a'" * 2_000,
+    "phrases": "holy " * 800,
+    "at": "a@a." * 1_000,
+}
+STRICT = PRESETS["strict"].rules
+ALL = WordList.of(["war", "holy holy cow", "warmong*", "abc*", *(f"holy x{number}" for number in range(190))])
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_no_text_takes_long(name: str) -> None:
+    """4,000 characters take milliseconds, and twice as many at most about twice as long."""
+    rules = (Words("refuse", (), (ALL,)), STRICT.links, STRICT.shouting, STRICT.repeats)
+
+    def seconds(text: str) -> float:
+        started = time.perf_counter()
+        for rule in rules:
+            rule.judge(Text(text), facts())
+        return time.perf_counter() - started
+
+    whole = min(seconds(NASTY[name]) for _ in range(5))
+    double = min(seconds(NASTY[name] * 2) for _ in range(5))
+    assert whole < 0.1
+    assert double < max(4 * whole, 0.01)  # quadratic would be four times, and catastrophic much more

@@ -1,0 +1,76 @@
+"""Unwanted words are found however they are written, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.rules.words import WordList
+
+LIST = WordList.of(["war", "holy cow", "warmong*", "scheiße", "戦争", "дурак", "ass"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "war",
+        "This is WAR!",
+        "post-war, war-torn",
+        "the war's end",
+        "\uff57\uff41\uff52",
+        "w\u200ba\u00adr",
+        "wa\u0301\u0336r",
+        "w.a.r",
+        "say w a r now",
+        "w - a - r",
+        "wa.r",
+        "w_a-r",
+        "w4r",
+        "a$$",
+        "@ss",
+        "waaaaar",
+        "w\u0430r",
+        "\U0001d500\U0001d4ea\U0001d4fb",
+        "Holy,\n COW",
+        "warmongering",
+        "SCHEISSE",
+        "大戦争だ",
+        "Ты ДУРАК, да",
+    ],
+)
+def test_found(text: str) -> None:
+    assert LIST.is_in(Text(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "software",
+        "award wares warm toward",
+        "w4rm",
+        "wa rm",
+        "I w a rm",
+        "holy and cow",
+        "a warm on go",
+        "class assessment bass",
+        "455 and 4:55",
+        "wo'war",
+        "争戦",
+        "дурака",
+        "",
+        "4 a r",
+    ],
+)
+def test_not_found(text: str) -> None:
+    assert not LIST.is_in(Text(text))
+
+
+def test_a_prefix_needs_its_star() -> None:
+    assert not WordList.of(["warmong"]).is_in(Text("warmongers"))
+
+
+def test_many_entries_with_the_same_beginning() -> None:
+    words = WordList.of(["holy cow", "holy moly dear", "holy"])
+    assert words.is_in(Text("holy moly"))
+    assert not WordList.of(["holy cow", "holy moly dear"]).is_in(Text("holy moly"))
+    assert WordList.of(["holy cow", "holy moly dear"]).is_in(Text("oh holy moly dear"))
