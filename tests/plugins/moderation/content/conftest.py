@@ -61,7 +61,7 @@ class House:
 @pytest.fixture
 async def house(moderated: Moderated, clock: SettableClock) -> AsyncIterator[House]:
     async with moderated() as server:
-        room = await open_room(server)
+        room = await open_room(server, maxParticipants=300)
         async with room.enter("Olga", moderator=True) as olga:
             yield House(server, clock, room, olga)
 
