@@ -1,0 +1,196 @@
+"""What the bundled plugins cost: acknowledged messages a second without them, with each alone, and with all.
+
+    python benchmarks/plugins.py [rounds] [seconds] [messages for each mention]
+
+A server for each set of plugins runs in a process of its own; they take turns, so that whatever else the machine does
+meets all of them alike. In each of the rooms one member sends, with several messages in flight, and all hear it; one
+message in twenty mentions somebody, unless it is said otherwise. Two ratios to the server without plugins are told, each
+the median over the rounds: of messages a second, and of the server's processor time a message, which a busy machine
+disturbs less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import statistics
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient
+
+from anonchat.plugins import bundled
+from anonchat.testing.processes import ServerProcess, environment
+
+ROOMS, MEMBERS, IN_FLIGHT = 20, 5, 8
+PAUSE = 0.5  # seconds between two turns
+PATIENCE = 300  # seconds until a member would have to answer a ping
+NONE = "none"
+MENTIONED = "Maud"
+AIM = 0.25  # what all of them together may cost
+REQUEST = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+ACK = b'"event":"message_ack"'
+
+Figures = tuple[float, float]
+"""Messages a second, and microseconds of processor time a message."""
+
+
+class Member(asyncio.Protocol):
+    """One socket that costs next to nothing: it looks for acknowledgements in what comes, and reads nothing else."""
+
+    def __init__(self, token: str, mention_every: int) -> None:
+        self._token = token
+        self._mention_every = mention_every
+        self._tail = b""
+        self._is_open = False
+        self._sent = 0
+        self.acked = 0
+        self.is_sending = self.is_lost = False
+        self.welcomed = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        """Shake hands."""
+        self._transport = transport
+        transport.write(REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        """Count acknowledgements, also where one is cut in two, and send as many messages again."""
+        if not self._is_open:
+            self._is_open = True
+            self._write("identify", {"token": self._token})
+        seen = self._tail + data
+        self._tail = seen[-len(ACK) + 1 :]
+        if b'"history_chunk"' in seen:
+            self.welcomed.set()
+        acks = seen.count(ACK)
+        self.acked += acks
+        if self.is_sending:
+            self.send(acks)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """A server that goes away is not to be measured as a slow one."""
+        self.is_lost = True
+
+    def send(self, count: int) -> None:
+        """Send so many messages at once."""
+        for _ in range(count):
+            self._sent += 1
+            name = f"@{MENTIONED} " if self._sent % self._mention_every == 0 else ""
+            text = f"{name}somebody says something of a usual length, number {self._sent}"
+            self._write("send_message", {"text": text, "clientMsgId": str(self._sent)})
+
+    def _write(self, event: str, data: Mapping[str, object]) -> None:
+        """One masked frame; the key is zero, which leaves the payload as it is."""
+        payload = json.dumps({"event": event, "data": data}).encode()
+        length = (
+            struct.pack("!B", 0x80 | len(payload)) if len(payload) < 126 else struct.pack("!BH", 0xFE, len(payload))
+        )
+        self._transport.write(b"\x81" + length + bytes(4) + payload)
+
+    def close(self) -> None:
+        """Break the connection."""
+        self._transport.abort()
+
+
+async def post(url: str, body: Mapping[str, object]) -> dict[str, str]:
+    """One REST call."""
+    answer = await AsyncHTTPClient().fetch(url, method="POST", body=json.dumps(body))
+    return dict(json.loads(answer.body))
+
+
+async def enter(server: ServerProcess, room: Mapping[str, str], name: str, mention_every: int) -> Member:
+    """One more member of a room."""
+    body = {"username": name, "inviteToken": room["inviteToken"]}
+    joined = await post(f"{server.url}/api/rooms/{room['roomId']}/join", body)
+    member = Member(joined["sessionToken"], mention_every)
+    await asyncio.get_running_loop().create_connection(lambda: member, "127.0.0.1", server.port)
+    await asyncio.wait_for(member.welcomed.wait(), 10)
+    return member
+
+
+async def fill_room(server: ServerProcess, mention_every: int) -> list[Member]:
+    """A room full of members, of whom the first will send."""
+    room = await post(f"{server.url}/api/rooms", {"title": "Benchmark"})
+    names = [*(f"Guest {number}" for number in range(1, MEMBERS)), MENTIONED]
+    return [await enter(server, room, name, mention_every) for name in names]
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used so far, in user and system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def turn(server: ServerProcess, senders: Sequence[Member], seconds: float) -> tuple[float, float]:
+    """(acknowledged messages a second, microseconds of the server's processor time a message)."""
+    acked, used, begun = sum(sender.acked for sender in senders), processor_seconds(server.pid), time.perf_counter()
+    for sender in senders:
+        sender.is_sending = True
+        sender.send(IN_FLIGHT)
+    await asyncio.sleep(seconds)
+    for sender in senders:
+        sender.is_sending = False
+    rate = (sum(sender.acked for sender in senders) - acked) / (time.perf_counter() - begun)
+    await asyncio.sleep(PAUSE)  # what plugins do after a message is a part of its cost
+    messages = sum(sender.acked for sender in senders) - acked
+    if messages == 0 or any(sender.is_lost for sender in senders):
+        raise SystemExit("A server has closed connections, so there is nothing to compare.")
+    return rate, 1e6 * (processor_seconds(server.pid) - used) / messages
+
+
+async def measure(
+    servers: Mapping[str, ServerProcess], rounds: int, seconds: float, mention_every: int
+) -> Mapping[str, list[Figures]]:
+    """Let the servers take turns; the first turn of each warms it up and is not counted."""
+    rooms = {name: [await fill_room(server, mention_every) for _ in range(ROOMS)] for name, server in servers.items()}
+    figures: dict[str, list[Figures]] = {name: [] for name in servers}
+    for number in range(rounds + 1):
+        for name, server in servers.items():
+            found = await turn(server, [members[0] for members in rooms[name]], seconds)
+            if number:
+                figures[name].append(found)
+        print(f"\rround {number} of {rounds}", end="", flush=True, file=sys.stderr)
+    for member in itertools.chain.from_iterable(itertools.chain.from_iterable(rooms.values())):
+        member.close()
+    return figures
+
+
+def report(figures: Mapping[str, list[Figures]]) -> None:
+    """Print a line for each set of plugins."""
+    print(f"\n{'plugins':16} {'acks/s':>10} {'of none':>8} {'CPU us':>8} {'of none':>8}")
+    for name, found in figures.items():
+        pairs = list(zip(found, figures[NONE], strict=True))
+        rate, cost = (statistics.median(one[index] for one in found) for index in range(2))
+        rates, costs = (statistics.median(one[index] / none[index] for one, none in pairs) for index in range(2))
+        print(f"{name:16} {rate:10,.0f} {rates:8.2f} {cost:8.0f} {costs:8.2f}")
+    print(f"aim: all of them cost at most {AIM:.0%} of the messages a second")
+
+
+def main() -> None:
+    """Start a server for each set of plugins, measure and report."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2.0
+    mention_every = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+    sets = {NONE: (), **{name: (name,) for name in bundled()}, "all": bundled()}
+    with ExitStack() as stack:
+        servers = {}
+        for name, plugins in sets.items():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            environ = environment(plugins={"enabled": list(plugins)}, limits={"ping_seconds": PATIENCE})
+            servers[name] = stack.enter_context(ServerProcess(folder, environ))
+        report(asyncio.run(measure(servers, rounds, seconds, mention_every)))
+
+
+if __name__ == "__main__":
+    main()
