@@ -196,17 +196,17 @@ class Welcome:
         return [_with_message(event, extended) for event in events]
 
     async def _with_ext(self, wires: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Messages with `ext`: what each plugin adds, asked once for all of them."""
+        """Messages with `ext`, where a plugin has something to say; each is asked once for all of them."""
         if not wires or not self._dispatcher.has("extend_messages"):
             return list(wires)
         wanted = {"messages": list({wire["id"] for wire in wires})}
         rows = await self._journal.fetch_all(message_statements.SELECT_MESSAGES, wanted)
         messages = [message_statements.message_of(row) for row in rows]
         answers = await self._dispatcher.enrich("extend_messages", messages=messages)
-        return [
-            {**wire, "ext": {plugin: answer[wire["id"]] for plugin, answer in answers.items() if wire["id"] in answer}}
-            for wire in wires
+        added = [
+            {plugin: answer[wire["id"]] for plugin, answer in answers.items() if wire["id"] in answer} for wire in wires
         ]
+        return [{**wire, "ext": ext} if ext else wire for wire, ext in zip(wires, added, strict=True)]
 
     async def page(self, room_id: str, limit: int | None, before: int | None, after: int | None) -> dict[str, Any]:
         """A page of history as `history_chunk` and REST tell it."""
