@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import runpy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +12,23 @@ from typing import Any
 import pytest
 
 from anonchat.config import Settings, describe_settings, load_settings, settings
+from anonchat.plugins import load
 
-EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "config.example.toml"
+PLUGINS = "# What the bundled plugins can be told"  # where their part begins
 SETTING = re.compile(r"^#(?=\w+ = )", re.MULTILINE)
 
 
 def uncommented() -> str:
-    """The example with every setting switched on: ``#name = value`` is a setting, ``# text`` is a comment."""
-    return SETTING.sub("", EXAMPLE.read_text("utf-8"))
+    """The example with every setting of the core on: ``#name = value`` is a setting, ``# text`` is a comment."""
+    return SETTING.sub("", EXAMPLE.read_text("utf-8").partition(PLUGINS)[0])
+
+
+def uncommented_plugins() -> str:
+    """The part about plugins with every setting on, and the tables that they stand in."""
+    text = SETTING.sub("", EXAMPLE.read_text("utf-8").partition(PLUGINS)[2])
+    return re.sub(r"^#(?=\[plugins\.\w+\]$)", "", text.partition("\n")[2], flags=re.MULTILINE)
 
 
 def leaves(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -69,3 +79,20 @@ def test_every_setting_has_a_docstring() -> None:
                 documented.add((table.name, ast.unparse(entry.target)))
     expected = {(kind.__name__, name) for kind in settings.TABLES.values() for name in settings.setting_fields(kind)}
     assert expected <= documented
+
+
+def test_it_has_every_setting_of_the_bundled_plugins_with_its_default() -> None:
+    written = tomllib.loads(uncommented_plugins())["plugins"]
+    plugins = load(None)
+    defaults = {name: schema().load({}) for name, schema in plugins.declared("register_config_schema")}
+    assert written == {name: {key: _listed(value) for key, value in found.items()} for name, found in defaults.items()}
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_the_part_about_plugins_is_up_to_date() -> None:
+    tool = ROOT / "tools" / "make_plugin_settings.py"
+    module = runpy.run_path(str(tool))
+    assert module["made"]() == EXAMPLE.read_text("utf-8"), "run: python tools/make_plugin_settings.py"
