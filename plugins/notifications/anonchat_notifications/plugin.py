@@ -197,3 +197,11 @@ class Notifications(Declared):
     @hookimpl
     async def extend_state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
         return {"notifications": await self.inbox.page(session)}
+
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        most = self.ctx.config["kept_per_person"]
+        return {
+            "notifications": "Notifications say that a message concerns you, and hold no text of it. They go with the message, "
+            f"or when your session ends; at most {most} are kept for each person."
+        }

@@ -117,6 +117,13 @@ class Pins:
         rows = await self.ctx.db.fetch_all(SELECT_PINS_OF, {"messages": [message.id for message in messages]})
         return {row["message_id"]: _ext(row) for row in rows}
 
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        return {
+            "pins": "Of a pinned message is kept since when it is pinned and the anonymous id of the moderator who did it, "
+            "for as long as the message is there."
+        }
+
     async def _pinned(self, room_id: str) -> list[dict[str, Any]]:
         """The pinned messages in the order of pinning, as they are now. Two queries."""
         rows = await self.ctx.db.fetch_all(SELECT_PINS, {"room": room_id, "limit": MOST_PINS})

@@ -139,3 +139,10 @@ class Polls(Declared):
     @hookimpl
     async def export_room(self, room: Room) -> Mapping[str, Any]:
         return await self.pages.of_room(room)
+
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        return {
+            "polls": "Votes in open and hidden polls are kept with the poll. Of a secret poll nothing is stored until it "
+            "closes; then who has voted and how many chose what, and never who chose what."
+        }
