@@ -48,6 +48,8 @@ class Mutes:
         known = self._rooms.get(session.room_id)
         if known is None or not known.is_fresh(now):
             known = await self._read(session.room_id)
+        if not known.mutes:
+            return None
         found = (known.mutes.get(mark) for mark in _marks(session))
         return max((mute for mute in found if mute and mute[0] > now), key=lambda mute: mute[0], default=None)
 

@@ -69,7 +69,10 @@ class Crowd:
         """Join and identify."""
         reply = await self.join(username, network=network, **body)
         assert reply.status == 201, reply.body
-        return await self.identify(username, reply.body["sessionId"], reply.body["sessionToken"], network=network)
+        session_id, token = reply.body["sessionId"], reply.body["sessionToken"]
+        person = await self.identify(username, session_id, token, network=network)
+        assert person.welcome[1].event == "identified", person.welcome
+        return person
 
     async def identify(
         self, username: str, session_id: str, token: str, *, network: str = HOME, **position: Any

@@ -103,7 +103,10 @@ async def test_people_of_other_rooms_and_people_who_left_are_not_found(crowd: An
 
 @pytest.mark.gen_test(timeout=60)
 async def test_moderators_who_act_on_each_other_at_once_leave_no_forbidden_state(crowd: Any) -> None:
-    """Kicks, promotions, demotions and mutes by two owners and two moderators on each other, many at a time."""
+    """Kicks, promotions, demotions and mutes by two owners and two moderators on each other, many at a time.
+
+    A moderator may act on the other one in the moments in which that one is demoted, and on owners never.
+    """
     owners = [await crowd.owner(name) for name in ("Olga", "Oleg")]
     promoted = [await crowd.promoted(owners[0], name) for name in ("Meg", "Max")]
     moderators = [*owners, *promoted]
@@ -112,24 +115,24 @@ async def test_moderators_who_act_on_each_other_at_once_leave_no_forbidden_state
         for actor in moderators:
             for other in moderators:
                 for act in ("kick", "promote", "demote", "mute") if other is not actor else ():
-                    if act == "kick" and actor in owners and other in promoted:
-                        continue  # allowed, and ends the game
+                    if act == "kick" and other in promoted:
+                        continue  # may be allowed, and ends the game
                     sent.append((actor, other, act, await actor.send(act, target(other))))
-    assert len(sent) >= 20
     outcomes: Counter[str] = Counter()
     for actor, other, act, number in sent:
         answer = await actor.answer(number)
         outcomes[answer.event] += 1
         if answer.event != "error":
-            assert actor in owners, (actor.username, act)
-            assert other in promoted, (other.username, act)
+            assert other in promoted, (actor.username, act)
+            assert actor in owners or act == "mute", (actor.username, act)
     assert outcomes["error"] > 20
     assert outcomes["demote_ack"] > 0
     ranks = dict(crowd.rows("SELECT username, rank FROM sessions"))
     assert (ranks["Olga"], ranks["Oleg"]) == (2, 2)
-    assert set(ranks.values()) <= {0, 1, 2}
-    assert sorted(ranks) == ["Max", "Meg", "Oleg", "Olga"]
+    assert {ranks["Meg"], ranks["Max"]} <= {0, 1}
     assert crowd.rows("SELECT id FROM moderation_bans") == []
+    for owner in owners:
+        assert (await owner.say("still here")).event == "message_ack"
 
 
 @pytest.mark.gen_test(timeout=60)
@@ -236,3 +239,20 @@ async def test_the_role_is_asked_at_the_act_and_not_when_the_request_began(crowd
     for number, answered in enumerate([await meg.answer(kick) for kick in kicks]):
         assert answered.event == "kick_ack" or answered.data["code"] == "not_moderator", number
     assert answered.data["code"] == "not_moderator" or len(crowd.rows("SELECT id FROM moderation_bans")) == 10
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_rank_that_another_node_has_changed_counts_at_once(crowd: Any) -> None:
+    """Open sockets of this node do not know of it yet; the database does."""
+    olga = await crowd.owner()
+    meg, pia, pit = await crowd.promoted(olga, "Meg"), await crowd.enter("Pia"), await crowd.enter("Pit")
+    crowd.execute(f"UPDATE sessions SET rank = 1, role = 'moderator' WHERE id = '{pia.session_id}'")
+    assert (await meg.ask("kick", target(pia))).data["code"] == "rank_too_low"
+    crowd.execute(f"UPDATE sessions SET rank = 0, role = 'participant' WHERE id = '{meg.session_id}'")
+    for act in ("kick", "mute", "purge_messages"):
+        assert (await meg.ask(act, target(pit))).data["code"] == "not_moderator"
+    for act in ("close_room", "end_room"):
+        assert (await meg.ask(act)).data["code"] == "not_moderator"
+    crowd.execute(f"UPDATE sessions SET rank = 1 WHERE id = '{olga.session_id}'")
+    assert (await olga.ask("rotate_moderator_token")).data["code"] == "rank_too_low"
+    assert (await olga.ask("promote", target(pit))).data["code"] == "rank_too_low"
