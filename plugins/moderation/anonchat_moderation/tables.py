@@ -5,7 +5,7 @@ Times are milliseconds. Marks (device, fingerprint, network) are hashes under th
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
 
@@ -86,4 +86,10 @@ log = Table(
     UniqueConstraint("room_id", "pending", name="moderation_log_pending"),
     Index("moderation_log_room", "room_id", "at", "id"),
     Index("moderation_log_at", "at"),
+    Index(
+        "moderation_log_gathering",
+        "at",
+        sqlite_where=text("pending IS NOT NULL"),
+        postgresql_where=text("pending IS NOT NULL"),
+    ),
 )

@@ -73,6 +73,10 @@ def upgrade() -> None:
     )
     op.create_index("moderation_log_room", "moderation_log", ["room_id", "at", "id"])
     op.create_index("moderation_log_at", "moderation_log", ["at"])
+    gathering = sa.text("pending IS NOT NULL")
+    op.create_index(
+        "moderation_log_gathering", "moderation_log", ["at"], sqlite_where=gathering, postgresql_where=gathering
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,33 @@
+"""What is asked often finds its rows by an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy.dialects import sqlite
+
+from anonchat_moderation import statements
+
+OFTEN = {
+    "SELECT_MATCHING": "moderation_bans_room",
+    "SELECT_MUTES": "sqlite_autoindex_moderation_mutes_2",
+    "SELECT_GATHERED": "moderation_log_gathering",
+    "GATHER": "sqlite_autoindex_moderation_log_2",
+    "SELECT_LOG": "moderation_log_room",
+    "COUNT_REPORTS": "moderation_reports_room",
+}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_by_an_index(crowd: Any) -> None:
+    for name, index in OFTEN.items():
+        compiled = str(getattr(statements, name).compile(dialect=sqlite.dialect(paramstyle="named")))
+        bound = dict.fromkeys(re.findall(r":(\w+)", compiled), 1)
+        with closing(sqlite3.connect(crowd.database)) as connection:
+            plan = str(connection.execute(f"EXPLAIN QUERY PLAN {compiled}", bound).fetchall())
+        assert index in plan, (name, plan)
+        assert "SCAN" not in plan or name == "SELECT_GATHERED", (name, plan)
