@@ -132,8 +132,9 @@ class Moderation:
     # --- when something has happened
 
     @hookimpl
-    async def message_deleted(self, message_id: str) -> None:
+    async def message_deleted(self, message_id: str, room_id: str) -> None:
         await self.purges.deleted(message_id)
+        self.content.held.deleted(room_id, message_id)
 
     @hookimpl
     async def session_left(self, session: Session, reason: str) -> None:

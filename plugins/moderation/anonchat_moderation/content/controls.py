@@ -13,9 +13,9 @@ from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.presets import LISTS, Overrides
 from anonchat_moderation.content.room_rules import Chosen, RoomRules, RoomState
 from anonchat_moderation.content.schemas import RuleChanges
-from anonchat_moderation.content.tables import END_PANIC, START_PANIC, UPDATE_RULES
+from anonchat_moderation.content.tables import END_PANIC, FREEZE, START_PANIC, UPDATE_RULES
 from anonchat_moderation.content.tally import Tally
-from anonchat_moderation.content.verdicts import PANIC_REASONS
+from anonchat_moderation.content.verdicts import PANIC_REASONS, REASONS
 from anonchat_moderation.log import Log
 
 T = TypeVar("T")
@@ -59,9 +59,12 @@ class Controls:
 
         async def work(tx: Transaction, row: Row) -> None:
             if await tx.execute(START_PANIC, {"room": by.room_id, "now": now}):
+                frozen = {"before": REASONS["newcomers"], "after": REASONS["panic"]}
+                await tx.execute(FREEZE, {"room": by.room_id, **frozen})
                 await self._tell(tx, by, Chosen.of(row)._replace(panic_at=now), "panic")
 
         await self._change(by, work)
+        await self._held.frozen(by.room_id, REASONS["panic"])
         return await self.shown_to(by)
 
     async def calm(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:

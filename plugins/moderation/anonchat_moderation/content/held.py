@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from anonchat import ChatError, Held, HeldMessage, Message, PluginContext, Sessi
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.content.tables import COUNT
 from anonchat_moderation.content.tally import Tally
+from anonchat_moderation.content.verdicts import PANIC_REASONS
 from anonchat_moderation.content.waiting import MOST_IN_ROOM, Waiting
 from anonchat_moderation.log import Log
 
@@ -18,6 +19,7 @@ SHOWN = 200  # held messages in one answer
 SHOWN_BYTES = 200_000
 DROPPED = "A moderator has dropped this message."
 EXPELLED = "Its author has been removed from the room."
+TAKEN_BACK = "Its author has deleted it."
 ENDED = frozenset({"left", "expired"})  # sessions whose held messages go on waiting
 
 
@@ -38,7 +40,7 @@ class HeldMessages:
 
     def arrived(self, message: Message, held: Held) -> None:
         """A message waits: moderators hear of it, and its author on all of their sockets."""
-        self._waiting.arrived(message.room_id, message.id, message.session_id)
+        self._waiting.arrived(message.room_id, message.id, message.session_id, held.reason)
         self._tally.add(message.room_id, "held")
         wire = held_wire(HeldMessage(message, held.until, held.reason))
         self._ctx.rooms.broadcast(message.room_id, "held_message", wire, moderators=True, skip=message.session_id)
@@ -46,14 +48,23 @@ class HeldMessages:
 
     async def shown_to(self, session: Session) -> dict[str, Any]:
         """`held_messages`: all of the room to moderators, to others their own; oldest first, bounded."""
-        if not session.is_moderator and not await self._waiting.has_any(session.room_id, session.id):
+        if not session.is_moderator and not await self._waiting.of_session(session.room_id, session.id):
             return shown(())  # of a raid, nobody reads all that waits
         held = await self._ctx.messages.held(session.room_id, MOST_IN_ROOM)
         return shown(held if session.is_moderator else [one for one in held if one.message.session_id == session.id])
 
-    async def list(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def read(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """`get_held_messages`."""
         return await self.shown_to(by)
+
+    async def frozen(self, room_id: str, reason: str) -> None:
+        """What waited for its time waits for a moderator now, for `reason`: all whom it concerns are told."""
+        self._waiting.reread(room_id)
+        held = await self._ctx.messages.held(room_id, MOST_IN_ROOM)
+        for one in held:
+            if one.reason == reason:
+                self._ctx.rooms.send(room_id, one.message.session_id, "held_message", held_wire(one))
+        self._ctx.rooms.broadcast(room_id, "held_messages", shown(held), moderators=True)
 
     # --- deciding
 
@@ -61,25 +72,15 @@ class HeldMessages:
         """Show a held message to everybody. Raises `message_not_found`, `conflict`."""
         message = await self._find(by.room_id, data["message_id"])
         await self._ctx.messages.release(by.room_id, message.id)
-        await self._ctx.db.transaction(lambda tx: self._record(tx, by, "released"))
-        return self.told(message, "message_released", by)
+        await self._record(by.room_id, "released", {message.id: message.session_id}, by)
+        return self._told(message.room_id, message.id, message.session_id, "message_released", by)
 
     async def drop(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Delete a held message. Raises `message_not_found`, `conflict`."""
         message = await self._find(by.room_id, data["message_id"])
         await self._ctx.messages.drop(by.room_id, message.id)
-
-        async def work(tx: Transaction) -> None:
-            await self._record(tx, by, "dropped")
-            await self._acts.tell(tx, by.room_id, "dropped", message.session_id, DROPPED)
-
-        await self._ctx.db.transaction(work)
-        return self.told(message, "message_dropped", by, DROPPED)
-
-    async def _record(self, tx: Transaction, by: Session, act: str) -> None:
-        counts = {"more_refused": 0, "more_dropped": int(act == "dropped"), "more_released": int(act == "released")}
-        await tx.execute(COUNT, {"room": by.room_id, **counts})
-        await self._log.write(tx, by.room_id, act, by=by)
+        await self._record(by.room_id, "dropped", {message.id: message.session_id}, by)
+        return self._told(message.room_id, message.id, message.session_id, "message_dropped", by, DROPPED)
 
     async def _find(self, room_id: str, message_id: str) -> Message:
         message = (await self._ctx.messages.get(room_id, [message_id])).get(message_id)
@@ -89,18 +90,31 @@ class HeldMessages:
             raise ChatError("conflict", "This message is not held any more.")
         return message
 
-    def told(
-        self, message: Message, event: str, by: Session | None = None, reason: str | None = None
+    async def _record(self, room_id: str, act: str, decided: Mapping[str, str], by: Session | None) -> None:
+        """Write into the log what was decided: message id -> session id. The report of a panic counts what it has held."""
+        waited = [self._waiting.gone(room_id, message_id) for message_id in decided]
+        count = sum(one is not None and one.reason in PANIC_REASONS for one in waited)
+        names = {"dropped": "more_dropped", "released": "more_released"}
+        counts = {name: count if name == names[act] else 0 for name in ("more_refused", *names.values())}
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(COUNT, {"room": room_id, **counts})
+            await self._log.write(tx, room_id, act, len(decided), by=by)
+            if by is not None and act == "dropped":
+                for session_id in decided.values():
+                    await self._acts.tell(tx, room_id, act, session_id, DROPPED)
+
+        await self._ctx.db.transaction(work)
+
+    def _told(
+        self, room_id: str, message_id: str, author: str, event: str, by: Session | None = None, reason: str = ""
     ) -> Mapping[str, Any]:
         """Tell author and moderators, but for `by`, what became of a held message. Answers what they are told."""
-        self._waiting.gone(message.room_id, message.id)
-        data = {"messageId": message.id} | ({"reason": reason} if reason else {})
-        skip = by.id if by is not None else message.session_id
-        self._ctx.rooms.broadcast(message.room_id, event, data, moderators=True, skip=skip)
-        self._ctx.rooms.send(message.room_id, message.session_id, event, data)
+        data = {"messageId": message_id} | ({"reason": reason} if reason else {})
+        skip = by.id if by is not None else author
+        self._ctx.rooms.broadcast(room_id, event, data, moderators=True, skip=skip)
+        self._ctx.rooms.send(room_id, author, event, data)
         return data
-
-    # --- many at once
 
     async def decide(self, by: Session, reasons: frozenset[str], *, release: bool) -> int:
         """Release or drop everything in the room that is held for one of `reasons`; answers how many it was.
@@ -110,14 +124,8 @@ class HeldMessages:
         room_id, done = by.room_id, 0
         act = self._ctx.messages.release if release else self._ctx.messages.drop
         for held in await self._ctx.messages.held(room_id, 2 * MOST_IN_ROOM):
-            if held.reason not in reasons:
+            if held.reason not in reasons or not await self._done(act(room_id, held.message.id)):
                 continue
-            try:
-                await act(room_id, held.message.id)
-            except ChatError as error:
-                if error.code not in ("conflict", "message_not_found"):
-                    raise
-                continue  # somebody was faster
             done += 1
             self._waiting.gone(room_id, held.message.id)
             data = {"messageId": held.message.id} | ({} if release else {"reason": DROPPED})
@@ -127,19 +135,40 @@ class HeldMessages:
         self._ctx.rooms.broadcast(room_id, "held_messages", shown(left), moderators=True)
         return done
 
+    async def _done(self, act: Awaitable[None]) -> bool:
+        """Whether it could be done; not if somebody was faster."""
+        try:
+            await act
+        except ChatError as error:
+            if error.code not in ("conflict", "message_not_found"):
+                raise
+            return False
+        return True
+
+    # --- when authors go, or take it back
+
+    def deleted(self, room_id: str, message_id: str) -> None:
+        """A message was deleted by its author; moderators who see it waiting are told."""
+        waited = self._waiting.gone(room_id, message_id)
+        if waited is not None:
+            self._told(room_id, message_id, waited.session_id, "message_dropped", reason=TAKEN_BACK)
+
     async def left(self, session: Session, reason: str) -> None:
-        """Somebody is gone. Of those who were sent away nothing is waited for."""
-        if reason in ENDED:
+        """Somebody is gone. Of those who were sent away nothing is waited for; others may have taken all back."""
+        room_id, waiting = session.room_id, await self._waiting.of_session(session.room_id, session.id)
+        if not waiting:
             return
-        held = await self._ctx.messages.held(session.room_id, MOST_IN_ROOM)
-        for message in [one.message for one in held if one.message.session_id == session.id]:
-            try:
-                await self._ctx.messages.drop(session.room_id, message.id)
-            except ChatError as error:
-                self._ctx.log.info("a held message was not dropped", code=error.code)
-                continue
-            self._tally.add(session.room_id, "dropped")
-            self.told(message, "message_dropped", reason=EXPELLED)
+        if reason in ENDED:
+            there = await self._ctx.messages.get(room_id, list(waiting))
+            for message_id in waiting.keys() - there.keys():
+                self.deleted(room_id, message_id)
+            return
+        drop = self._ctx.messages.drop
+        dropped = [message_id for message_id in waiting if await self._done(drop(room_id, message_id))]
+        if dropped:
+            await self._record(room_id, "dropped", dict.fromkeys(dropped, session.id), None)
+        for message_id in dropped:
+            self._told(room_id, message_id, session.id, "message_dropped", reason=EXPELLED)
 
 
 def held_wire(held: HeldMessage) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Content:
             Act("panic", "POST", "/panic", NOTHING, controls.panic, state,
                 "Freeze newcomers, slow down, hold links", answer="moderation"),
             Act("calm", "POST", "/calm", schemas.Calm(), controls.calm, report, "End the panic", answer="panic_report"),
-            Act("get_held_messages", "GET", "/held-messages", NOTHING, held.list, schemas.HeldList(), "What waits",
+            Act("get_held_messages", "GET", "/held-messages", NOTHING, held.read, schemas.HeldList(), "What waits",
                 answer="held_messages"),
             Act("release_message", "POST", "/held-messages/{messageId}/release", HELD_ID, held.release,
                 schemas.HeldReleased(), "Show a held message to all", body=NOTHING, answer="message_released"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.content.memory import Recent
@@ -16,11 +18,18 @@ FRESH_MILLISECONDS = 1_000  # after which what happened on other nodes is known 
 ARRIVAL_MILLISECONDS = 5_000  # after which a message that was let in, but never stored, does not count any more
 
 
+class Waits(NamedTuple):
+    """Whose message waits, and why."""
+
+    session_id: str
+    reason: str
+
+
 @dataclass(slots=True)
 class _Room:
-    """`stored`: message id -> session id. `coming`: (session id, when) of those that are on their way into the database."""
+    """`stored`: by message id. `coming`: (session id, when) of those that are on their way into the database."""
 
-    stored: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, Waits] = field(default_factory=dict)
     coming: deque[tuple[str, int]] = field(default_factory=deque)
     read_at: int | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -48,9 +57,10 @@ class Waiting:
         room.coming.append((session_id, now))
         return True
 
-    async def has_any(self, room_id: str, session_id: str) -> bool:
-        """Whether a message of a session waits."""
-        return _count(await self._fresh(room_id), session_id) > 0
+    async def of_session(self, room_id: str, session_id: str) -> Mapping[str, Waits]:
+        """Message id -> what of a session waits."""
+        room = await self._fresh(room_id)
+        return {key: waits for key, waits in room.stored.items() if waits.session_id == session_id}
 
     async def _fresh(self, room_id: str) -> _Room:
         """The room as it was in the database at most a second ago, and as it changed here since."""
@@ -64,22 +74,27 @@ class Waiting:
     async def _read(self, room_id: str, room: _Room, now: int) -> None:
         before = frozenset(room.stored)
         held = await self._acts.ctx.messages.held(room_id, MOST_IN_ROOM)
-        arrived = {key: author for key, author in room.stored.items() if key not in before}
-        room.stored = {found.message.id: found.message.session_id for found in held} | arrived
+        arrived = {key: waits for key, waits in room.stored.items() if key not in before}
+        found = {one.message.id: Waits(one.message.session_id, one.reason) for one in held}
+        room.stored = found | arrived
         room.read_at = now
 
-    def arrived(self, room_id: str, message_id: str, session_id: str) -> None:
+    def arrived(self, room_id: str, message_id: str, session_id: str, reason: str) -> None:
         """A message is stored, and waits."""
         room = self._rooms.get(room_id)
-        room.stored[message_id] = session_id
+        room.stored[message_id] = Waits(session_id, reason)
         coming = next((entry for entry in room.coming if entry[0] == session_id), None)
         if coming is not None:
             room.coming.remove(coming)
 
-    def gone(self, room_id: str, message_id: str) -> None:
-        """A message does not wait any more."""
-        self._rooms.get(room_id).stored.pop(message_id, None)
+    def gone(self, room_id: str, message_id: str) -> Waits | None:
+        """A message does not wait any more; answers what was known of it."""
+        return self._rooms.get(room_id).stored.pop(message_id, None)
+
+    def reread(self, room_id: str) -> None:
+        """What waits has changed in the database."""
+        self._rooms.get(room_id).read_at = None
 
 
 def _count(room: _Room, session_id: str) -> int:
-    return sum(author == session_id for author in room.stored.values())
+    return sum(waits.session_id == session_id for waits in room.stored.values())

@@ -171,6 +171,23 @@ async def test_of_those_who_are_sent_away_nothing_waits(house: House, act: str) 
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_an_author_takes_it_back(house: House) -> None:
+    """By deleting the message, or by leaving with "forget me"; who only leaves is waited for."""
+    await house.rules(**HOLD_LINKS)
+    async with house.enter("Alice") as alice, house.enter("Bob") as bob, house.enter("Carol") as carol:
+        ids = [(await person.say("example.org")).data["messageId"] for person in (alice, bob, carol)]
+        assert (await alice.ask("delete_message", {"messageId": ids[0]})).event == "delete_ack"
+        assert (await house.olga.hear("message_dropped")).data["messageId"] == ids[0]
+        await bob.send("leave", {"forget": True})
+        assert (await house.olga.hear("message_dropped")).data["messageId"] == ids[1]
+        await carol.send("leave")
+        while await carol.read() is not None:
+            pass
+        left = (await house.press("get_held_messages"))["messages"]
+        assert [one["message"]["id"] for one in left] == [ids[2]]
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     ids = [(await alice.say(f"example.com/{number}")).data["messageId"] for number in range(4)]

@@ -155,6 +155,41 @@ async def test_what_waits_in_the_filters_does_not_pass(house: House, bob: Person
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_what_waits_for_its_time_waits_on(house: House, bob: Person) -> None:
+    """Else what raiders said just before the panic would be shown in the middle of it."""
+    await house.press("set_moderation", preset="careful")
+    async with house.enter("Mallory") as mallory:
+        held = (await mallory.say("hello from the raid")).data
+        assert held["releaseAt"] is not None
+        await mallory.hear("held_message")
+        await house.press("panic")
+        told = (await mallory.hear("held_message")).data
+        assert (told["message"]["id"], told["releaseAt"], told["reason"]) == (held["messageId"], None, REASONS["panic"])
+        assert (await house.olga.hear("held_messages")).data["messages"] == []  # when she came
+        assert (await house.olga.hear("held_messages")).data["messages"] == [told]
+        house.clock.advance(600)
+        released = await house.server.messages.release_due()
+        assert released == 0
+        assert texts(await heard_by(bob)) == []
+        assert await house.press("calm", held="release") == {"held": 1, "dropped": 0, "released": 1}
+        assert (await bob.hear("message")).data["id"] == held["messageId"]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_raider_is_kicked_in_the_panic(house: House, bob: Person) -> None:
+    await house.press("set_moderation", rules={"words": {"action": "hold", "words": ["war"]}})
+    await bob.say("no war please")
+    async with house.enter("Mallory") as mallory:
+        await house.press("panic")
+        ids = {(await mallory.say(f"message {number}")).data["messageId"] for number in range(3)}
+        await house.press("kick", targetSessionId=mallory.session_id)
+        assert {(await house.olga.hear("message_dropped")).data["messageId"] for _ in ids} == ids
+        (ordinary,) = (await house.press("get_held_messages"))["messages"]
+        await house.press("release_message", messageId=ordinary["message"]["id"])
+        assert await house.press("calm") == {"held": 3, "dropped": 3, "released": 0}
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_two_moderators_press_at_once(house: House, bob: Person) -> None:
     async with house.room.enter("Otto", moderator=True) as otto, house.enter("Mallory") as mallory:
         for _ in range(3):
