@@ -17,7 +17,7 @@ from anonchat.events import Events
 from anonchat.hub import Audience
 from anonchat.ids import new_id
 from anonchat.invites import Invites
-from anonchat.journal import Journal, Transaction
+from anonchat.journal import Also, Journal, Transaction
 from anonchat.limits import Limits
 from anonchat.messages import Messages
 from anonchat.models import Draft, HeldMessage, Message, Receipt, Role, Room, Session
@@ -79,21 +79,26 @@ class PluginRooms:
         """Change title, description or settings."""
         await self._rooms.update(room, changes)
 
-    async def close(self, room_id: str, by: str | None = None) -> None:
-        """Let nobody new in."""
-        await self._rooms.close(room_id, by)
+    async def close(self, room_id: str, by: str | None = None, also: Also | None = None) -> None:
+        """Let nobody new in. `also(tx)` happens in the same transaction, before it; if it raises, nothing happens."""
+        await self._rooms.close(room_id, by, _as_plugin(also, self.check))
 
-    async def reopen(self, room_id: str) -> None:
-        """Let people in again."""
-        await self._rooms.reopen(room_id)
+    async def reopen(self, room_id: str, also: Also | None = None) -> None:
+        """Let people in again. `also` as for `close`."""
+        await self._rooms.reopen(room_id, _as_plugin(also, self.check))
 
-    async def end(self, room_id: str, reason: str) -> None:
-        """End the room for good."""
-        await self._retention.end(room_id, reason)
+    async def end(self, room_id: str, reason: str, also: Also | None = None) -> None:
+        """End the room for good. `also` as for `close`."""
+        await self._retention.end(room_id, reason, _as_plugin(also, self.check))
 
     def check(self, event: str) -> None:
         """Raise LookupError for an event that the plugin has not declared."""
         self._events.check(self._plugin, event)
+
+
+def _as_plugin(also: Also | None, check: Callable[[str], None]) -> Also | None:
+    """The same with a transaction that appends only what the plugin may."""
+    return None if also is None else lambda tx: also(tx.checked_by(check))
 
 
 class PluginSessions:
@@ -120,9 +125,12 @@ class PluginSessions:
         """Name (NFC, folded case) -> the session that holds it. One query, however many names."""
         return await self._sessions.named(room_id, usernames)
 
-    async def set_role(self, session: Session, role: Role, rank: int) -> Session:
-        """Promote or demote: everybody is told, and open sockets act under the new role at once."""
-        return await self._sessions.set_role(session, role, rank)
+    async def set_role(self, session: Session, role: Role, rank: int, also: Also | None = None) -> Session:
+        """Promote or demote: everybody is told, and open sockets act under the new role at once.
+
+        `also(tx)` happens in the same transaction, before it; if it raises, nothing happens.
+        """
+        return await self._sessions.set_role(session, role, rank, _as_plugin(also, self._check))
 
     async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
         """End a session: its sockets are told `event`, which the plugin has declared, and closed with `code`."""

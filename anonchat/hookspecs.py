@@ -130,6 +130,10 @@ class Write:
         """Messages become visible to all: sent, or released. A batch, of several rooms. Must be quick."""
 
     @hookspec
+    async def write_deleted(self, tx: Transaction, message: Message, session: Session) -> None:
+        """`session` deletes `message`, its own or as a moderator. What hangs on the message goes by itself."""
+
+    @hookspec
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
         """`session` leaves and wants to be forgotten: delete what you keep of it. What it wrote is deleted already."""
 

@@ -15,6 +15,8 @@ from anonchat.storage import Database, Parameters, Row, Statements, Work
 from anonchat.store.events import INSERT_EVENT, TAKE_SEQ
 
 T = TypeVar("T")
+Also = Callable[["Transaction"], Awaitable[Any]]
+"""What else is to happen in a transaction of the core, or nothing of it."""
 
 
 class Transaction:

@@ -220,6 +220,7 @@ class Messages:
                 raise ChatError("message_not_found" if not held else "conflict")
             if by == "moderator" and await _author_rank(tx, before) >= session.rank:
                 raise ChatError("rank_too_low")
+            await self._dispatcher.write("write_deleted", tx, message=before, session=session)
             if held:  # nobody has seen it
                 await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
                 return

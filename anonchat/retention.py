@@ -15,7 +15,7 @@ from anonchat.config.settings import RoomSettings
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
-from anonchat.journal import Journal, Transaction
+from anonchat.journal import Also, Journal, Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Event
 from anonchat.presence import Presence
@@ -113,11 +113,20 @@ class Retention:
 
         await self._journal.transaction(work)
 
-    async def end(self, room_id: str, reason: str) -> None:
-        """End a room for good: members are told and disconnected, and it is purged, at once or after the grace."""
+    async def end(self, room_id: str, reason: str, also: Also | None = None) -> None:
+        """End a room for good: members are told and disconnected, and it is purged, at once or after the grace.
+
+        `also(tx)` comes first, and may refuse.
+        """
         now = self._clock.now()
         ending = {"room": room_id, "now": now, "reason": reason, "purge": now + self._purge_grace}
-        if not await self._journal.transaction(lambda tx: tx.execute(statements.UPDATE_ENDED, ending)):
+
+        async def work(tx: Transaction) -> int:
+            if also is not None:
+                await also(tx)
+            return await tx.execute(statements.UPDATE_ENDED, ending)
+
+        if not await self._journal.transaction(work):
             return
         deleted: Mapping[str, int] = {}
         if not self._purge_grace:

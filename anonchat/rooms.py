@@ -15,7 +15,7 @@ from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, new_token
 from anonchat.invites import invite_row
-from anonchat.journal import Journal, Transaction
+from anonchat.journal import Also, Journal, Transaction
 from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Room
 from anonchat.schemas import room_wire
 from anonchat.store import rooms as statements
@@ -138,22 +138,26 @@ class Rooms:
 
         await self._journal.transaction(work)
 
-    async def close(self, room_id: str, by: str | None = None) -> None:
-        """Let nobody new in; members get `room_closed`. Those who are in stay."""
+    async def close(self, room_id: str, by: str | None = None, also: Also | None = None) -> None:
+        """Let nobody new in; members get `room_closed`. Those who are in stay. `also(tx)` comes first, and may refuse."""
         now = self._clock.now()
         data = {"closedAt": iso(now)} | ({"by": by} if by else {})
-        await self._set_open(room_id, now, "room_closed", data)
+        await self._set_open(room_id, now, "room_closed", data, also)
         room = await self.find(room_id)
         self._dispatcher.observe("room_closed", room=room)
 
-    async def reopen(self, room_id: str) -> None:
-        """Let people in again; members get `room_updated`."""
-        await self._set_open(room_id, None, "room_updated", {"room": {"isOpen": True, "closedAt": None}})
+    async def reopen(self, room_id: str, also: Also | None = None) -> None:
+        """Let people in again; members get `room_updated`. `also(tx)` comes first, and may refuse."""
+        await self._set_open(room_id, None, "room_updated", {"room": {"isOpen": True, "closedAt": None}}, also)
 
-    async def _set_open(self, room_id: str, closed: int | None, event: str, data: Mapping[str, Any]) -> None:
+    async def _set_open(
+        self, room_id: str, closed: int | None, event: str, data: Mapping[str, Any], also: Also | None
+    ) -> None:
         change = {"room": room_id, "open": int(closed is None), "closed": closed}
 
         async def work(tx: Transaction) -> None:
+            if also is not None:
+                await also(tx)
             await tx.execute(statements.UPDATE_OPEN, change)
             await tx.append(room_id, event, data)
 

@@ -12,7 +12,7 @@ from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
 from anonchat.ids import token_hash
-from anonchat.journal import Journal, Transaction
+from anonchat.journal import Also, Journal, Transaction
 from anonchat.messages import CHUNK, remove_some
 from anonchat.models import Role, Session
 from anonchat.names import name_key
@@ -67,11 +67,13 @@ class Sessions:
         following = cursor_of(sessions[-1].created_at, sessions[-1].id) if len(rows) > limit else None
         return sessions, total[0] if total else 0, following
 
-    async def set_role(self, session: Session, role: Role, rank: int) -> Session:
-        """Promote or demote; open sockets act under the new role at once."""
+    async def set_role(self, session: Session, role: Role, rank: int, also: Also | None = None) -> Session:
+        """Promote or demote; open sockets act under the new role at once. `also(tx)` comes first, and may refuse."""
         change = {"session": session.id, "new_role": role, "new_rank": rank}
 
         async def work(tx: Transaction) -> Session:
+            if also is not None:
+                await also(tx)
             await tx.execute(statements.UPDATE_ROLE, change)
             row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
             if row is None:

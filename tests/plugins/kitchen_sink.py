@@ -233,6 +233,12 @@ class Plugin:
                 raise RuntimeError("the sink is blocked")
 
     @hookimpl
+    async def write_deleted(self, tx: Transaction, message: Message, session: Session) -> None:
+        self._note("write_deleted", tx=tx, message=message, session=session)
+        if "write_deleted" in self.refuse:
+            raise RuntimeError("the sink is blocked")
+
+    @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
         self._note("write_forgotten", tx=tx, session=session)
         if "write_forgotten" in self.refuse:

@@ -372,6 +372,20 @@ async def test_write_messages_when_a_held_one_is_released(
     assert (message.id, message.seq) == (held.data["messageId"], 1)
 
 
+async def test_write_deleted(room: OpenRoom, alice: Person, server: Server, sink: Plugin) -> None:
+    said = await alice.say("Hello")
+    sink.refuse.add("write_deleted")
+    which = {"messageId": said.data["serverMessageId"]}
+    assert (await alice.ask("delete_message", which)).data["code"] == "plugin_failed"
+    assert (await stored(server, room))[0].content["text"] == "HELLO"
+    sink.refuse.clear()
+    sink.calls.clear()
+    assert (await alice.ask("delete_message", which)).event == "delete_ack"
+    arguments = await call(server, "write_deleted")
+    assert arguments["message"].content["text"] == "HELLO"
+    assert arguments["session"].id == alice.session_id
+
+
 async def test_write_forgotten(room: OpenRoom, server: Server, sink: Plugin) -> None:
     async with room.enter("Alice") as alice:
         await alice.say("Hello")

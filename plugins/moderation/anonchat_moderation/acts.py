@@ -54,7 +54,13 @@ class Acts:
         return target
 
     async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED) -> T:
-        """Run `work(tx, ranks)` in a transaction in which `by` stands above `target`.
+        """Run `work(tx, ranks)` in a transaction of its own in which `by` stands above `target`; see `above`."""
+        return await self.ctx.db.transaction(self.above(by, target, work, least=least))
+
+    def above(
+        self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED
+    ) -> Callable[[Transaction], Awaitable[T]]:
+        """What runs `work(tx, ranks)` in a transaction if `by` stands above `target`.
 
         Both ranks are those of the database at this moment, not those with which the request began, and acts in a room
         are decided one after another. `least` is the rank that `by` must have. Raises `not_moderator`, `rank_too_low`,
@@ -71,19 +77,25 @@ class Acts:
                 raise ChatError("rank_too_low")
             return await work(tx, Ranks(mine, ranks[target.id]))
 
-        return await self.ctx.db.transaction(run)
+        return run
 
     async def as_moderator(
         self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_PROMOTED
     ) -> T:
-        """Run `work(tx, rank)` in a transaction in which `by` has at least the rank `least`: for acts on nobody in particular."""
+        """Run `work(tx, rank)` in a transaction of its own in which `by` has at least the rank `least`."""
+        return await self.ctx.db.transaction(self.moderating(by, work, least=least))
+
+    def moderating(
+        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_PROMOTED
+    ) -> Callable[[Transaction], Awaitable[T]]:
+        """What runs `work(tx, rank)` if `by` has at least the rank `least`: for acts on nobody in particular."""
 
         async def run(tx: Transaction) -> T:
             await tx.lock_room(by.room_id)
             ranks = await _ranks(tx, by, by.id)
             return await work(tx, _checked(ranks.get(by.id), least))
 
-        return await self.ctx.db.transaction(run)
+        return run
 
     async def in_room(self, room_id: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work(tx)` in a transaction of its own among the acts of a room. Raises `room_ended`."""

@@ -117,11 +117,6 @@ class Moderation:
         return await self.bans.check_connect(session, network)
 
     @hookimpl
-    async def check_delete(self, message: Message, session: Session) -> Denied | None:
-        self.purges.expect(message, session)
-        return None
-
-    @hookimpl
     async def filter_message(self, draft: Draft) -> Draft | Rejected | Held | None:
         return await self.mutes.check(draft.session) or await self.content.gate.message(draft)
 
@@ -129,11 +124,14 @@ class Moderation:
     async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:
         return await self.mutes.check(edit.session) or await self.content.gate.edit(edit)
 
-    # --- when something has happened
+    # --- when something happens
+
+    @hookimpl
+    async def write_deleted(self, tx: Transaction, message: Message, session: Session) -> None:
+        await self.purges.deleted(tx, message, session)
 
     @hookimpl
     async def message_deleted(self, message_id: str, room_id: str) -> None:
-        await self.purges.deleted(message_id)
         self.content.held.deleted(room_id, message_id)
 
     @hookimpl

@@ -10,8 +10,6 @@ from anonchat_moderation import statements
 from anonchat_moderation.acts import RANK_OWNER, Acts, Person, Ranks
 from anonchat_moderation.log import Log
 
-EXPECTED = 10_000  # deletions that may be under way: as many as observations may wait
-
 
 class Purges:
     """Deletes what somebody wrote, whether they are there or have left."""
@@ -19,7 +17,6 @@ class Purges:
     def __init__(self, acts: Acts, log: Log) -> None:
         self._acts = acts
         self._log = log
-        self._expected: dict[str, tuple[Session, Person]] = {}
 
     async def purge(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Delete everything by one person, who may have left. Raises `not_found` where nobody wrote anything."""
@@ -57,27 +54,10 @@ class Purges:
         await self._log.write(tx, by.room_id, "removed", count, by=by, target=target)
         await self._acts.tell(tx, by.room_id, "removed", target.id)
 
-    # --- one message, which the core deletes
-
-    def expect(self, message: Message, by: Session) -> None:
-        """The guard before a deletion: the observer after it is not told who did it."""
-        if message.session_id == by.id:
-            return
-        if len(self._expected) >= EXPECTED:
-            del self._expected[next(iter(self._expected))]
-        self._expected[message.id] = (by, Person(message.session_id, message.username))
-
-    async def deleted(self, message_id: str) -> None:
-        """A moderator has deleted a message of somebody else. In a room that has ended meanwhile nobody would read it."""
-        expected = self._expected.pop(message_id, None)
-        if expected is None:
-            return
-        by, target = expected
-        try:
-            await self._acts.in_room(by.room_id, lambda tx: self._record(tx, by, target, 1))
-        except ChatError as error:
-            if error.code != "room_ended":
-                raise
+    async def deleted(self, tx: Transaction, message: Message, by: Session) -> None:
+        """The core deletes one message, in this transaction; of one's own nobody hears."""
+        if message.session_id != by.id:
+            await self._record(tx, by, Person(message.session_id, message.username), 1)
 
 
 async def _nothing(_tx: Transaction, _ranks: Ranks) -> None:

@@ -39,8 +39,8 @@ class Roles:
             await self._log.write(tx, by.room_id, act, by=by, target=target)
             await self._acts.tell(tx, by.room_id, act, target.id)
 
-        await self._acts.on(by, target, work, least=RANK_OWNER)
-        await self._acts.ctx.sessions.set_role(target, _role(rank), rank)
+        also = self._acts.above(by, target, work, least=RANK_OWNER)
+        await self._acts.ctx.sessions.set_role(target, _role(rank), rank, also)
         return {"sessionId": target.id, "role": _role(rank)}
 
     async def rotate(self, by: Session, _: Mapping[str, Any]) -> Mapping[str, Any]:
