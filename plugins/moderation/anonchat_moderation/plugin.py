@@ -1,105 +1,31 @@
-"""The plugin: one class, whose methods are hooks. What they do is in the parts that it puts together."""
+"""The plugin: one class, whose methods are hooks. What they do is in the parts that `Declared` puts together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-
-import marshmallow
 
 from anonchat import (
     Applicant,
-    ClientEvent,
     Denied,
     Draft,
     Edit,
     Held,
-    Job,
     Message,
     PluginContext,
     Rejected,
     Room,
-    Route,
-    ServerEvent,
     Session,
-    Tables,
     Transaction,
     hookimpl,
     iso,
 )
-from anonchat_moderation import routes
-from anonchat_moderation.acts import Acts
-from anonchat_moderation.bans import Bans
-from anonchat_moderation.content.part import Content
-from anonchat_moderation.hooks import ModerationHooks
-from anonchat_moderation.log import Log
-from anonchat_moderation.mutes import Mutes
-from anonchat_moderation.purges import Purges
-from anonchat_moderation.reports import Reports
-from anonchat_moderation.roles import Roles
-from anonchat_moderation.rooms import Doors
-from anonchat_moderation.settings import Settings
-from anonchat_moderation.tables import metadata
-from anonchat_moderation.upkeep import delete_expired, forget, privacy
-
-LOG_SECONDS = 1.0
-UPKEEP_SECONDS = 60.0
+from anonchat_moderation.declared import Declared
+from anonchat_moderation.upkeep import forget, privacy
 
 
-class Moderation:
+class Moderation(Declared):
     """Keeping a crowd of strangers civil: kick, ban, mute, rules, reports, a log."""
-
-    def __init__(self) -> None:
-        self.acts = Acts()
-        self.log = Log(self.acts)
-        self.mutes = Mutes(self.acts, self.log)
-        self.purges = Purges(self.acts, self.log)
-        self.bans = Bans(self.acts, self.log, self.purges)
-        self.reports = Reports(self.acts, self.log)
-        self.possible = routes.acts_of(
-            self.bans,
-            self.mutes,
-            Roles(self.acts, self.log),
-            Doors(self.acts, self.log),
-            self.purges,
-            self.reports,
-            self.log,
-        )
-        self.content = Content(self.acts, self.log, self.mutes)
-
-    # --- what the plugin declares
-
-    @hookimpl
-    def register_config_schema(self) -> type[marshmallow.Schema]:
-        return Settings
-
-    @hookimpl
-    def register_tables(self) -> Tables:
-        return Tables(metadata, Path(__file__).parent / "migrations")
-
-    @hookimpl
-    def register_hookspecs(self) -> Sequence[object]:
-        return [ModerationHooks]
-
-    @hookimpl
-    def register_client_events(self) -> Sequence[ClientEvent]:
-        return [act.event() for act in (*self.possible, *self.content.acts())]
-
-    @hookimpl
-    def register_server_events(self) -> Sequence[ServerEvent]:
-        return [*routes.server_events(self.possible), *self.content.server_events()]
-
-    @hookimpl
-    def register_routes(self) -> Sequence[Route]:
-        return [act.route() for act in (*self.possible, *self.content.acts())]
-
-    @hookimpl
-    def register_jobs(self) -> Sequence[Job]:
-        return [
-            Job("log", LOG_SECONDS, self.log.tell_gathered),
-            Job("upkeep", UPKEEP_SECONDS, lambda: delete_expired(self.acts)),
-        ]
 
     @hookimpl
     async def setup(self, ctx: PluginContext) -> None:
