@@ -14,6 +14,7 @@ from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.events import Events
+from anonchat.held import HeldMessages
 from anonchat.hub import Audience
 from anonchat.ids import new_id
 from anonchat.invites import Invites
@@ -149,8 +150,9 @@ class PluginSessions:
 class PluginMessages:
     """Messages, as a plugin may use them."""
 
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, messages: Messages, held: HeldMessages) -> None:
         self._messages = messages
+        self._held = held
 
     async def send(
         self,
@@ -175,15 +177,15 @@ class PluginMessages:
 
     async def held(self, room_id: str, limit: int = 200) -> Sequence[HeldMessage]:
         """The held messages of a room, oldest first."""
-        return await self._messages.held(room_id, limit)
+        return await self._held.of_room(room_id, limit)
 
     async def release(self, room_id: str, message_id: str) -> None:
         """Show a held message to everybody. Raises `message_not_found`, or `conflict` if it is not held (any more)."""
-        await self._messages.release(await self._messages.find(room_id, message_id))
+        await self._held.release(room_id, message_id)
 
     async def drop(self, room_id: str, message_id: str) -> None:
         """Delete a held message. Raises `conflict` if it is not held (any more)."""
-        await self._messages.drop(room_id, message_id)
+        await self._held.drop(room_id, message_id)
 
     async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
         """Delete all that one session wrote in the room; members get `messages_removed`. Answers how many it was."""

@@ -6,10 +6,8 @@ pluggy itself is synchronous, so its implementations are walked here, in the ord
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -21,27 +19,11 @@ from anonchat.errors import ChatError, StartError
 from anonchat.journal import Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Denied, Held, Rejected
+from anonchat.observers import Observers
 from anonchat.plugins import Plugins
 
 T = TypeVar("T")
 log = structlog.get_logger("anonchat.plugins")
-
-TURN = 64  # observations before everybody else gets a turn
-
-
-@dataclasses.dataclass(slots=True)
-class _Observers:
-    """One plugin's waiting observations, and the task that works them off in order."""
-
-    waiting: deque[tuple[str, Callable[..., Any], dict[str, Any]]] = dataclasses.field(default_factory=deque)
-    worker: asyncio.Task[None] | None = None
-    failures: int = 0
-    quarantined: bool = False
-
-    def quarantine(self) -> None:
-        """Drop what waits, and take in nothing more until the next start."""
-        self.quarantined = True
-        self.waiting.clear()
 
 
 def is_json(answer: object) -> bool:
@@ -60,7 +42,14 @@ def _anything(_first: object, _second: object) -> bool:
 class Dispatcher:
     """Calls the hooks of the enabled plugins."""
 
-    def __init__(self, plugins: Plugins, metrics: Metrics, budgets: Budgets | None = None) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        metrics: Metrics,
+        budgets: Budgets | None = None,
+        may_append: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`may_append(plugin, event)` raises for an event that the plugin may not append in a transaction."""
         self._metrics = metrics
         self.budgets = budgets or Budgets()
         self._hooks = {name: plugins.implementations(name) for name in plugins.hook_names()}
@@ -70,12 +59,8 @@ class Dispatcher:
             for plugin, _ in found
         }
         self._not_set_up = {plugin for plugin, _ in self._hooks["setup"]}
-        self._check_event: Callable[[str, str], None] = lambda _plugin, _event: None
-        self._observers = {name: _Observers() for name in plugins.names}
-
-    def check_events(self, check: Callable[[str, str], None]) -> None:
-        """Say who raises for (plugin, event) if that plugin may not append that event."""
-        self._check_event = check
+        self._may_append = may_append or (lambda _plugin, _event: None)
+        self._observers = {name: Observers(name, self._call, metrics, self.budgets) for name in plugins.names}
 
     def has(self, hook: str, plugin: str | None = None) -> bool:
         """Whether anybody (or this plugin) implements it: one dictionary look-up, so that unused hooks are free."""
@@ -84,7 +69,7 @@ class Dispatcher:
 
     def state(self, plugin: str) -> str:
         """ "running", or "quarantined" after too many failures in a row."""
-        return "quarantined" if self._observers[plugin].quarantined else "running"
+        return "quarantined" if self._observers[plugin].is_quarantined else "running"
 
     async def life(
         self, hook: str, arguments: Callable[[str], dict[str, Any]] | None = None, *, reverse: bool = False
@@ -155,7 +140,7 @@ class Dispatcher:
         so no time can be set to them.
         """
         for plugin, function in self._hooks[hook]:
-            own = tx.checked_by(functools.partial(self._check_event, plugin))
+            own = tx.checked_by(functools.partial(self._may_append, plugin))
             started = time.perf_counter()
             try:
                 await function(tx=own, **arguments)
@@ -171,15 +156,7 @@ class Dispatcher:
     def observe(self, hook: str, **arguments: Any) -> None:
         """Tell the observers, later and in order. Returns at once and never raises."""
         for plugin, function in self._hooks[hook]:
-            observers = self._observers[plugin]
-            if observers.quarantined:
-                continue
-            if len(observers.waiting) >= self.budgets.observations:
-                self._metrics.plugin_dropped.labels(plugin, hook).inc()
-                continue
-            observers.waiting.append((hook, function, arguments))
-            if observers.worker is None:
-                observers.worker = asyncio.create_task(self._work_off(plugin, observers))
+            self._observers[plugin].tell(hook, function, arguments)
 
     async def enrich(
         self,
@@ -216,10 +193,8 @@ class Dispatcher:
         if not workers:
             return
         await asyncio.wait(workers, timeout=self.budgets.shutdown_seconds)
-        for plugin, observers in self._observers.items():
-            if observers.worker is not None:
-                log.error("observations are given up", plugin=plugin, waiting=len(observers.waiting))
-                observers.worker.cancel()
+        for observers in self._observers.values():
+            observers.give_up()
         await asyncio.gather(*workers, return_exceptions=True)
 
     async def _closed(self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -269,28 +244,6 @@ class Dispatcher:
         self._metrics.plugin_failures.labels(plugin, hook).inc()
         log.error("plugin gave an answer that does not fit", plugin=plugin, hook=hook, type=type(answer).__name__)
         return ChatError("plugin_failed")
-
-    async def _work_off(self, plugin: str, observers: _Observers) -> None:
-        try:
-            done = 0
-            while observers.waiting:
-                hook, function, arguments = observers.waiting.popleft()
-                done += 1
-                if done % TURN == 0:
-                    await asyncio.sleep(0)
-                try:
-                    await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
-                except PluginFailed:
-                    observers.failures += 1
-                    if observers.failures >= self.budgets.failures:
-                        # Its guards and filters go on, failing closed.
-                        observers.quarantine()
-                        self._metrics.plugin_quarantined.labels(plugin).set(1)
-                        log.error("plugin is quarantined until the next start: its observers failed", plugin=plugin)
-                else:
-                    observers.failures = 0
-        finally:
-            observers.worker = None
 
 
 def _is_text(value: object) -> bool:

@@ -26,13 +26,12 @@ from anonchat.models import (
     Edit,
     Event,
     Held,
-    HeldMessage,
     Message,
     Receipt,
     Session,
 )
 from anonchat.receipts import Receipts, key_of
-from anonchat.schemas import message_event, message_wire
+from anonchat.schemas import message_wire
 from anonchat.store import messages as statements
 from anonchat.store import sessions as session_statements
 from anonchat.texts import CONTROLS, is_visible
@@ -252,54 +251,6 @@ class Messages:
         if row is None:
             raise ChatError("message_not_found")
         return statements.message_of(row)
-
-    # --- held messages
-
-    async def release_due(self) -> int:
-        """Release the held messages whose time has come; returns how many."""
-        wanted = {"now": self._clock.now(), "limit": 100}
-        due = [statements.message_of(row) for row in await self._journal.fetch_all(statements.SELECT_HELD_DUE, wanted)]
-        released = 0
-        for message in due:
-            try:
-                await self.release(message)
-            except ChatError as error:
-                log.info("a held message was not released", code=error.code)  # its room ended, or somebody was faster
-            else:
-                released += 1
-        return released
-
-    async def held(self, room_id: str, limit: int) -> Sequence[HeldMessage]:
-        """The held messages of a room, oldest first."""
-        rows = await self._journal.fetch_all(statements.SELECT_HELD, {"room": room_id, "limit": limit})
-        return [HeldMessage(statements.message_of(row), row["held_until"], row["held_reason"]) for row in rows]
-
-    async def drop(self, room_id: str, message_id: str) -> None:
-        """Delete a held message. Raises `conflict` if it is not held (any more)."""
-
-        async def work(tx: Transaction) -> None:
-            if await tx.execute(statements.DELETE_HELD, {"room": room_id, "message": message_id}) == 0:
-                raise ChatError("conflict", "This message is not held any more.")
-
-        await self._journal.transaction(work)
-
-    async def release(self, message: Message) -> None:
-        """Give a held message its seq and show it to everybody. Released once, however often it is called."""
-
-        async def work(tx: Transaction) -> Message | None:
-            seq = await tx.take_seq(message.room_id)
-            change = {"message": message.id, "new_seq": seq, "now": self._clock.now()}
-            if await tx.execute(statements.UPDATE_RELEASED, change) == 0:
-                raise ChatError("conflict", "This message is not held any more.")
-            receipt = {"session": message.session_id, "message": message.id, "new_seq": seq, "now": change["now"]}
-            await tx.execute(statements.UPDATE_RECEIPT, receipt)
-            released = await _fetch(tx, message.room_id, message.id)
-            await self._dispatcher.write("write_messages", tx, messages=[released])
-            tx.publish(message_event(released))
-            return released
-
-        released = await self._journal.transaction(work)
-        self._dispatcher.observe("message_saved", message=released)
 
 
 async def remove_some(tx: Transaction, room_id: str, session_id: str, reason: str) -> int:

@@ -29,6 +29,7 @@ from anonchat.dispatch import Dispatcher
 from anonchat.epoch import stored_epoch
 from anonchat.errors import ChatError, StartError
 from anonchat.events import CORE, Events
+from anonchat.held import HeldMessages
 from anonchat.hub import Hub
 from anonchat.invites import Invites
 from anonchat.jobs import Jobs
@@ -72,7 +73,9 @@ class Node:
         self.metrics = Metrics()
         self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir, plugins)
         self.budgets = budgets or Budgets()
-        self.dispatcher = Dispatcher(self.plugins, self.metrics, self.budgets)
+        self.dispatcher = Dispatcher(
+            self.plugins, self.metrics, self.budgets, lambda plugin, event: self.events.check(plugin, event)
+        )
         self._options = options_of(
             self.plugins.names, dict(self.plugins.declared("register_config_schema")), settings.plugins.options
         )
@@ -109,13 +112,13 @@ class Node:
             self.journal, receipts, self.writer, self.dispatcher, self.limits, self.clock,
             text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
         )  # fmt: skip
+        self.held = HeldMessages(self.journal, self.dispatcher, self.clock)
         self.retention = Retention(
             self.journal, self.database, self.dispatcher, self.metrics, self.clock, settings.rooms,
             settings.retention.batch, self.hub, self.presence, tables_of_rooms(self.plugins),
         )  # fmt: skip
         self.relay.listen(self._delivered)
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
-        self.dispatcher.check_events(self.events.check)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
 
     def _committed(self, published: Sequence[Event]) -> None:
@@ -180,7 +183,7 @@ class Node:
         rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages),
+            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages, self.held),
             PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
             PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip
@@ -194,7 +197,7 @@ class Node:
         self.jobs.add(Job("rooms", 1.0, self.retention.expire))
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
         self.jobs.add(Job("unpurged", 60.0, self.retention.purge_again))
-        self.jobs.add(Job("held", 1.0, self.messages.release_due))
+        self.jobs.add(Job("held", 1.0, self.held.release_due))
         self.jobs.add(Job("sessions", 60.0, self.sessions.expire))
         self.jobs.add(Job("retention", self.settings.retention.interval_seconds, self.retention.run))
         for plugin, job in self.plugins.declared("register_jobs"):

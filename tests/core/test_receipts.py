@@ -142,7 +142,7 @@ async def test_a_held_message_is_read_anew_since_it_changes(house: House) -> Non
         held = await send(node, session, "one")
         assert held.seq is None
         house.filter.verdict = None
-        await node.messages.release(await node.messages.find(session.room_id, held.message_id))
+        await node.held.release(session.room_id, held.message_id)
         assert (await send(node, session, "one")).seq == 1
         assert house.filter.asked == ["one"]
 

@@ -175,7 +175,7 @@ async def test_a_held_message_keeps_what_filters_make_of_it(tmp_path: Path) -> N
             told = await alice.say("text")
             assert (told.event, told.data["reason"]) == ("message_held", "first")
             assert (await alice.say("refuse")).data["code"] == "message_refused"
-            (held,) = await server.messages.held(room.id, 10)
+            (held,) = await server.held.of_room(room.id, 10)
             assert held.message.content["text"] == "text12"
 
 

@@ -318,7 +318,7 @@ async def test_filter_message_may_hold(alice: Person, server: Server, sink: Plug
     assert (held.event, held.data["reason"]) == ("message_held", "Wait a minute.")
     assert not await calls(server, "message_saved")
     clock.advance(60)
-    await server.messages.release_due()
+    await server.held.release_due()
     assert (await call(server, "message_saved"))["message"].id == held.data["messageId"]
 
 
@@ -367,7 +367,7 @@ async def test_write_messages_when_a_held_one_is_released(
     held = await alice.say("Hello")
     assert not await calls(server, "write_messages")
     clock.advance(60)
-    await server.messages.release_due()
+    await server.held.release_due()
     (message,) = (await call(server, "write_messages"))["messages"]
     assert (message.id, message.seq) == (held.data["messageId"], 1)
 

@@ -168,7 +168,7 @@ async def test_what_waits_for_its_time_waits_on(house: House, bob: Person) -> No
         assert (await house.olga.hear("held_messages")).data["messages"] == []  # when she came
         assert (await house.olga.hear("held_messages")).data["messages"] == [told]
         house.clock.advance(600)
-        released = await house.server.messages.release_due()
+        released = await house.server.held.release_due()
         assert released == 0
         assert texts(await heard_by(bob)) == []
         assert await house.press("calm", held="release") == {"held": 1, "dropped": 0, "released": 1}

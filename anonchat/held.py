@@ -1,0 +1,85 @@
+"""Held messages: stored, and shown to nobody until they are released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from anonchat.clock import Clock
+from anonchat.dispatch import Dispatcher
+from anonchat.errors import ChatError
+from anonchat.journal import Journal, Transaction
+from anonchat.models import HeldMessage, Message
+from anonchat.schemas import message_event
+from anonchat.store import messages as statements
+
+log = structlog.get_logger("anonchat.messages")
+
+AT_ONCE = 100  # messages that one run of the job releases
+
+
+class HeldMessages:
+    """The rules about them. A filter holds a message by answering `Held`, see `Writer`."""
+
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    async def of_room(self, room_id: str, limit: int) -> Sequence[HeldMessage]:
+        """The held messages of a room, oldest first."""
+        rows = await self._journal.fetch_all(statements.SELECT_HELD, {"room": room_id, "limit": limit})
+        return [HeldMessage(statements.message_of(row), row["held_until"], row["held_reason"]) for row in rows]
+
+    async def release_due(self) -> int:
+        """Release those whose time has come; returns how many."""
+        wanted = {"now": self._clock.now(), "limit": AT_ONCE}
+        due = [statements.message_of(row) for row in await self._journal.fetch_all(statements.SELECT_HELD_DUE, wanted)]
+        released = 0
+        for message in due:
+            try:
+                await self.release(message.room_id, message.id)
+            except ChatError as error:
+                log.info("a held message was not released", code=error.code)  # its room ended, or somebody was faster
+            else:
+                released += 1
+        return released
+
+    async def release(self, room_id: str, message_id: str) -> None:
+        """Give a message its seq and show it to everybody, once, however often it is called.
+
+        Raises `message_not_found`, or `conflict` if it is not held (any more).
+        """
+        released = await self._journal.transaction(lambda tx: self._release(tx, room_id, message_id))
+        self._dispatcher.observe("message_saved", message=released)
+
+    async def _release(self, tx: Transaction, room_id: str, message_id: str) -> Message:
+        seq = await tx.take_seq(room_id)
+        wanted = {"room": room_id, "message": message_id}
+        if await tx.fetch_one(statements.SELECT_MESSAGE, wanted) is None:
+            raise ChatError("message_not_found")
+        now = self._clock.now()
+        if await tx.execute(statements.UPDATE_RELEASED, {"message": message_id, "new_seq": seq, "now": now}) == 0:
+            raise _not_held()
+        row = await tx.fetch_one(statements.SELECT_MESSAGE, wanted)
+        assert row is not None
+        released = statements.message_of(row)
+        receipt = {"session": released.session_id, "message": message_id, "new_seq": seq, "now": now}
+        await tx.execute(statements.UPDATE_RECEIPT, receipt)
+        await self._dispatcher.write("write_messages", tx, messages=[released])
+        tx.publish(message_event(released))
+        return released
+
+    async def drop(self, room_id: str, message_id: str) -> None:
+        """Delete a held message. Raises `conflict` if it is not held (any more)."""
+
+        async def work(tx: Transaction) -> None:
+            if await tx.execute(statements.DELETE_HELD, {"room": room_id, "message": message_id}) == 0:
+                raise _not_held()
+
+        await self._journal.transaction(work)
+
+
+def _not_held() -> ChatError:
+    return ChatError("conflict", "This message is not held any more.")
