@@ -15,7 +15,9 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import statistics
+import string
 import struct
 import sys
 import tempfile
@@ -35,6 +37,7 @@ PAUSE = 0.5  # seconds between two turns
 PATIENCE = 300  # seconds until a member would have to answer a ping
 NONE = "none"
 MENTIONED = "Maud"
+WORDS = tuple("".join(random.choices(string.ascii_lowercase, k=6)) for _ in range(2_000))
 AIM = 0.25  # what all of them together may cost
 REQUEST = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -73,6 +76,8 @@ class Member(asyncio.Protocol):
         self._tail = seen[-len(ACK) + 1 :]
         if b'"history_chunk"' in seen:
             self.welcomed.set()
+        if b'"event":"error"' in seen:
+            raise ConnectionError(f"A message was refused: {seen.decode(errors='replace')[-200:]}")
         acks = seen.count(ACK)
         self.acked += acks
         if self.is_sending:
@@ -87,7 +92,7 @@ class Member(asyncio.Protocol):
         for _ in range(count):
             self._sent += 1
             name = f"@{MENTIONED} " if self._sent % self._mention_every == 0 else ""
-            text = f"{name}somebody says something of a usual length, number {self._sent}"
+            text = name + " ".join(random.choices(WORDS, k=8))  # nobody says the same twice, which a rule refuses
             self._write("send_message", {"text": text, "clientMsgId": str(self._sent)})
 
     def _write(self, event: str, data: Mapping[str, object]) -> None:
@@ -120,8 +125,18 @@ async def enter(server: ServerProcess, room: Mapping[str, str], name: str, menti
 
 
 async def fill_room(server: ServerProcess, mention_every: int) -> list[Member]:
-    """A room full of members, of whom the first will send."""
+    """A room full of members, of whom the first will send: far more than the rule against floods would let pass."""
     room = await post(f"{server.url}/api/rooms", {"title": "Benchmark"})
+    path = f"{server.url}/api/rooms/{room['roomId']}"
+    owner = await post(f"{path}/join", {"username": "Owner", "moderatorToken": room["moderatorToken"]})
+    rules = {"rules": {"flooding": {"action": "allow"}}}
+    await AsyncHTTPClient().fetch(
+        f"{path}/moderation",
+        method="PATCH",
+        headers={"Authorization": f"Bearer {owner['sessionToken']}"},
+        body=json.dumps(rules),
+        raise_error=False,  # it is not there where moderation is off
+    )
     names = [*(f"Guest {number}" for number in range(1, MEMBERS)), MENTIONED]
     return [await enter(server, room, name, mention_every) for name in names]
 
