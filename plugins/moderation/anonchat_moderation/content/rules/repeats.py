@@ -46,20 +46,25 @@ class Repeats:
             return None
         since = facts.now - self.seconds * 1_000
         own = facts.edited is not None and is_same(facts.edited.said, text.said)  # that one is to be replaced
-        if self._before(hash(said), sketch, facts, since) >= self.times + own:
+        if self._is_again(hash(said), sketch, facts, since, self.times + own):
             return Verdict("repeats", self.action)
         if self.sessions and len(said) >= SHORTEST_OF_CROWD and self._is_crowd(hash(said), facts, since):
             return Verdict("repeats", self.action)
         return None
 
     @staticmethod
-    def _before(key: int, sketch: frozenset[int], facts: Facts, since: int) -> int:
-        """How often the session has said it."""
-        before = 0
+    def _is_again(key: int, sketch: frozenset[int], facts: Facts, since: int, times: int) -> bool:
+        """Whether the session has said it so many times; stops where that cannot be any more."""
+        left = len(facts.sender.said)
         for earlier in facts.sender.said:
+            if times > left:
+                return False
+            left -= 1
             if earlier.at > since and earlier.client_msg_id != facts.client_msg_id:
-                before += earlier.key == key or is_near(sketch, earlier.sketch)
-        return before
+                times -= earlier.key == key or is_near(sketch, earlier.sketch)
+            if times == 0:
+                return True
+        return False
 
     def _is_crowd(self, key: int, facts: Facts, since: int) -> bool:
         sayers = facts.crowd.texts.get(key)
