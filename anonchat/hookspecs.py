@@ -115,7 +115,10 @@ class Filter:
 
     @hookspec
     async def filter_message(self, draft: Draft) -> Draft | Rejected | Held | None:
-        """A message before it is stored. `Held` stores it for later. One session's drafts come one at a time, in order."""
+        """A message before it is stored. `Held` stores it for later. One session's drafts come one at a time, in order.
+
+        A repetition may come once more after long; its sender gets the first answer, whatever this says.
+        """
 
     @hookspec
     async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:

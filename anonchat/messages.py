@@ -75,7 +75,7 @@ class Messages:
         """Take in a message; `done` is called after its commit with the receipt, or with the `ChatError` that refuses it.
 
         Returns when the message has its place in the order of this session's sends, before it is stored. A repeated
-        `client_msg_id` gets the stored receipt, before limits and filters are asked.
+        `client_msg_id` gets the stored receipt, whatever limits and filters say by now.
         """
         content = {"type": "text", "text": self._text(data["text"])}
         draft = Draft(session.room_id, session, data["client_msg_id"], content, data["reply_to_id"])
@@ -99,33 +99,37 @@ class Messages:
         return await stored
 
     async def _take_in(self, draft: Draft, done: Done, *, limited: bool) -> None:
-        session = draft.session
-        if self._writer.join(draft, done):
-            return
-        if (known := self._receipts.remembered(key_of(draft))) is not None:
-            await self._repeat(known, session, done)
+        if await self._is_repeated(draft, done):
             return
         filtered = self._dispatcher.has("filter_message")
-        async with self._lane(session.id) if filtered else nullcontext():
-            if self._writer.join(draft, done):
-                return
-            if filtered and (known := await self._receipts.find(draft)) is not None:
-                await self._repeat(known, session, done)
+        async with self._lane(draft.session.id) if filtered else nullcontext():
+            if filtered and await self._is_repeated(draft, done):  # while this waited
                 return
             try:
-                if limited:
-                    await self._limits.hit("messages_per_session", session.id)
+                admitted, held = await self._admit(draft, limited=limited)
             except ChatError:
-                if (known := await self._receipts.find(draft)) is None:
+                if (known := await self._receipts.find(key_of(draft))) is None:
                     raise
-                await self._repeat(known, session, done)
+                await self._repeat(known, draft.session, done)
                 return
-            held: Held | None = None
-            if filtered:
-                draft, held = await self._dispatcher.filter(
-                    "filter_message", "draft", draft, may_hold=True, fits=_is_draft_of
-                )
-            self._writer.submit(draft, done, held)
+            self._writer.submit(admitted, done, held)
+
+    async def _is_repeated(self, draft: Draft, done: Done) -> bool:
+        """Whether the same send is on its way, or was answered not long ago; then that is the answer."""
+        if self._writer.join(draft, done):
+            return True
+        known = self._receipts.remembered(key_of(draft))
+        if known is not None:
+            await self._repeat(known, draft.session, done)
+        return known is not None
+
+    async def _admit(self, draft: Draft, *, limited: bool) -> tuple[Draft, Held | None]:
+        """What limits and filters let through, and whether it is held. Raises the first refusal."""
+        if limited:
+            await self._limits.hit("messages_per_session", draft.session.id)
+        if not self._dispatcher.has("filter_message"):
+            return draft, None
+        return await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True, fits=_is_draft_of)
 
     async def _repeat(self, known: Receipt, session: Session, done: Done) -> None:
         """Answer a repetition. Whoever comes back may repeat much, but not for ever."""

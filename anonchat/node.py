@@ -106,7 +106,7 @@ class Node:
         self.invites = Invites(self.journal, self.dispatcher, self.clock)
         self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
         self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
-        receipts = Receipts(self.journal, self.clock, alone=not self.bus.shared)
+        receipts = Receipts(self.journal)
         self.writer = Writer(self.journal, receipts, self.dispatcher, self.metrics, self.clock)
         self.messages = Messages(
             self.journal, receipts, self.writer, self.dispatcher, self.limits, self.clock,

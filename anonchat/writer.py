@@ -128,9 +128,6 @@ class Writer:
                 log.exception("an answer to a send failed")
         if isinstance(outcome, Receipt) and send.held is None:
             self._receipts.remember(send.key, outcome)
-        elif isinstance(outcome, Receipt) or outcome.code in STORAGE:
-            # Held messages change without us, and what the storage refused may be stored all the same.
-            self._receipts.doubt(send.draft.session.id)
         if send.message is not None and isinstance(send.outcome, Receipt):
             self._metrics.messages.inc()
             if send.held is None:

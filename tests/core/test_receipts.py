@@ -1,4 +1,4 @@
-"""A repetition is known as one, whatever is in memory; and most sends are known to be new without a query."""
+"""A repetition gets the first answer, whatever is in memory and whatever limits and filters say by now."""
 
 from __future__ import annotations
 
@@ -10,59 +10,51 @@ from typing import Any
 
 import pytest
 
-from anonchat import Draft, Held, Journal, Receipt, Session, hookimpl
+from anonchat import ChatError, Draft, Held, Receipt, Rejected, Session, hookimpl
 from anonchat import receipts as receipts
 from anonchat.node import Node
 from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
-from anonchat.store.messages import SELECT_RECEIPTS
+from anonchat.store.messages import SELECT_AFTER
 from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock
 
 pytestmark = pytest.mark.gen_test(timeout=20)
+THREE_AN_HOUR = "3/hour"
 
 
 class Filter:
-    """Notes which messages it was asked about."""
+    """Notes which messages it was asked about, and says what it is told to say."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.verdict: Held | None = None
+        self.verdict: Held | Rejected | Exception | None = None
 
     @hookimpl
-    async def filter_message(self, draft: Draft) -> Held | None:
+    async def filter_message(self, draft: Draft) -> Held | Rejected | None:
         self.asked.append(draft.client_msg_id)
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
         return self.verdict
 
 
 class House:
-    """A node whose queries for receipts are counted."""
+    """A database, on which one node after another is opened."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = SettableClock()
         self.filter = Filter()
-        self.queries = 0
 
     @asynccontextmanager
-    async def node(self) -> AsyncIterator[Node]:
-        node = Node(settings_in(self.folder), self.clock, plugins={"filter": self.filter})
+    async def node(self, rate: str = "off") -> AsyncIterator[Node]:
+        settings = settings_in(self.folder, limits={"messages_per_session": rate})
+        node = Node(settings, self.clock, plugins={"filter": self.filter})
         await node.open()
-        self.clock.advance(1)
-        self._count(node.messages._receipts._journal)
         try:
             yield node
         finally:
             await node.close()
-
-    def _count(self, journal: Journal) -> None:
-        fetch_all = journal.fetch_all
-
-        async def counted(statement: Any, parameters: Any = None) -> Any:
-            self.queries += statement is SELECT_RECEIPTS
-            return await fetch_all(statement, parameters)
-
-        journal.fetch_all = counted  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -70,88 +62,101 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-async def people(node: Node, count: int = 1) -> list[Session]:
+async def enter(node: Node) -> Session:
     room = await node.rooms.create(NewRoom(title="Room"))
-    joins = (
-        node.seats.join(room.room, Applicant(f"Person {number}", "participant", ""), room.invite_token)
-        for number in range(count)
-    )
-    return [session for session, _ in await asyncio.gather(*joins)]
+    session, _ = await node.seats.join(room.room, Applicant("Alice", "participant", ""), room.invite_token)
+    return session
 
 
-async def send(node: Node, session: Session, key: str) -> Receipt:
+async def answer(node: Node, session: Session, key: str) -> Receipt | ChatError:
     answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    await node.messages.send(session, {"text": "hello", "client_msg_id": key, "reply_to_id": None}, answered.set_result)
-    receipt = await answered
-    assert isinstance(receipt, Receipt), receipt
-    return receipt
+    data = {"text": f"hello {key}", "client_msg_id": key, "reply_to_id": None}
+    try:
+        await node.messages.send(session, data, answered.set_result)
+    except ChatError as error:
+        return error
+    outcome = await answered
+    assert isinstance(outcome, Receipt | ChatError)
+    return outcome
 
 
-async def test_who_came_after_the_start_costs_no_query(house: House) -> None:
+async def count(node: Node, session: Session) -> int:
+    return len(await node.journal.fetch_all(SELECT_AFTER, {"room": session.room_id, "after": 0, "limit": 99}))
+
+
+async def test_what_is_in_memory_is_answered_without_asking_anybody(house: House) -> None:
+    async with house.node(THREE_AN_HOUR) as node:
+        session = await enter(node)
+        first = await answer(node, session, "one")
+        assert [await answer(node, session, "one") for _ in range(9)] == [first] * 9
+        assert house.filter.asked == ["one"]
+
+
+VERDICTS = {
+    "fine": None,
+    "rejected": Rejected("message_refused"),
+    "held": Held(None, "wait"),
+    "coded": ChatError("rate_limited"),
+    "failed": RuntimeError("a failure"),
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_after_a_restart_the_first_answer_stands(house: House, verdict: str) -> None:
     async with house.node() as node:
-        (session,) = await people(node)
-        first = await send(node, session, "one")
-        assert await send(node, session, "one") == first
-        await send(node, session, "two")
-        assert (house.filter.asked, house.queries) == (["one", "two"], 0)
+        session = await enter(node)
+        first = await answer(node, session, "one")
+        assert isinstance(first, Receipt)
+    house.filter.verdict = VERDICTS[verdict]
+    async with house.node() as node:
+        assert await answer(node, session, "one") == first
+        assert await count(node, session) == 1
+        new = await answer(node, session, "two")
+        assert isinstance(new, Receipt) == (verdict in ("fine", "held")), "the control: it is in force"
 
 
-async def test_after_a_restart_repetitions_are_read(house: House) -> None:
-    async with house.node() as node:
-        sessions = await people(node, 50)
-        before = [await send(node, session, "one") for session in sessions]
-    house.filter.asked.clear()
-    async with house.node() as node:
-        after = await asyncio.gather(*(send(node, session, "one") for session in sessions))
-        assert after == before
-        assert house.filter.asked == []
-        assert 1 <= house.queries <= 3, "a crowd asks together"
-        await asyncio.gather(*(send(node, session, "two") for session in sessions))
-        assert len(house.filter.asked) == 50
+async def test_limits_refuse_what_is_new_and_not_what_is_repeated(house: House) -> None:
+    async with house.node(THREE_AN_HOUR) as node:
+        session = await enter(node)
+        sent = [await answer(node, session, str(number)) for number in range(3)]
+    async with house.node(THREE_AN_HOUR) as node:
+        for _ in range(3):
+            assert [await answer(node, session, str(number)) for number in range(3)] == sent
+        refused = await answer(node, session, "new")
+        assert isinstance(refused, ChatError)
+        assert refused.code == "rate_limited"
 
 
 async def test_what_is_pushed_out_of_memory_is_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "RECENT", 3)
     async with house.node() as node:
-        (session,) = await people(node)
-        sent = [await send(node, session, str(number)) for number in range(5)]
-        house.filter.asked.clear()
-        assert [await send(node, session, str(number)) for number in range(5)] == sent
-        assert house.filter.asked == []
-        assert house.queries > 0
+        session = await enter(node)
+        sent = [await answer(node, session, str(number)) for number in range(9)]
+        house.filter.verdict = Rejected("message_refused")
+        assert [await answer(node, session, str(number)) for number in range(9)] == sent
+        assert await count(node, session) == 9
 
 
-async def test_more_doubts_than_can_be_noted_are_doubts_about_all(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(receipts, "RECENT", 1)
-    monkeypatch.setattr(receipts, "DOUBTED", 3)
+async def test_a_held_message_is_answered_as_it_is_by_then(house: House) -> None:
     async with house.node() as node:
-        sessions = await people(node, 9)
-        sent = [await send(node, session, "one") for session in sessions]
-        house.filter.asked.clear()
-        assert [await send(node, session, "one") for session in sessions] == sent
-        assert house.filter.asked == []
-        assert len(node.messages._receipts._doubted) <= 3
-
-
-async def test_a_held_message_is_read_anew_since_it_changes(house: House) -> None:
-    async with house.node() as node:
-        (session,) = await people(node)
+        session = await enter(node)
         house.filter.verdict = Held(None, "wait")
-        held = await send(node, session, "one")
+        held = await answer(node, session, "one")
+        assert isinstance(held, Receipt)
         assert held.seq is None
-        house.filter.verdict = None
+        assert await answer(node, session, "one") == held
+        house.filter.verdict = Rejected("message_refused")
         await node.held.release(session.room_id, held.message_id)
-        assert (await send(node, session, "one")).seq == 1
-        assert house.filter.asked == ["one"]
+        released = await answer(node, session, "one")
+        assert isinstance(released, Receipt)
+        assert (released.message_id, released.seq) == (held.message_id, 1)
 
 
-async def test_a_read_that_fails_is_told_to_all_who_wait(house: House) -> None:
+async def test_while_the_storage_is_away_nobody_is_told_that_it_was_refused(house: House) -> None:
     async with house.node() as node:
-        sessions = await people(node, 3)
-        node.messages._receipts._known_since = house.clock.now()
+        session = await enter(node)
+        house.filter.verdict = Rejected("message_refused")
         await node.database.close()
-        outcomes = await asyncio.gather(*(send(node, session, "one") for session in sessions), return_exceptions=True)
-        assert [getattr(outcome, "code", None) for outcome in outcomes] == ["storage_unavailable"] * 3
-        assert node.messages._receipts._reading is None
+        outcome = await answer(node, session, "one")
+        assert isinstance(outcome, ChatError)
+        assert outcome.code == "storage_unavailable"
