@@ -92,6 +92,11 @@ def clean_name(raw: str) -> str:
     return name
 
 
+def folded(name: str) -> str:
+    """How a name is looked for: NFC, without case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _check_claims(name: str) -> None:
     """A name says who somebody is, not what: roles and marks are the server's to give."""
     badge = BADGE.search(name)

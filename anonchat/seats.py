@@ -18,7 +18,7 @@ from anonchat.hub import Hub
 from anonchat.ids import new_id, new_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_PARTICIPANT, Role, Room, Session
-from anonchat.names import InvalidName, clean_name, name_key
+from anonchat.names import InvalidName, clean_name, folded, name_key
 from anonchat.presence import Presence
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
@@ -125,7 +125,7 @@ class Seats:
             "id": new_id(),
             "room_id": room.id,
             "username": username,
-            "folded": username.casefold(),
+            "folded": folded(username),
             "name_key": name_key(username),
             "anonymous_id": secrets.token_hex(3),
             "role": role,

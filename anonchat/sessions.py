@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-from unicodedata import normalize
 
 from anonchat.clock import Clock
 from anonchat.cursors import cursor_of, parse_cursor
@@ -15,7 +14,7 @@ from anonchat.ids import token_hash
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.messages import CHUNK, remove_some
 from anonchat.models import Role, Session
-from anonchat.names import name_key
+from anonchat.names import folded
 from anonchat.presence import Presence
 from anonchat.protocol import error_data
 from anonchat.store import rooms as room_statements
@@ -119,12 +118,9 @@ class Sessions:
 
     async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
         """Name (NFC, folded case) -> the session that holds it. One query."""
-        wanted = {folded(username): name_key(username) for username in usernames}
-        rows = await self._journal.fetch_all(
-            statements.SELECT_NAMED, {"room": room_id, "name_keys": list(wanted.values())}
-        )
-        found = (statements.session_of(row) for row in rows)
-        return {name: session for session in found if (name := folded(session.username)) in wanted}
+        wanted = {"room": room_id, "names": [folded(username) for username in usernames]}
+        rows = await self._journal.fetch_all(statements.SELECT_NAMED, wanted)
+        return {row["folded"]: statements.session_of(row) for row in rows}
 
     async def check_forget(self, room_id: str) -> None:
         """Raise `forbidden` where the room's setting `allowForget` is false: what was said there stays until its end."""
@@ -154,11 +150,6 @@ class Sessions:
             self._presence.left(session)
             self._dispatcher.observe("session_left", session=session, reason="expired")
         return len(ended)
-
-
-def folded(name: str) -> str:
-    """How names are compared: NFC, without case."""
-    return normalize("NFC", name).casefold()
 
 
 async def _delete(tx: Transaction, session_id: str) -> bool:

@@ -105,6 +105,7 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
     Index("sessions_name", "room_id", "name_key", unique=True),
     Index("sessions_anonymous_id", "room_id", "anonymous_id", unique=True),
+    Index("sessions_folded", "room_id", "folded"),
     Index("sessions_expiry", "expires_at"),
     # Who holds a place, by when it lapses: counted at each identify, released at each join.
     Index(

@@ -97,6 +97,7 @@ def _create_sessions() -> None:
     )
     op.create_index("sessions_name", "sessions", ["room_id", "name_key"], unique=True)
     op.create_index("sessions_anonymous_id", "sessions", ["room_id", "anonymous_id"], unique=True)
+    op.create_index("sessions_folded", "sessions", ["room_id", "folded"])
     op.create_index("sessions_expiry", "sessions", ["expires_at"])
     seated = sa.text("name_key IS NOT NULL")
     op.create_index(

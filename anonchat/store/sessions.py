@@ -63,7 +63,7 @@ TAKE_SEATS = (
 FREE_SEATS = update(rooms).where(rooms.c.id == bindparam("room")).values(seats=rooms.c.seats - bindparam("count"))
 
 SELECT_NAME_HOLDER = select(sessions.c.id).where(_IN_ROOM, sessions.c.name_key == bindparam("wanted_key"))
-SELECT_NAMED = select(sessions).where(_IN_ROOM, one_of(sessions.c.name_key, "name_keys"))
+SELECT_NAMED = select(sessions).where(_IN_ROOM, one_of(sessions.c.folded, "names"), sessions.c.name_key.is_not(None))
 UPDATE_SEATED = (
     update(sessions)
     .where(_OF_SESSION)

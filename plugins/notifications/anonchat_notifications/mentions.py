@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import regex
@@ -12,14 +14,35 @@ EVERYBODY = "room"
 MOST_MARKS = 10  # "@" of one text that are looked at
 MOST_ENDS = 16  # places after one "@" where a name may end
 MOST_LENGTH = 128  # code points of a name
+MOST_LETTERS = 32  # the same in ASCII
 
-# Behind a letter it is an e-mail address, behind a slash a part of a link.
-_MARK = regex.compile(r"(?<![\p{L}\p{M}\p{N}_+%/@])@(?=\S)")
-# No name goes over a line, and none holds one of these signs.
-_REACH = regex.compile(rf'[^\p{{C}}@:<>`"\\,;()\[\]{{}}]{{1,{MOST_LENGTH}}}')
-# A name ends where no word is cut in two. Joiners are in the midst of a word, or of an emoji.
-_WORD = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
-_END = regex.compile(rf"(?<=\S)(?!(?<={_WORD}){_WORD})")
+
+class _Patterns(NamedTuple):
+    """Where a mention begins, how far its name can reach, and where it can end."""
+
+    mark: Any
+    reach: Any
+    end: Any
+    length: int
+
+
+def _patterns(engine: Any, letters: str, inside: str, controls: str, length: int) -> _Patterns:
+    """`letters` make up words; `inside` stand in the midst of a word too; `controls` cannot be seen."""
+    word = f"[{letters}_{inside}]"
+    return _Patterns(
+        # Behind a letter it is an e-mail address, behind a slash a part of a link.
+        engine.compile(rf"(?<![{letters}_+%/@])@(?=\S)"),
+        # No name goes over a line, and none holds one of these signs.
+        engine.compile(rf'[^{controls}@:<>`"\\,;()\[\]{{}}]{{1,{length}}}'),
+        # A name ends where no word is cut in two.
+        engine.compile(rf"(?<=\S)(?!(?<={word}){word})"),
+        length,
+    )
+
+
+# Joiners are in the midst of a word, or of an emoji. In ASCII each character is one grapheme, of which a name has 32.
+_ANY = _patterns(regex, r"\p{L}\p{M}\p{N}", r"\u200c\u200d", r"\p{C}", MOST_LENGTH)
+_ASCII = _patterns(re, "a-zA-Z0-9", "", r"\x00-\x1f\x7f", MOST_LETTERS)  # much quicker
 
 
 def folded(name: str) -> str:
@@ -29,12 +52,15 @@ def folded(name: str) -> str:
 
 def candidates(text: str) -> list[list[str]]:
     """For each "@" that may begin a mention what its name could be, folded, the longest first."""
+    patterns = _ASCII if text.isascii() else _ANY
     found = []
-    for mark in regex.finditer(_MARK, text):
-        reach = _REACH.match(text, mark.end())
+    for mark in patterns.mark.finditer(text):
+        reach = patterns.reach.match(text, mark.end())
         if reach is not None:
-            ends = [end.start() for end, _ in zip(_END.finditer(reach[0]), range(MOST_ENDS), strict=False)]
-            found.append([folded(reach[0][:end]) for end in reversed(ends)])
+            # One more character, to see whether a word goes on.
+            whole = text[mark.end() : reach.end() + 1]
+            ends = [end.start() for end, _ in zip(patterns.end.finditer(whole), range(MOST_ENDS), strict=False)]
+            found.append([folded(whole[:end]) for end in reversed(ends) if end <= reach.end() - mark.end()])
         if len(found) == MOST_MARKS:
             break
     return found

@@ -24,6 +24,7 @@ from anonchat import (
     hookimpl,
 )
 from anonchat_notifications import statements
+from anonchat_notifications.directory import Directory, Holder
 from anonchat_notifications.entries import Writing, concerns, new_row
 from anonchat_notifications.inbox import Inbox
 from anonchat_notifications.mentions import EVERYBODY, candidates, chosen
@@ -92,6 +93,7 @@ class Notifications(Declared):
     async def setup(self, ctx: PluginContext) -> None:
         self.ctx = ctx
         self.writing = Writing(ctx.config["kept_per_person"], ctx.config["kept_per_room"])
+        self.directory = Directory(ctx)
         self.inbox = Inbox(ctx)
         self.telling = Telling(ctx)
         self.requests.open(ctx, self.inbox)
@@ -127,12 +129,13 @@ class Notifications(Declared):
         names = tuple(session.username for session in people)
         return replace(edit, content={**edit.content, **meant}, mentions=names)
 
-    async def _meant(self, room_id: str, text: str) -> tuple[list[Session], bool]:
-        """Whom a text mentions, at most five, and whether it mentions everybody. At most one query."""
+    async def _meant(self, room_id: str, text: str) -> tuple[list[Holder], bool]:
+        """Whom a text mentions, at most five, and whether it mentions everybody."""
         marks = candidates(text)
-        names = {name for mark in marks for name in mark}
-        found = await self.ctx.sessions.find_named(room_id, names) if names else {}
-        everybody = EVERYBODY in chosen(marks, {*found, EVERYBODY}, len(marks))
+        if not marks:
+            return [], False
+        found = await self.directory.find(room_id, marks)
+        everybody = EVERYBODY in chosen(marks, found.keys() | {EVERYBODY}, len(marks))
         return [found[name] for name in chosen(marks, found, MOST_MENTIONS)], everybody
 
     # --- writing, in the transactions of others
@@ -170,9 +173,17 @@ class Notifications(Declared):
     # --- after the commit
 
     @hookimpl
+    async def session_joined(self, session: Session) -> None:
+        self.directory.forget(session.room_id)
+
+    @hookimpl
+    async def session_left(self, session: Session) -> None:
+        self.directory.forget(session.room_id)
+
+    @hookimpl
     async def message_saved(self, message: Message) -> None:
         if concerns(message):
-            await self.telling.of_message(message)
+            self.telling.saved(message)
 
     @hookimpl(optionalhook=True)
     async def polls_voted(self, room_id: str, message_id: str, owner_id: str, voters: int) -> None:

@@ -105,6 +105,11 @@ def _upsert_votes() -> Insert:
 
 
 UPSERT_VOTES = _upsert_votes()
+SELECT_NAMES = (
+    select(sessions_table.c.id, sessions_table.c.username, sessions_table.c.folded)
+    .where(sessions_table.c.room_id == ROOM, sessions_table.c.name_key.is_not(None))
+    .limit(bindparam("limit"))
+)
 SELECT_AUTHORS = select(messages_table.c.id, messages_table.c.session_id).where(one_of(messages_table.c.id, "messages"))
 
 
@@ -193,9 +198,9 @@ MARK_SHARED, MARK_ALL_SHARED = _mark_shared(_OF_ENTRY), _mark_shared()
 
 # --- telling
 
-SELECT_OF_MESSAGE = (
+SELECT_OF_MESSAGES = (
     select(entries, literal(0).label("is_read"))
-    .where(entries.c.message_id == bindparam("message"), entries.c.told == 1)
+    .where(one_of(entries.c.message_id, "messages"), entries.c.told == 1)
     .order_by(entries.c.id)
     .limit(bindparam("limit"))
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,21 @@ class Telling:
 
     def __init__(self, ctx: PluginContext) -> None:
         self._ctx = ctx
+        self._saved: dict[str, Message] = {}
+        self._telling: asyncio.Task[None] | None = None
 
-    async def of_message(self, message: Message) -> None:
-        """Tell what a message has caused, as it was written with it."""
-        wanted = {"message": message.id, "limit": MOST_OF_A_MESSAGE}
-        for row in await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGE, wanted):
-            await self.one(row, message)
+    def saved(self, message: Message) -> None:
+        """Tell soon what a message has caused; whatever comes meanwhile is told together, with one query."""
+        self._saved[message.id] = message
+        if self._telling is None or self._telling.done():
+            self._telling = self._ctx.spawn(self._tell_saved())
+
+    async def _tell_saved(self) -> None:
+        while self._saved:
+            some = {message_id: self._saved.pop(message_id) for message_id in list(self._saved)[:AT_ONCE]}
+            wanted = {"messages": list(some), "limit": MOST_OF_A_MESSAGE * len(some)}
+            for row in await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGES, wanted):
+                await self.one(row, some[row["message_id"]])
 
     async def waiting(self) -> None:
         """Tell what other plugins' transactions have caused. Who is told twice is told the same."""
