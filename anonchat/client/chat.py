@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from anonchat.client.answers import Answers
+from anonchat.client.ballots import Ballots
 from anonchat.client.courier import Courier
 from anonchat.client.errors import ChatClosed
-from anonchat.client.events import ChatEvent, Closed
+from anonchat.client.events import ChatEvent, Closed, Received
 from anonchat.client.feed import Feed
 from anonchat.client.lifeline import Lifeline
 from anonchat.client.line import Frame
@@ -46,12 +47,14 @@ class Chat(Requests):
         answers = Answers(pace.requests)
         self._lifeline = Lifeline(membership, pace, random, self._feed, answers)
         self._courier = Courier(pace, random, self._lifeline, answers)
+        self._ballots = Ballots(lambda data: self._exchange("vote", data))
         self._tasks: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
         self._typing_told = 0.0
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._courier.deliver())]
+        work = (self._live(), self._courier.deliver(), self._ballots.cast_again())
+        self._tasks = [asyncio.create_task(part) for part in work]
         return self
 
     async def __aexit__(
@@ -65,6 +68,8 @@ class Chat(Requests):
     async def __anext__(self) -> ChatEvent:
         event = await self._feed.take()
         self._lifeline.taken()
+        if isinstance(event, Received) and event.event == "open_polls":
+            self._ballots.compare(event.data)
         return event
 
     async def close(self) -> None:
@@ -113,8 +118,12 @@ class Chat(Requests):
     async def request(self, event: str, data: Mapping[str, Any]) -> Frame:
         """Send any event, for instance a plugin's, and wait for its answer; waits for the connection first.
 
-        Raises `ChatRefused` with the server's code, or `NotReachable`; whether it was done is then not known.
+        Raises `ChatRefused` with the server's code, or `NotReachable`; whether it was done is then not known. A `vote` in
+        a secret poll is sent again by itself if the server has forgotten it.
         """
+        return await (self._ballots.vote(data) if event == "vote" else self._exchange(event, data))
+
+    async def _exchange(self, event: str, data: Mapping[str, Any]) -> Frame:
         self._lifeline.check()
         return await self._courier.exchange(event, data, str(next(self._numbers)))
 

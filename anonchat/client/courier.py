@@ -8,14 +8,11 @@ from random import Random
 from typing import Any
 
 from anonchat.client.answers import Answers
-from anonchat.client.errors import ChatRefused, ClientError, NotOurs, NotReachable
+from anonchat.client.errors import PASSING, ChatRefused, ClientError, NotOurs, NotReachable
 from anonchat.client.lifeline import Lifeline
 from anonchat.client.line import Frame
 from anonchat.client.outbox import Ack, Outbox, Outgoing
 from anonchat.client.pace import Pace
-
-PASSING = frozenset({"rate_limited", "overloaded", "storage_full", "storage_unavailable", "going_away"})
-"""Refusals after which the same send is tried again by itself."""
 
 
 class Courier:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+PASSING = frozenset({"rate_limited", "overloaded", "storage_full", "storage_unavailable", "going_away"})
+"""Refusals after which the same is tried again by itself."""
+
 
 class ClientError(Exception):
     """The base of all errors of this package."""

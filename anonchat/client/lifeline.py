@@ -22,6 +22,14 @@ from anonchat.client.server_clock import ServerClock
 QUIET = frozenset({"typing", "get_presence", "heartbeat"})
 """What the chat sends by itself; that it was refused is nobody's business."""
 
+TOLD_TOO = frozenset(
+    {
+        "history_chunk", "presence_state", "poll_results", "vote_recorded", "vote_removed", "vote_pending",
+        "pinned_messages", "moderation", "held_messages", "message_released", "message_dropped",
+    }
+)  # fmt: skip
+"""Answers that are news about the room, so that the program is told of them, too."""
+
 PROTOCOL_ERROR = 1002
 """The close code of RFC 6455 for a peer that is not understood."""
 
@@ -193,7 +201,7 @@ class Lifeline:
 
     def _tell(self, frame: Frame) -> None:
         """To the program, or to whoever waits for this answer; state that was asked for goes to both."""
-        if frame.id is None or frame.event in ("history_chunk", "presence_state"):
+        if frame.id is None or frame.event in TOLD_TOO:
             self._behind = self._behind or self._feed.is_full(self._reception.welcomed)
             if not self._behind:
                 for event in self._reception.accept(frame):

@@ -9,15 +9,17 @@ from contextlib import aclosing
 from typing import Any
 
 from anonchat.client.chat import Chat
+from anonchat.client.commands import Next
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
+from anonchat.client.notices import notice
 from anonchat.client.outbox import Outgoing
 from anonchat.client.pace import Pace
-from anonchat.client.sentences import closing, message, sentence, skipped
+from anonchat.client.sentences import closing, message, refusal, sentence, skipped, who
 from anonchat.client.server import Membership
 from anonchat.client.state import RoomState
-from anonchat.client.talk import Next, Talk, who
+from anonchat.client.talk import Talk
 from anonchat.client.text import literal, one_line
 
 EARLIER = 10
@@ -25,6 +27,9 @@ EARLIER = 10
 
 QUIT_SECONDS = 5.0
 """What is on its way at ``/quit`` may still arrive."""
+
+SEEN_ANYWAY = frozenset({"mention", "reply", "room", "poll_opened", "poll_closed", "held", "dropped"})
+"""Notifications of what has a line of its own here."""
 
 AHEAD = 50
 """Messages that wait for their answer before the next line is read."""
@@ -37,7 +42,7 @@ class PlainChat:
         self._chat = chat
         self._write = write
         self._state = RoomState()
-        self._talk = Talk(chat, self._state, self._say, self._posted)
+        self._talk = Talk(chat, self._state, self._say, self._page, self._posted)
         self._watched: set[asyncio.Task[None]] = set()
         self._newest = 0
         self._acknowledged = 0
@@ -64,6 +69,9 @@ class PlainChat:
     def _say(self, text: str) -> None:
         for line in literal(text).split("\n"):
             self._write(line)
+
+    def _page(self, title: str, text: str) -> None:
+        self._say(f"{title}:\n{text}")
 
     # --- what is typed
 
@@ -102,7 +110,7 @@ class PlainChat:
         try:
             ack = await outgoing
         except ClientError as error:
-            self._say(f"Not sent: {one_line(outgoing.text, 60)}. {error}")
+            self._say(f"Not sent: {one_line(outgoing.text, 60)}. {refusal(error)}")
             return
         if ack.seq is not None:
             self._acknowledged = max(self._acknowledged, ack.seq)
@@ -126,8 +134,11 @@ class PlainChat:
                 self._state.apply("history_chunk", data)
                 self._history(data)
             case Received("message", data, seq):
+                has_waited = data["id"] in self._state.moderation.held
                 self._state.apply("message", data, seq)
-                self._message(data)
+                self._message(data, always=has_waited or data["content"].get("type") != "text")
+            case Received("notification", data, _):
+                self._notification(data)
             case Received(name, data, seq):
                 text = sentence(name, data, self._state)
                 self._state.apply(name, data, seq)
@@ -148,6 +159,11 @@ class PlainChat:
             self._say(f"Back, {missed or 'no'} message{'' if missed == 1 else 's'} caught up.")
         else:
             self._say("Back; some messages may have been missed.")
+
+    def _notification(self, data: Mapping[str, Any]) -> None:
+        self._state.apply("notification", data)
+        if data["type"] not in SEEN_ANYWAY and data.get("act") not in SEEN_ANYWAY:
+            self._say(notice(data))
 
     def _history(self, data: Mapping[str, Any]) -> None:
         """The newest at the beginning, later what is asked for or could not be caught up one by one."""

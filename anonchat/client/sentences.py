@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from anonchat.client.cards import card, poll_of
+from anonchat.client.errors import ChatRefused, ClientError
 from anonchat.client.events import Closed
+from anonchat.client.sentences_plugins import PLUGIN_SENTENCES
 from anonchat.client.state import RoomState, changed_at
 from anonchat.client.text import one_line, said
 from anonchat.client.times import clock_time, duration
@@ -31,7 +34,7 @@ CLOSINGS: Mapping[str, str] = {
 
 def sentence(event: str, data: Mapping[str, Any], state: RoomState) -> str | None:
     """What an event means; `state` is that before the event. None for what needs no words."""
-    tell = _SENTENCES.get(event)
+    tell = _SENTENCES.get(event) or PLUGIN_SENTENCES.get(event)
     return tell(data, state) if tell is not None else None
 
 
@@ -45,8 +48,26 @@ def skipped(count: int) -> str:
     return f"{count} event{'' if count == 1 else 's'} of the server did not fit the protocol and were left out."
 
 
+def refusal(error: ClientError) -> str:
+    """Why something was not done, and when to try again."""
+    wait = error.retry_after if isinstance(error, ChatRefused) else None
+    told = one_line(str(error))
+    return f"{told} Try again in {duration(max(1, wait))}." if wait is not None else told
+
+
+def who(state: RoomState) -> str:
+    """Who is there, in one line."""
+    me = state.me.get("sessionId")
+    names = [
+        (f"{YOU} " if user["sessionId"] == me else "") + person(user["username"], user["role"])
+        for user in state.people.values()
+    ]
+    more = state.total - len(names)
+    return f"{state.total} here: {', '.join(names)}" + (f" and {more} more" if more > 0 else "")
+
+
 def message(wire: Mapping[str, Any], state: RoomState) -> str:
-    """``[20:15] [moderator] Zoe: hello``"""
+    """``[20:15] [moderator] Zoe: hello``; a poll has a line for each of its options."""
     head = f"[{clock_time(wire['createdAt'])}] {author(wire, state)}"
     if "deletedAt" in wire:
         return f"{head}: (deleted)"
@@ -54,7 +75,32 @@ def message(wire: Mapping[str, Any], state: RoomState) -> str:
     if answered is not None:
         quoted = "deleted" if "deletedAt" in answered else one_line(said(answered), QUOTED)
         head += f", to {author(answered, state)} ({quoted})"
-    return f"{head}: {_flat(wire)}" + (" (edited)" if "editedAt" in wire else "")
+    marks = [f" ({mark})" for mark in marks_of(wire, state)]
+    return f"{head}: {shown(wire, state)}{''.join(marks)}"
+
+
+def shown(wire: Mapping[str, Any], state: RoomState) -> str:
+    """What a message says: a line, or the card of a poll."""
+    poll = poll_of(wire, state)
+    return _flat(wire) if poll is None else card(wire, poll)
+
+
+def marks_of(wire: Mapping[str, Any], state: RoomState) -> list[str]:
+    """What is to be said about a message beside its text."""
+    marks = {
+        "edited": "editedAt" in wire,
+        "pinned": wire["id"] in state.pins.all,
+        "mentions you": mentions(wire, state),
+    }
+    return [mark for mark, is_so in marks.items() if is_so]
+
+
+def mentions(wire: Mapping[str, Any], state: RoomState) -> bool:
+    """Whether a message of somebody else mentions the reader, or everybody."""
+    content = wire["content"]
+    ids = content.get("mentionIds")
+    is_meant = isinstance(ids, list) and state.me.get("sessionId") in ids
+    return (is_meant or content.get("mentionsRoom") is True) and not is_own(wire, state)
 
 
 def author(wire: Mapping[str, Any], state: RoomState) -> str:
@@ -96,9 +142,20 @@ def _deleted(data: Mapping[str, Any], state: RoomState) -> str | None:
 
 
 def _presence(data: Mapping[str, Any], state: RoomState) -> str | None:
-    if data["event"] not in ("join", "leave") or data["user"]["sessionId"] == state.me.get("sessionId"):
+    if data["event"] not in ("join", "leave", "change"):
         return None
-    return f"{one_line(data['user']['username'])} {'joined' if data['event'] == 'join' else 'left'}."
+    user = data["user"]
+    is_me = user["sessionId"] == state.me.get("sessionId")
+    if data["event"] == "change":
+        before = state.me if is_me else state.people.get(user["sessionId"], {})
+        return _role(user, is_me) if before.get("role", user["role"]) != user["role"] else None
+    return None if is_me else f"{one_line(user['username'])} {'joined' if data['event'] == 'join' else 'left'}."
+
+
+def _role(user: Mapping[str, Any], is_me: bool) -> str:
+    is_moderator = user["role"] == "moderator"
+    who = "You are" if is_me else f"{one_line(user['username'])} is"
+    return f"{who} {'a moderator now' if is_moderator else 'a participant again'}."
 
 
 def _warning(data: Mapping[str, Any], _: RoomState) -> str:
@@ -115,7 +172,7 @@ def _kicked(data: Mapping[str, Any], _: RoomState) -> str:
     reason = one_line(str(data.get("reason") or ""))
     wait = data.get("coolOffSeconds")
     return (
-        "A moderator removed you from the room"
+        ("A moderator banned you from the room" if data.get("banned") else "A moderator removed you from the room")
         + (f": {reason}" if reason else "")
         + (f". You may come back in {duration(wait)}." if wait else ".")
     )

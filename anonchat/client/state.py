@@ -11,6 +11,10 @@ from typing import Any
 
 from anonchat.client.errors import NotOurs
 from anonchat.client.fitting import fits
+from anonchat.client.reducers.moderation import Moderation
+from anonchat.client.reducers.notifications import Notifications
+from anonchat.client.reducers.pins import Pins
+from anonchat.client.reducers.polls import Polls
 
 MESSAGES = 10_000
 CHANGES = 300
@@ -36,6 +40,10 @@ class RoomState:
         """Data of `identified`, without the room."""
         self.ended: Mapping[str, Any] | None = None
         """Data of `room_ended`."""
+        self.polls = Polls()
+        self.pins = Pins()
+        self.notifications = Notifications()
+        self.moderation = Moderation()
         self._bound = bound
         self._disordered = False
         # A page of history may have been read before a change that overtook it on the way; then the change is repeated.
@@ -46,14 +54,29 @@ class RoomState:
 
         What a `Chat` tells always fits.
         """
-        change = _CHANGES.get(event)
-        if change is None:
-            return
         if not fits(event, data):
             raise NotOurs(f"the event {event} is not as expected")
         if event in _REPEATED and seq is not None:
             self._changes.append((seq, event, data))
-        change(self, data, seq)
+        self._change(event, data, seq)
+        if event == "history_chunk":
+            for later, name, change in list(self._changes):
+                if later > data["seq"]:
+                    self._change(name, change, later)
+
+    def _change(self, event: str, data: Mapping[str, Any], seq: int | None) -> None:
+        change = _CHANGES.get(event)
+        if change is not None:
+            change(self, data, seq)
+        self.polls.apply(event, data)
+        self.pins.apply(event, data, self.messages)
+        self.notifications.apply(event, data)
+        self.moderation.apply(event, data)
+
+    @property
+    def is_moderator(self) -> bool:
+        """Whether oneself is one, now."""
+        return self.me.get("role") == "moderator"
 
     def mine(self) -> list[Mapping[str, Any]]:
         """One's own messages that can be changed, the newest last."""
@@ -75,9 +98,6 @@ class RoomState:
         for wire in page:
             self._put(wire)
         self._order()
-        for seq, event, change in list(self._changes):
-            if seq > data["seq"]:
-                _CHANGES[event](self, change, seq)
 
     def _message(self, data: Mapping[str, Any], _: int | None) -> None:
         self._put(data)
@@ -173,4 +193,4 @@ _CHANGES: Mapping[str, Callable[[RoomState, Mapping[str, Any], int | None], None
     "message_deleted": RoomState._deleted,
     "messages_removed": RoomState._removed,
 }
-_REPEATED = frozenset({"message_edited", "message_deleted", "messages_removed"})
+_REPEATED = frozenset({"message_edited", "message_deleted", "messages_removed", "poll_update", "poll_closed"})

@@ -53,7 +53,8 @@ def said(wire: Mapping[str, Any]) -> str:
     content = wire["content"]
     if content.get("type") == "text":
         return literal(str(content.get("text", "")))
-    parts = [str(content[key]) for key in ("question", "title", "text") if isinstance(content.get(key), str)]
+    keys = ("question",) if "question" in content else ("title", "text")
+    parts = [str(content[key]) for key in keys if isinstance(content.get(key), str)]
     options = content.get("options")
     if isinstance(options, list):
         parts += [f"• {option['text']}" for option in options if isinstance(option, dict) and "text" in option]

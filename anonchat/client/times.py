@@ -15,6 +15,12 @@ def clock_time(iso: str) -> str:
     return moment(iso).strftime("%H:%M")
 
 
+def when(iso: str) -> str:
+    """``20:15`` if that is today, else with the day before it."""
+    is_today = moment(iso).date() == datetime.now().astimezone().date()
+    return clock_time(iso) if is_today else f"{day(iso)}, {clock_time(iso)}"
+
+
 def day(iso: str) -> str:
     """``Friday, 20 November 2026``"""
     found = moment(iso)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anonchat.client import Link, LinkError, NotOurs, Online, OutboxFull, Pace, Received, RoomState
 from anonchat.client.backoff import Backoff, Ending
-from anonchat.client.commands import HELP, Command, UnknownCommand, help_text, parse
+from anonchat.client.commands import COMMANDS, Command, UnknownCommand, help_text, offered, parse
 from anonchat.client.line import Frame, decode
 from anonchat.client.outbox import Ack, Outbox, Outgoing
 from anonchat.client.reception import Position, Reception
@@ -75,32 +75,49 @@ def test_shown_text_stays_readable() -> None:
     assert said(poll) == "[poll] Tea␇?\n• yes"
 
 
-def test_lines_are_commands_or_texts() -> None:
-    for has_plugins in (True, False):
-        meant = partial(parse, has_plugins=has_plugins)
-        assert meant("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
-        assert meant("/quit") == Command("quit", "")
-        for line in ("hello /quit", "/etc/passwd is a file", "/", "/ who", "/: odd"):
-            assert meant(line) == line
-        assert meant("//who is that") == "/who is that"
-    assert all(f"/{name}" in help_text() for name in HELP)
+BUNDLED = ("analytics", "moderation", "notifications", "pins", "polls")
 
 
-@pytest.mark.parametrize("has_plugins", [True, False])
+@pytest.mark.parametrize("plugins", [(), BUNDLED, ("dice",)])
+def test_lines_are_commands_or_texts(plugins: tuple[str, ...]) -> None:
+    meant = partial(parse, plugins=plugins, is_moderator=False)
+    assert meant("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
+    assert meant("/quit") == Command("quit", "")
+    for line in ("hello /quit", "/etc/passwd is a file", "/", "/ who", "/: odd"):
+        assert meant(line) == line
+    assert meant("//who is that") == "/who is that"
+
+
+@pytest.mark.parametrize("plugins", [(), BUNDLED, ("dice",)])
 @pytest.mark.parametrize(
     ("line", "like"),
     [("/edti x", "edit"), ("/laeve forget", "leave"), ("/Quit", "quit"), ("/hlep", "help"), ("/delte\nit", "delete")],
 )
-def test_a_mistyped_command_is_asked_about(line: str, like: str, has_plugins: bool) -> None:
+def test_a_mistyped_command_is_asked_about(line: str, like: str, plugins: tuple[str, ...]) -> None:
     with pytest.raises(UnknownCommand, match=f"Did you mean /{like}"):
-        parse(line, has_plugins=has_plugins)
+        parse(line, plugins=plugins, is_moderator=False)
 
 
 def test_an_unknown_command_is_for_plugins_or_for_nobody() -> None:
-    assert parse("/roll 2d6", has_plugins=True) == "/roll 2d6"
-    with pytest.raises(UnknownCommand) as error:
-        parse("/bogus x", has_plugins=False)
-    assert str(error.value) == "There is no command /bogus; /help lists them, //bogus sends it as text."
+    assert parse("/roll 2d6", plugins=[*BUNDLED, "dice"], is_moderator=True) == "/roll 2d6"
+    for plugins in ((), BUNDLED):
+        with pytest.raises(UnknownCommand) as error:
+            parse("/bogus x", plugins=plugins, is_moderator=False)
+        assert str(error.value) == "There is no command /bogus; /help lists them, //bogus sends it as text."
+
+
+def test_commands_are_offered_where_they_can_be_used() -> None:
+    basic = {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
+    assert offered((), True).keys() == offered(("analytics",), True).keys() == basic
+    assert offered(BUNDLED, True) == COMMANDS
+    assert offered(("pins",), False).keys() - basic == {"pins"}
+    assert offered(("pins",), True).keys() - basic == {"pins", "pin", "unpin"}
+    assert all(f"/{name}" in help_text(COMMANDS) for name in COMMANDS)
+    for name in COMMANDS.keys() - basic:
+        with pytest.raises(UnknownCommand):
+            parse(f"/{name} x", plugins=("dice",), is_moderator=True)
+    with pytest.raises(UnknownCommand, match="Only moderators may /kick"):
+        parse("/kick Bob", plugins=("moderation",), is_moderator=False)
 
 
 @pytest.mark.parametrize("padding", [" " * 60, "\u3000" * 40, "x" * 60, "\u4e2d" * 30, "\n", "\r", "\u2028", "\x0b"])

@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from anonchat.app import Server as RunningServer
 from anonchat.client import Chat, Pace, Server, join
-from anonchat.client.commands import HELP
+from anonchat.client.commands import offered
 from anonchat.client.terminal import ChatApp
 from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
 from anonchat.config import Settings
@@ -290,14 +290,15 @@ async def test_all_of_the_help_can_be_read_on_a_small_terminal(link: str) -> Non
         await desk.write("/help")
         await desk.until(lambda: isinstance(desk.app.screen, HelpScreen))
         await desk.until_shown("/help")
-        read, box = "", desk.app.screen.query_one("#help")
+        read, box = "", desk.app.screen.query_one("#reading")
         while True:
             read += desk.screen
             if box.scroll_y >= box.max_scroll_y:
                 break
             await desk.pilot.press("down")
-        words = {word for what, does in HELP.values() for word in (*what.split(), *does.split())}
-        assert words | {f"/{name}" for name in HELP} <= set(read.split())
+        offers = offered((), False)
+        words = {word for offer in offers.values() for word in (*offer.usage.split(), *offer.does.split())}
+        assert words | {f"/{name}" for name in offers} <= set(read.split())
         assert all(key in read for key in [*KEYS, *ON_A_MESSAGE])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from anonchat.client.chat import Chat
 from anonchat.client.errors import ClientError
+from anonchat.client.sentences import refusal
 from anonchat.client.terminal.conversation import Conversation
 from anonchat.client.terminal.entries import Pending
 from anonchat.client.terminal.pane import WritingPane
@@ -69,4 +70,4 @@ class Actions:
         try:
             await self._chat.delete(message_id)
         except ClientError as error:
-            self._pane.say(str(error))
+            self._pane.say(refusal(error))

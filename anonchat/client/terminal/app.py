@@ -14,7 +14,7 @@ from anonchat.client.chat import Chat
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Received
 from anonchat.client.pace import Pace
-from anonchat.client.sentences import sentence
+from anonchat.client.sentences import refusal, sentence
 from anonchat.client.server import Membership
 from anonchat.client.terminal.actions import Actions
 from anonchat.client.terminal.composer import Composer
@@ -29,7 +29,8 @@ from anonchat.client.terminal.view import ChatView
 CROWD = 20
 """People above whom it is not told who comes and goes."""
 
-TOLD = frozenset({"error", "kicked", "room_closed", "room_ended", "room_ttl_warning", "room_updated"})
+QUIET = frozenset({"message", "message_edited", "message_deleted", "presence", "typing"})
+"""Events that the list or the status line show. Whatever else has a sentence is a notice."""
 
 
 class ChatApp(App[None]):
@@ -91,9 +92,9 @@ class ChatApp(App[None]):
             status.typing(data, now)
         elif event.event == "message":
             status.wrote(data["authorSessionId"])
-        elif event.event == "presence" and text and data["total"] <= CROWD:
+        elif event.event == "presence" and text and (data["event"] == "change" or data["total"] <= CROWD):
             status.notice(text, now)
-        elif event.event in TOLD and text:
+        elif event.event not in QUIET and text:
             self.view.pane.say(text)
 
     def _changed(self) -> None:
@@ -138,12 +139,12 @@ class ChatApp(App[None]):
         try:
             await self.conversation.load_older()
         except ClientError as error:
-            self.view.pane.say(str(error))
+            self.view.pane.say(refusal(error))
 
     @on(WritingPane.HelpWanted)
     def action_help(self) -> None:
         """Show commands and keys."""
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self.view.pane.offers()))
 
     def action_people(self) -> None:
         """Show or hide who is here."""

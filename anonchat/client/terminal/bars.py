@@ -32,6 +32,13 @@ class TitleBar(Static):
             facts.append(f"ends in {duration(left)}")
         elif room:
             facts.append("no fixed end")
+        rules = state.moderation.rules
+        if rules.get("panic"):
+            facts.append("panic")
+        if rules.get("slowModeSeconds"):
+            facts.append(f"slow mode {duration(rules['slowModeSeconds'])}")
+        if state.notifications.unread:
+            facts.append(f"{state.notifications.unread} unread")
         facts.append(f"{'●' if connection == 'online' else '○'} {connection}")
         right = " · ".join(facts)
         width = max(0, self.content_size.width)

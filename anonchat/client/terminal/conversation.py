@@ -9,6 +9,7 @@ from anonchat.client.chat import Chat
 from anonchat.client.errors import ClientError
 from anonchat.client.events import Received
 from anonchat.client.outbox import Outgoing
+from anonchat.client.sentences import refusal
 from anonchat.client.state import RoomState
 from anonchat.client.terminal.attention import Attention
 from anonchat.client.terminal.entries import Entries, Line, Pending
@@ -32,8 +33,15 @@ class Conversation:
     def apply(self, event: Received) -> None:
         """Take in an event of the room."""
         self.state.apply(event.event, event.data, event.seq)
-        self._pending = [entry for entry in self._pending if entry.message_id not in self.state.messages]
+        self._pending = [entry for entry in self._pending if not self._is_settled(entry, event)]
         self._changed()
+
+    def _is_settled(self, pending: Pending, event: Received) -> bool:
+        """Whether a message stands in the list in another way now, or will never do."""
+        if pending.message_id in self.state.messages or pending.message_id in self.state.moderation.held:
+            return True
+        is_dropped = event.event == "message_dropped" and event.data["messageId"] == pending.message_id
+        return is_dropped or (event.event == "held_messages" and pending.waits is not None)
 
     @property
     def newest(self) -> int:
@@ -75,12 +83,10 @@ class Conversation:
         try:
             ack = await pending.outgoing
         except ClientError as error:
-            pending.error = str(error)
+            pending.error = refusal(error)
         else:
             pending.message_id = ack.message_id
-            if ack.held is not None:
-                pending.error = None
-                self._pending = [entry for entry in self._pending if entry is not pending]
+            pending.waits = ack.held
         self._changed()
 
     def pending(self, key: str | None) -> Pending | None:

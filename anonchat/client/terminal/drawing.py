@@ -44,7 +44,7 @@ class Brush:
             quote = Text.assemble((" ╭ ", self.styles["faint"]), (entry.quote, self.styles["faint"]))
             quote.truncate(self.width - MARGIN, overflow="ellipsis")
             lines.append(_indented(quote))
-        bar = Text.assemble(" ", ("▎", colour), " ")
+        bar = Text.assemble(" ", ("▎", self.styles["mention"] if entry.is_mention else colour), " ")
         lines += [_indented(bar + line) for line in self._body(entry)]
         return lines
 
@@ -61,15 +61,18 @@ class Brush:
         return _indented(head)
 
     def _body(self, entry: Entry) -> list[Text]:
-        is_bad = entry.is_pending and entry.state != "sending"
+        is_bad = entry.is_pending and not entry.waits and entry.state != "sending"
         look = "faint" if entry.is_pending or entry.state == "deleted" else "text"
         body = Text(entry.text, self.styles[look])
         if entry.state == "deleted":
             body.stylize(Style(italic=True))
         elif is_bad:
             body.append(f"\n✗ not sent: {entry.state} (select it, then r: try again, d: drop)", self.styles["bad"])
+        elif entry.waits:
+            body.append(f"\n… {entry.state}", self.styles["badge"])
         elif entry.state:
-            body.append(f"  {'sending…' if entry.state == 'sending' else entry.state}", self.styles["faint"])
+            look = "mention" if entry.is_mention else "faint"
+            body.append(f"  {'sending…' if entry.state == 'sending' else entry.state}", self.styles[look])
         return list(body.wrap(self.console, max(1, self.width - 2 * MARGIN - 3), overflow="fold"))
 
 

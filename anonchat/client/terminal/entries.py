@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from anonchat.client.cards import card, poll_of
 from anonchat.client.outbox import Outgoing
+from anonchat.client.sentences import is_own, marks_of, mentions
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line, said
-from anonchat.client.times import clock_time, day, moment
+from anonchat.client.times import clock_time, day, moment, when
 
 GROUP_SECONDS = 300
 QUOTED = 200
@@ -17,11 +19,12 @@ QUOTED = 200
 
 @dataclass(slots=True)
 class Pending:
-    """A message that the server does not have yet. `error` says why it does not go."""
+    """A message that the room does not have yet. `error` says why it does not go, `waits` why it is held back."""
 
     outgoing: Outgoing
     error: str | None = None
     message_id: str | None = None
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Divider:
 class Entry:
     """One message, ready to be drawn. `key` names it; everything is safe to show.
 
-    `is_first` is that of a group by one author; `state` is "", "edited", "deleted", "sending" or what went wrong.
+    `is_first` is that of a group by one author; `state` is "" or what is to be said beside the text: "deleted", "sending",
+    what went wrong, why it `waits`, "edited" and the like.
     """
 
     key: str
@@ -50,6 +54,8 @@ class Entry:
     is_own: bool
     is_moderator: bool
     is_pending: bool = False
+    waits: bool = False
+    is_mention: bool = False
 
 
 Line = Divider | Entry
@@ -61,6 +67,8 @@ class _Known(NamedTuple):
     wire: Mapping[str, Any]
     before: Mapping[str, Any] | None
     quoted: Mapping[str, Any] | None
+    poll: Mapping[str, Any] | None
+    is_pinned: bool
     day: str
     entry: Entry
 
@@ -89,6 +97,7 @@ class Entries:
             lines.append(found.entry)
             before = wire
         self._known = known
+        lines += _held_entries(state, before)
         lines += _pending_entries(pending, state, before)
         return lines
 
@@ -100,26 +109,29 @@ class Entries:
         self, key: str, wire: Mapping[str, Any], before: Mapping[str, Any] | None, state: RoomState, today: str
     ) -> _Known:
         quoted = state.messages.get(wire.get("replyToId") or "")
+        poll, is_pinned = poll_of(wire, state), key in state.pins.all
+        made_of = (wire, before, quoted, poll, is_pinned)
         known = self._known.get(key)
-        if known is None or known.wire is not wire or known.before is not before or known.quoted is not quoted:
-            return _Known(wire, before, quoted, today, _entry(wire, state, before))
+        if known is None or any(old is not new for old, new in zip(known, made_of, strict=False)):
+            return _Known(*made_of, today, _entry(wire, state, before))
         return known
 
 
 def _entry(wire: Mapping[str, Any], state: RoomState, before: Mapping[str, Any] | None) -> Entry:
     is_deleted = "deletedAt" in wire
-    is_own = wire["authorSessionId"] == state.me.get("sessionId")
+    poll = poll_of(wire, state)
     return Entry(
         key=wire["id"],
         author=one_line(wire["authorUsername"]),
         colour_of=str(wire.get("anonymousId", "")),
         time=clock_time(wire["createdAt"]),
-        text="This message was deleted." if is_deleted else said(wire),
+        text="This message was deleted." if is_deleted else said(wire) if poll is None else card(wire, poll),
         quote=_quote(wire.get("replyToId"), state),
-        state="deleted" if is_deleted else "edited" if "editedAt" in wire else "",
+        state="deleted" if is_deleted else " · ".join(marks_of(wire, state)),
         is_first=not _continues(before, wire),
-        is_own=is_own,
+        is_own=is_own(wire, state),
         is_moderator=wire.get("authorRole") == "moderator",
+        is_mention=not is_deleted and mentions(wire, state),
     )
 
 
@@ -139,21 +151,51 @@ def _quote(message_id: str | None, state: RoomState) -> str | None:
     return f"{one_line(wire['authorUsername'])}: {text}"
 
 
+def _held_entries(state: RoomState, before: Mapping[str, Any] | None) -> Iterable[Entry]:
+    """One's own messages that wait to be released. Those of others are not in the room yet; moderators list them."""
+    for held in state.moderation.held.values():
+        wire = held["message"]
+        if not is_own(wire, state) or wire["id"] in state.messages:
+            continue
+        until = f" It is shown at {when(held['releaseAt'])}." if held.get("releaseAt") else ""
+        yield _own(
+            state,
+            before,
+            key=wire["id"],
+            text=said(wire),
+            quote=_quote(wire.get("replyToId"), state),
+            state=f"waits: {one_line(held['reason'])}{until}",
+            waits=True,
+        )
+        before = wire
+
+
+def _own(room: RoomState, before: Mapping[str, Any] | None, **rest: Any) -> Entry:
+    """An entry of oneself that is not in the room yet."""
+    me = room.me
+    return Entry(
+        author=one_line(str(me.get("username", "You"))),
+        colour_of=str(me.get("anonymousId", "")),
+        time="",
+        is_first=before is None or not is_own(before, room),
+        is_own=True,
+        is_moderator=room.is_moderator,
+        is_pending=True,
+        **rest,
+    )
+
+
 def _pending_entries(pending: Sequence[Pending], state: RoomState, before: Mapping[str, Any] | None) -> Iterable[Entry]:
     """Own messages that are on their way; one that the room has already is not shown twice."""
-    me = state.me
-    own_before = before is not None and before["authorSessionId"] == me.get("sessionId")
-    for number, waiting in enumerate(entry for entry in pending if entry.message_id not in state.messages):
-        yield Entry(
+    known = state.messages.keys() | state.moderation.held.keys()
+    for waiting in (entry for entry in pending if entry.message_id not in known):
+        yield _own(
+            state,
+            before,
             key=waiting.outgoing.client_msg_id,
-            author=one_line(str(me.get("username", "You"))),
-            colour_of=str(me.get("anonymousId", "")),
-            time="",
             text=said({"content": {"type": "text", "text": waiting.outgoing.text}}),
             quote=_quote(waiting.outgoing.reply_to, state),
-            state=waiting.error or "sending",
-            is_first=number == 0 and not own_before,
-            is_own=True,
-            is_moderator=me.get("role") == "moderator",
-            is_pending=True,
+            state=waiting.error or ("sending" if waiting.waits is None else f"waits: {one_line(waiting.waits)}"),
+            waits=waiting.waits is not None,
         )
+        before = {"authorSessionId": state.me.get("sessionId")}

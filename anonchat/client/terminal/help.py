@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 from rich.table import Table
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
-from anonchat.client.commands import HELP
+from anonchat.client.commands import Offer
+from anonchat.client.terminal.reading import ReadingScreen
 
 KEYS = {
     "Enter": "send",
@@ -27,24 +23,19 @@ KEYS = {
 ON_A_MESSAGE = {"Up, Down": "select", "r, Enter": "answer", "e": "change", "d": "delete"}
 
 
-class HelpScreen(ModalScreen[None]):
-    """Any of the usual keys closes it. On a small terminal it wraps, and the arrow and page keys move it."""
+class HelpScreen(ReadingScreen):
+    """The commands that are offered, and the keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,space", "dismiss", "Close")]
-
-    def compose(self) -> ComposeResult:
-        """A box in the middle."""
-        with VerticalScroll(id="help") as box:
-            box.border_subtitle = "Up, Down: more   Esc: close"
-            yield Static(_table())
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        super().__init__("Help", _table(offers))
 
 
-def _table() -> Table:
+def _table(offers: Mapping[str, Offer]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(max_width=22)
     table.add_column(ratio=1)
-    for name, (what, does) in HELP.items():
-        table.add_row(Text(f"/{name} {what}"), does)
+    for name, offer in offers.items():
+        table.add_row(Text(f"/{name} {offer.usage}"), Text(offer.does))
     for title, keys in (("", KEYS), ("On a message", ON_A_MESSAGE)):
         table.add_row("", "")
         if title:

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from anonchat.client.terminal.drawing import NAMES, Brush
 from anonchat.client.terminal.entries import Entry, Line
 
-LOOKS = ("text", "faint", "unread", "own", "bad", "badge", *NAMES)
+LOOKS = ("text", "faint", "unread", "mention", "own", "bad", "badge", *NAMES)
 
 
 class MessageList(ScrollView, can_focus=True):

@@ -14,13 +14,15 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from anonchat.client.chat import Chat
-from anonchat.client.commands import Command
+from anonchat.client.commands import Command, Next, Offer
 from anonchat.client.errors import ClientError
 from anonchat.client.outbox import Outgoing
-from anonchat.client.talk import Next, Talk
+from anonchat.client.sentences import refusal
+from anonchat.client.talk import Talk
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.conversation import Conversation
 from anonchat.client.terminal.notices import Notices
+from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.client.terminal.writing import Writing
 
 
@@ -38,7 +40,7 @@ class WritingPane(Vertical):
         self._chat = chat
         self._conversation = conversation
         self._writing = Writing()
-        self._talk = Talk(chat, conversation.state, self.say, self._posted)
+        self._talk = Talk(chat, conversation.state, self.say, self._page, self._posted)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -54,6 +56,13 @@ class WritingPane(Vertical):
     def say(self, text: str) -> None:
         """Show a short text for a while, exactly as it is."""
         self.query_one(Notices).add(text, asyncio.get_running_loop().time())
+
+    def offers(self) -> Mapping[str, Offer]:
+        """The commands that can be used now."""
+        return self._talk.offers()
+
+    def _page(self, title: str, text: str) -> None:
+        self.app.push_screen(ReadingScreen(title, text))
 
     def show(self, now: float) -> None:
         """Let go of what was said long ago. `now` is the event loop's time."""
@@ -143,7 +152,7 @@ class WritingPane(Vertical):
         try:
             await self._chat.edit(writing.edit or "", text)
         except ClientError as error:
-            self.say(str(error))
+            self.say(refusal(error))
             if not self.composer.text:
                 self._become(writing)
             self.composer.give_back(text)

@@ -9,7 +9,7 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from anonchat.client.chat import Chat
-from anonchat.client.talk import who
+from anonchat.client.sentences import who
 from anonchat.client.terminal.bars import Banner, PeopleList, StatusLine, TitleBar
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.connection import ConnectionNews

@@ -1,0 +1,60 @@
+"""One's votes in open secret polls. Only this program remembers them, and only in memory: a server that was restarted
+has forgotten them, and gets them again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from anonchat.client.errors import PASSING, ChatRefused, ClientError, NotReachable
+from anonchat.client.line import Frame
+
+MOST = 100
+
+
+class Ballots:
+    """`exchange` sends a vote and waits for its answer."""
+
+    def __init__(self, exchange: Callable[[Mapping[str, Any]], Awaitable[Frame]]) -> None:
+        self._exchange = exchange
+        self._cast: dict[str, Mapping[str, Any]] = {}
+        self._lost: asyncio.Queue[str] = asyncio.Queue(MOST)
+
+    async def vote(self, data: Mapping[str, Any]) -> Frame:
+        """Send a vote. One that may not have been counted is remembered like one that was. Raises `ClientError`."""
+        try:
+            answer = await self._exchange(data)
+        except NotReachable:
+            self._remember(data)
+            raise
+        if answer.event == "vote_pending":
+            self._remember(data)
+        return answer
+
+    def compare(self, polls: Mapping[str, Any]) -> None:
+        """Data of `open_polls`, which comes once for each time one has identified: what it does not know is lost."""
+        is_open = {poll["pollId"]: poll for poll in polls["polls"] if poll.get("secrecy") == "secret"}
+        self._cast = {key: data for key, data in self._cast.items() if key in is_open}
+        for poll_id in self._cast:
+            if is_open[poll_id].get("voted") is False and not self._lost.full():
+                self._lost.put_nowait(poll_id)
+
+    async def cast_again(self) -> None:
+        """Send what was lost, for ever; each vote once for each time that it was found missing."""
+        while True:
+            data = self._cast.get(await self._lost.get())
+            if data is None:
+                continue
+            try:
+                await self._exchange(data)
+            except ChatRefused as refusal:
+                if refusal.code not in PASSING:
+                    self._cast.pop(data["pollId"], None)
+            except ClientError:
+                continue  # the next connection tells anew what is missing
+
+    def _remember(self, data: Mapping[str, Any]) -> None:
+        self._cast[data["pollId"]] = data
+        while len(self._cast) > MOST:
+            del self._cast[next(iter(self._cast))]

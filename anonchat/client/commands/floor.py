@@ -1,0 +1,95 @@
+"""What commands work with, and how they find what a person means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from anonchat.client.chat import Chat
+from anonchat.client.errors import ClientError
+from anonchat.client.outbox import Outgoing
+from anonchat.client.state import RoomState
+from anonchat.client.text import one_line
+
+
+class Next(Enum):
+    """What follows a line."""
+
+    STAY = "stay"
+    QUIT = "quit"
+
+
+class Misused(ClientError):
+    """What follows a command is not as it should be. How it is written is told with it."""
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__(problem)
+
+
+class Someone(NamedTuple):
+    """A person in the room, and what was written after the name."""
+
+    session_id: str
+    name: str
+    rest: str
+
+
+@dataclass
+class Floor:
+    """A chat, and the person's terminal: `say` shows a short text, `page` a longer one, `posted` a message on its way."""
+
+    chat: Chat
+    state: RoomState
+    say: Callable[[str], None]
+    page: Callable[[str, str], None]
+    """Called with a title and the text."""
+    posted: Callable[[Outgoing], None]
+    listed: dict[str, Sequence[str]] = field(default_factory=dict)
+    """What of each kind was listed last, by its ids: a number means what the person has seen."""
+
+    def send(self, text: str, reply_to: str | None = None) -> None:
+        """Send a text. Raises `ClientError`."""
+        if text.strip():
+            self.posted(self.chat.post(text, reply_to))
+
+    def message(self, number: str) -> Mapping[str, Any]:
+        """A message by its number from the bottom. Raises `Misused`."""
+        messages = list(self.state.messages.values())
+        return messages[-counted(number, len(messages), "N counts from 1, the last message,")]
+
+    def chosen(self, kind: str, number: str) -> str:
+        """The id of what had this number in the last list of a kind. Raises `Misused`."""
+        ids = self.listed.get(kind, ())
+        return ids[counted(number, len(ids), f"/{kind} shows the numbers, from 1") - 1]
+
+    def someone(self, rest: str) -> Someone:
+        """Who is meant: the longest name that `rest` begins with, of who is here or has written. Raises `Misused`."""
+        if not rest:
+            raise Misused
+        written = rest.casefold()
+        found = [one for one in self._people() if _begins(written, one.name.casefold())]
+        if not found:
+            raise Misused("Nobody here is called like this.")
+        best = max(found, key=lambda one: len(one.name))
+        return best._replace(name=one_line(best.name), rest=rest[len(best.name) :].strip())
+
+    def _people(self) -> list[Someone]:
+        """Who is here, and then who has written, the newest first; of the same name the first is meant."""
+        here = [Someone(user["sessionId"], user["username"], "") for user in self.state.people.values()]
+        messages = reversed(self.state.messages.values())
+        return here + [Someone(wire["authorSessionId"], wire["authorUsername"], "") for wire in messages]
+
+
+def counted(number: str, most: int, about: str) -> int:
+    """A number from 1 to `most`. Raises `Misused`, with what it counts."""
+    if not number.isdecimal():
+        raise Misused
+    if not 1 <= int(number) <= most:
+        raise Misused(f"{about} to {most}." if most else "There is none.")
+    return int(number)
+
+
+def _begins(text: str, name: str) -> bool:
+    return bool(name) and (text == name or text.startswith(f"{name} "))

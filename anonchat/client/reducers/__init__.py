@@ -1,0 +1,1 @@
+"""What the events of the bundled plugins make of a room. A part of `RoomState` each, and as pure."""
