@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,160 @@ async def test_a_poll_is_asked_answered_and_closed(people: tuple[Reader, Reader]
         await someone.until("The poll “Tea or coffee?” is closed: Tea 0, Coffee 1.")
     await anna.says("/vote 1", "There is no such poll here.")
     await anna.says(f"/vote #{number} 1", "This poll is closed.")
+
+
+async def test_pins_mentions_and_notifications(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    maud.type("Read this first")
+    await anna.until("Read this first")
+    await maud.says("/pin 1", "Pinned: Maud: Read this first")
+    await anna.until("Pinned: Maud: Read this first")
+    await maud.says("/pin 1", "This message is pinned already.")
+    await anna.says("/pin 1", "Only moderators may /pin.")
+    await anna.says("/pins", "1. Maud: Read this first")
+    maud.type("@anna maria, are you there? @Maud too")
+    assert (await anna.until("are you there?")).endswith(" (mentions you)")
+    anna.type("/reply 1 Yes")
+    assert not (await maud.until(", to <you> (@anna maria")).endswith("(mentions you)")
+    await maud.says("/notifications", "Anna Maria answered you: Yes")
+    await maud.says("/notifications", "There is nothing new for you.")
+    await anna.says("/notifications", "Maud mentioned you: @anna maria, are you there?")
+    await maud.says("/unpin 1", "Not pinned any more: Maud: Read this first")
+    await anna.says("/pins", "Nothing is pinned.")
+    await maud.says("/unpin 2", "There is none.")
+
+
+async def test_who_comes_sees_polls_pins_and_what_concerns_them(room: CreatedRoom) -> None:
+    async with reader(room.moderator_url, "Maud") as maud:
+        async with reader(room.join_url, "Bob") as bob:
+            await bob.says("/poll Where? | Here | There", "<you>: Poll #")
+            await bob.says("/vote 2", "Your vote for 2 is counted.")
+            await maud.until("Poll #")
+            await maud.says("/pin 1", "Pinned: Bob: [poll] Where?")
+            await bob.until("Pinned: ")
+        async with reader(room.join_url, "Zoe") as zoe:
+            await zoe.says("/who", "<you> Zoe")
+            assert any(line.endswith("Where? (pinned)") or "Where?" in line for line in zoe.lines)
+            assert "  2. There · 1 vote" in zoe.lines
+            await zoe.says("/pins", "1. Bob: [poll] Where?")
+
+
+async def test_moderators_act_on_people_whose_names_have_spaces(
+    people: tuple[Reader, Reader], room: CreatedRoom
+) -> None:
+    maud, anna = people
+    async with reader(room.join_url, "Anna") as short:
+        await maud.until("Anna joined.")
+        await maud.says("/mute", "Write /mute NAME [minutes]: ")
+        await maud.says("/mute Nobody", "Nobody here is called like this.")
+        await maud.says("/mute anna maria 5", "Anna Maria is muted until ")
+        await anna.until("You are muted until ")
+        await short.until("A moderator muted somebody.")
+        anna.type("Hello?")
+        assert " Try again in " in await anna.until("Not sent: Hello?. ")
+        short.type("I am not")
+        await maud.until("Anna: I am not")
+        await maud.says("/unmute Anna Maria", "Anna Maria may write again.")
+        await anna.until("You may write again.")
+        await maud.says("/kick Anna too short a name", "Anna is out, and may come back at ")
+        await short.until("A moderator removed you from the room: too short a name. You may come back in 5 min.")
+        await short.until("You were removed from this room for now.")
+    await maud.says("/unban", "Anna, kick until ")
+    await maud.says("/unban anna", "Anna may come back.")
+    await maud.says("/ban Anna Maria", "Anna Maria is banned until ")
+    await anna.until("A moderator banned you from the room.")
+    await maud.says("/log", "Maud muted Anna Maria until ")
+    await maud.until("Maud removed Anna for a while until ")
+    await maud.until("Maud banned Anna Maria until ")
+
+
+async def test_a_role_brings_its_commands(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/slow 5", "Only moderators may /slow.")
+    await maud.says("/promote Anna Maria", "Anna Maria is a moderator now.")
+    await anna.until("You are a moderator now.")
+    await anna.says("/slow 5", "Slow mode: one message in 5 s.")
+    await maud.until("Slow mode: one message in 5 s.")
+    await maud.says("/preset strict", "The rules of the room are strict now.")
+    await maud.says("/preset odd", "Something in the request is not as it should be")
+    await maud.says("/demote Anna Maria", "Anna Maria is a participant again.")
+    await anna.until("You are a participant again.")
+    await anna.says("/slow 0", "Only moderators may /slow.")
+
+
+async def test_slow_mode_says_when(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await maud.says("/slow 300", "Slow mode: one message in 5 min.")
+    anna.type("one")
+    await maud.until("Anna Maria: one")
+    anna.type("two")
+    assert (await anna.until("Not sent: two. Slow mode is on")).endswith("Try again in 4 min 59 s.")
+
+
+async def test_what_waits_is_shown_released_and_dropped(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await maud.says("/panic", "Panic: what newcomers write is held back.")
+    await anna.until("Panic: what newcomers write is held back.")
+    for text in ("first", "second", "third"):
+        anna.type(text)
+        await maud.until(f"A message of Anna Maria: {text} waits (")
+        await anna.until("Your message waits to be released: The moderators look at")
+    await maud.says("/held", "2. Anna Maria: second (The moderators look at")
+    await maud.says("/release 1", "Shown to everybody: Anna Maria: first")
+    await anna.until("] <you>: first")
+    await maud.says("/drop 2", "Dropped: Anna Maria: second")
+    await anna.until("Your message “second” is not shown: ")
+    await maud.says("/drop 4", "/held shows the numbers, from 1 to 3.")
+    await maud.says("/calm", "Calm. 3 messages were held, 2 dropped, 1 shown.")
+    await anna.until("Your message “third” is not shown: ")
+    assert list(anna.chat.plugins) == list(bundled())
+
+
+async def test_a_report_reaches_the_moderators(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    maud.type("Buy my book")
+    await anna.until("Buy my book")
+    await anna.says("/report 1", "Write /report N reason: ")
+    await anna.says("/report 1 an advertisement", "The moderators are told of Maud: Buy my book")
+    await maud.until("Reported: Maud: Buy my book (an advertisement)")
+
+
+async def test_a_room_is_closed_reopened_and_ended_with_a_word(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await maud.says("/close", "The room is closed")
+    await maud.says("/reopen", "The room is open again.")
+    await maud.says("/end", "This deletes the room and all that is in it, for good.")
+    anna.type("still here")
+    await maud.until("still here")
+    maud.type("/end room")
+    for someone in people:
+        await someone.until("The room has ended.")
+
+
+async def test_a_secret_vote_that_the_server_has_forgotten_is_sent_again(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, plugins={"enabled": ("polls",), "options": OPTIONS})
+    async with AsyncExitStack() as stack:
+        async with running_server(settings) as server:
+            settings = replace(settings, server=replace(settings.server, port=server.port))
+            room = await Server(server.url).create_room("Lunch")
+            maud = await stack.enter_async_context(reader(room.moderator_url, "Maud"))
+            anna = await stack.enter_async_context(reader(room.join_url, "Anna"))
+            await maud.says("/poll --secret Who? | I | You", "Poll #")
+            await anna.until("Vote with ")
+            await anna.says("/vote 2", "Your vote for 2 is counted. It is final.")
+            await anna.says("/vote 1", "already")
+        await anna.until("Connection lost")
+        async with running_server(settings):
+            await anna.until("Back, ")
+            await maud.until("Back, ")
+            (poll,) = (await anna.chat.history())["messages"]
+            poll_id = poll["content"]["pollId"]
+            async with asyncio.timeout(SECONDS):
+                while not (await anna.chat.request("get_poll_results", {"pollId": poll_id})).data["voted"]:
+                    await asyncio.sleep(0)
+            # The control: who has not voted is not known to have, before and after.
+            assert (await maud.chat.request("get_poll_results", {"pollId": poll_id})).data["voted"] is False
+            await stack.aclose()
 
 
 async def test_without_plugins_there_are_no_such_commands(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -59,9 +59,9 @@ class Floor:
         messages = list(self.state.messages.values())
         return messages[-counted(number, len(messages), "N counts from 1, the last message,")]
 
-    def chosen(self, kind: str, number: str) -> str:
-        """The id of what had this number in the last list of a kind. Raises `Misused`."""
-        ids = self.listed.get(kind, ())
+    def chosen(self, kind: str, number: str, now: Iterable[str]) -> str:
+        """The id of what had this number in the last list of a kind, or, if none was shown, has it `now`. Raises `Misused`."""
+        ids = self.listed.get(kind) or list(now)
         return ids[counted(number, len(ids), f"/{kind} shows the numbers, from 1") - 1]
 
     def someone(self, rest: str) -> Someone:

@@ -33,8 +33,7 @@ async def drop(floor: Floor, number: str) -> None:
 
 async def _decide(floor: Floor, number: str, event: str, done: str) -> None:
     held = floor.state.moderation.held
-    floor.listed.setdefault("held", list(held))
-    message_id = floor.chosen("held", number)
+    message_id = floor.chosen("held", number, held)
     known = held.get(message_id)
     await floor.chat.request(event, {"messageId": message_id})
     floor.say(f"{done}: {quoted(known['message'])}" if known is not None else f"{done}.")

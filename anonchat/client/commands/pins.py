@@ -16,8 +16,7 @@ async def pin(floor: Floor, number: str) -> None:
 
 async def unpin(floor: Floor, number: str) -> None:
     """``/unpin N``"""
-    floor.listed.setdefault("pins", list(floor.state.pins.all))
-    await floor.chat.request("unpin_message", {"messageId": floor.chosen("pins", number)})
+    await floor.chat.request("unpin_message", {"messageId": floor.chosen("pins", number, floor.state.pins.all)})
 
 
 async def show(floor: Floor, _: str) -> None:
