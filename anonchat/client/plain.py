@@ -13,7 +13,6 @@ from anonchat.client.commands import Next
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
-from anonchat.client.notices import notice
 from anonchat.client.outbox import Outgoing
 from anonchat.client.pace import Pace
 from anonchat.client.sentences import closing, message, refusal, sentence, skipped, who
@@ -27,9 +26,6 @@ EARLIER = 10
 
 QUIT_SECONDS = 5.0
 """What is on its way at ``/quit`` may still arrive."""
-
-SEEN_ANYWAY = frozenset({"mention", "reply", "room", "poll_opened", "poll_closed", "held", "dropped"})
-"""Notifications of what has a line of its own here."""
 
 AHEAD = 50
 """Messages that wait for their answer before the next line is read."""
@@ -137,8 +133,6 @@ class PlainChat:
                 has_waited = data["id"] in self._state.moderation.held
                 self._state.apply("message", data, seq)
                 self._message(data, always=has_waited or data["content"].get("type") != "text")
-            case Received("notification", data, _):
-                self._notification(data)
             case Received(name, data, seq):
                 text = sentence(name, data, self._state)
                 self._state.apply(name, data, seq)
@@ -159,11 +153,6 @@ class PlainChat:
             self._say(f"Back, {missed or 'no'} message{'' if missed == 1 else 's'} caught up.")
         else:
             self._say("Back; some messages may have been missed.")
-
-    def _notification(self, data: Mapping[str, Any]) -> None:
-        self._state.apply("notification", data)
-        if data["type"] not in SEEN_ANYWAY and data.get("act") not in SEEN_ANYWAY:
-            self._say(notice(data))
 
     def _history(self, data: Mapping[str, Any]) -> None:
         """The newest at the beginning, later what is asked for or could not be caught up one by one."""

@@ -16,6 +16,9 @@ QUOTED = 60
 TOLD_OTHERWISE = frozenset({"close", "reopen", "end", "promote", "demote", "rules", "panic", "calm"})
 """Acts of which everybody hears by another event, too."""
 
+SEEN_ANYWAY = frozenset({"mention", "reply", "room", "poll_opened", "poll_closed", "moderation"})
+"""Notifications of what is seen as it happens: the message is marked, or another event tells it."""
+
 
 def _poll_closed(data: Mapping[str, Any], state: RoomState) -> str | None:
     known = state.polls.all.get(data["pollId"])
@@ -48,6 +51,12 @@ def _unpinned(data: Mapping[str, Any], state: RoomState) -> str | None:
         return None
     wire = state.pins.all[data["messageId"]]
     return f"Not pinned any more: {_quoted(wire)}" if wire is not None else "A message is not pinned any more."
+
+
+def _notification(data: Mapping[str, Any], state: RoomState) -> str | None:
+    """What no other event tells; of votes in a poll, only that there are some."""
+    is_known = data["id"] in state.notifications.all
+    return None if is_known or data["type"] in SEEN_ANYWAY else notice(data)
 
 
 def _notifications(data: Mapping[str, Any], state: RoomState) -> str | None:
@@ -127,7 +136,7 @@ PLUGIN_SENTENCES: Mapping[str, Callable[[Mapping[str, Any], RoomState], str | No
     "poll_closed": _poll_closed,
     "message_pinned": _pinned,
     "message_unpinned": _unpinned,
-    "notification": lambda data, state: notice(data),
+    "notification": _notification,
     "notifications": _notifications,
     "muted": _muted,
     "unmuted": lambda data, state: "You may write again.",

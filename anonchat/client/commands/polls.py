@@ -7,6 +7,7 @@ from typing import Any
 
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.errors import ChatRefused
+from anonchat.client.sentences import shown
 
 FLAGS: Mapping[str, Mapping[str, Any]] = {
     "--several": {"allowMultipleAnswers": True},
@@ -29,6 +30,14 @@ async def ask(floor: Floor, rest: str) -> None:
     answer = await floor.chat.request("create_poll", {"question": question, "options": options, **chosen})
     if answer.event == "poll_held":
         floor.say(f"Your poll waits to be released: {answer.data.get('reason')}")
+
+
+async def show(floor: Floor, _: str) -> None:
+    """``/polls``: the open ones, as they stand."""
+    known = [poll for poll in floor.state.polls.all.values() if poll["closedAt"] is None and poll["seq"] is not None]
+    wires = [floor.state.messages.get(poll["messageId"]) for poll in sorted(known, key=lambda poll: int(poll["seq"]))]
+    cards = [shown(wire, floor.state) for wire in wires if wire is not None]
+    floor.page("Open polls", "\n\n".join(cards) or "No poll is open.")
 
 
 async def vote(floor: Floor, rest: str) -> None:

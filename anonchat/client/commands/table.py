@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Offer] = {
     "older": Offer("", "load older messages", basics.older),
     "leave": Offer("[forget]", "leave for good; with forget, delete what you wrote", basics.leave),
     "quit": Offer("", "close the chat; your name stays reserved for a while", basics.leave_open),
+    "polls": Offer("", "open polls, as they stand", polls.show, "polls"),
     "poll": Offer(
         "[--several] [--hidden | --secret] question | option | option",
         "ask the room; several answers, hidden or secret votes",

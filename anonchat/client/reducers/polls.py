@@ -17,7 +17,8 @@ STATE = ("secrecy", "closesAt", "closedAt", "voters", "totals", "discarded", "op
 class Polls:
     """By poll id, each with `pollId`, `messageId`, `seq` (of its message, if that is known) and all of `STATE`.
 
-    `voters`, `totals` and `optionIds` (one's own votes) are None where they are not known.
+    `voters` and `totals` are None where one may not see them; `optionIds` and `voted` are one's own votes, as far as the
+    server has told of them since one came.
     """
 
     all: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -86,4 +87,6 @@ def _beginning(content: Mapping[str, Any]) -> dict[str, Any]:
         "voters": None if content["secrecy"] == "secret" else 0,
         "totals": {option["id"]: 0 for option in content["options"]} if content["secrecy"] == "open" else None,
         "discarded": False,
+        "optionIds": [],
+        "voted": False,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from anonchat.client.chat import Chat
@@ -23,7 +23,7 @@ class Actions:
         self._armed: str | None = None
 
     def choose(self, action: str, key: str | None) -> None:
-        """Do "reply", "edit", "delete" or "back" with the message that `key` names."""
+        """Do "reply", "edit", "delete", "pin" or "back" with the message that `key` names."""
         armed, self._armed = self._armed, None
         pending = self._conversation.pending(key)
         wire = self._conversation.message(key)
@@ -35,6 +35,8 @@ class Actions:
             self._pane.answer(wire)
         elif wire is not None and action == "edit":
             self._change(wire)
+        elif wire is not None and action == "pin":
+            self._pin(wire)
         elif wire is not None:
             self._delete(wire, is_sure=armed == key)
 
@@ -61,13 +63,22 @@ class Actions:
         if not self._conversation.may_delete(wire):
             self._pane.say("Only your own messages can be deleted.")
         elif is_sure:
-            self._pane.run_worker(self._delete_now(wire["id"]))
+            self._pane.run_worker(self._ask(self._chat.delete(wire["id"])))
         else:
             self._armed = wire["id"]
             self._pane.say("Press d again to delete this message.")
 
-    async def _delete_now(self, message_id: str) -> None:
+    def _pin(self, wire: Mapping[str, Any]) -> None:
+        if "pin" not in self._pane.offers():
+            self._pane.say(
+                "Only moderators can pin messages." if "pins" in self._chat.plugins else "Nothing can be pinned here."
+            )
+            return
+        event = "unpin_message" if wire["id"] in self._conversation.state.pins.all else "pin_message"
+        self._pane.run_worker(self._ask(self._chat.request(event, {"messageId": wire["id"]})))
+
+    async def _ask(self, asking: Awaitable[object]) -> None:
         try:
-            await self._chat.delete(message_id)
+            await asking
         except ClientError as error:
             self._pane.say(refusal(error))

@@ -20,7 +20,7 @@ KEYS = {
     "Esc": "cancel, to the newest message",
     "Ctrl+C, Ctrl+Q": "close the chat",
 }
-ON_A_MESSAGE = {"Up, Down": "select", "r, Enter": "answer", "e": "change", "d": "delete"}
+ON_A_MESSAGE = {"Up, Down": "select", "r, Enter": "answer", "e": "change", "d": "delete", "p": "pin or unpin"}
 
 
 class HelpScreen(ReadingScreen):

@@ -31,6 +31,7 @@ class MessageList(ScrollView, can_focus=True):
         Binding("enter,r", "act('reply')", "Reply", show=False),
         Binding("e", "act('edit')", "Edit", show=False),
         Binding("d,delete", "act('delete')", "Delete", show=False),
+        Binding("p", "act('pin')", "Pin", show=False),
         Binding("escape", "act('back')", "Back", show=False),
         Binding("home", "scroll_home", "Top", show=False),
         Binding("end", "scroll_end", "Bottom", show=False),
@@ -45,7 +46,7 @@ class MessageList(ScrollView, can_focus=True):
             super().__init__()
 
     class Chosen(Message):
-        """The person wants to do something with a message: "reply", "edit", "delete", or "back" with none."""
+        """The person wants to do something with a message: "reply", "edit", "delete", "pin", or "back" with none."""
 
         def __init__(self, action: str, key: str | None) -> None:
             self.action = action

@@ -1,0 +1,254 @@
+"""What the client makes of the events of the bundled plugins: the same for who never left and for who has come back."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonchat import Denied, Session, hookimpl
+from anonchat.client import (
+    Chat,
+    ChatRefused,
+    Frame,
+    NotOurs,
+    NotReachable,
+    Offline,
+    Pace,
+    Received,
+    RoomState,
+    Server,
+    join,
+)
+from anonchat.client.ballots import Ballots
+from anonchat.client.sentences import sentence
+from anonchat.plugins import bundled
+from anonchat.testing import running_server, settings_in
+
+SECONDS = 20
+QUICK = Pace(shortest_wait=0.02, longest_wait=0.1)
+OPTIONS = {"polls": {"create": "everyone"}}
+
+
+class Gate:
+    """Keeps a session away as long as the test wants."""
+
+    closed_to: str | None = None
+
+    @hookimpl
+    async def check_connect(self, session: Session) -> Denied | None:
+        return Denied("overloaded", "Come back later.") if session.id == self.closed_to else None
+
+
+class Watcher:
+    """Somebody in the room, and what they know of it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.state = RoomState()
+        self.is_offline = False
+        self._moved = asyncio.Event()
+
+    async def listen(self) -> None:
+        async for event in self.chat:
+            if isinstance(event, Received):
+                self.state.apply(event.event, event.data, event.seq)
+            self.is_offline = isinstance(event, Offline) or (self.is_offline and not isinstance(event, Received))
+            self._moved.set()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not is_so():
+                self._moved.clear()
+                await self._moved.wait()
+
+    async def ask(self, event: str, **data: Any) -> Mapping[str, Any]:
+        return (await self.chat.request(event, data)).data
+
+    def known(self) -> dict[str, Any]:
+        """All of it, but for what plugins had added to a message at some time."""
+        messages = [{name: wire[name] for name in wire if name != "ext"} for wire in self.state.messages.values()]
+        parts = (self.state.polls, self.state.pins, self.state.notifications, self.state.moderation)
+        kept = {type(part).__name__: copy.deepcopy(vars(part)) for part in parts}
+        return kept | {"messages": messages, "role": self.state.me["role"], "people": self.state.people}
+
+
+async def sit_down(stack: AsyncExitStack, link: str, name: str) -> Watcher:
+    watcher = Watcher(await stack.enter_async_context(await join(link, name, pace=QUICK)))
+    listening = asyncio.create_task(watcher.listen())
+
+    async def rise() -> None:
+        await watcher.chat.close()
+        await listening
+
+    stack.push_async_callback(rise)
+    await watcher.until(lambda: bool(watcher.state.moderation.rules))
+    return watcher
+
+
+async def much_happens(maud: Watcher, bob: Watcher, anna: str) -> None:
+    """Something of each plugin, all of it undone in part."""
+    said = [(await maud.chat.send(f"@Anna, message {number}")).message_id for number in range(4)]
+    polls = [
+        await maud.ask("create_poll", question=f"{secrecy}?", options=["Yes", "No"], secrecy=secrecy)
+        for secrecy in ("open", "hidden", "secret", "open")
+    ]
+    for poll in polls:
+        await bob.ask("vote", pollId=poll["pollId"], optionId="2")
+    await bob.ask("unvote", pollId=polls[3]["pollId"])
+    await maud.ask("close_poll", pollId=polls[2]["pollId"])
+    await maud.ask("close_poll", pollId=polls[1]["pollId"])
+    for message_id in (*said, polls[0]["messageId"]):
+        await maud.ask("pin_message", messageId=message_id)
+    await maud.chat.edit(said[1], "changed")
+    await maud.chat.delete(said[2])
+    await maud.ask("unpin_message", messageId=said[0])
+    await maud.ask("pin_message", messageId=said[0])
+    await maud.ask("promote", targetSessionId=anna)
+    await maud.ask("set_moderation", slowModeSeconds=7)
+    await maud.ask("panic")
+    await bob.chat.send("look at http://example.com")
+    await maud.ask("mute", targetSessionId=bob.chat.membership.session_id)
+
+
+def is_settled(watcher: Watcher) -> bool:
+    """Whether what is told some time later has been told: votes, and the end of what was counted."""
+    polls = list(watcher.state.polls.all.values())
+    open_one = next((poll for poll in polls if poll["secrecy"] == "open" and poll["voters"] == 1), None)
+    return len(polls) == 5 and open_one is not None and watcher.state.is_moderator
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_who_was_away_knows_what_they_know_who_stayed(tmp_path: Path) -> None:
+    gate = Gate()
+    settings = settings_in(tmp_path, plugins={"enabled": bundled(), "options": OPTIONS})
+    async with running_server(settings, plugins={"gate": gate}) as server, AsyncExitStack() as stack:
+        room = await Server(server.url).create_room("Lunch")
+        maud = await sit_down(stack, room.moderator_url, "Maud")
+        bob = await sit_down(stack, room.join_url, "Bob")
+        anna = await sit_down(stack, room.join_url, "Anna")
+        before = set(server.hub.of_session(anna.chat.membership.session_id))
+        tab = Watcher(await stack.enter_async_context(Chat(anna.chat.membership, pace=QUICK)))
+        listening = asyncio.create_task(tab.listen())
+        await tab.until(lambda: bool(tab.state.moderation.rules))
+        early = await maud.ask("create_poll", question="Early?", options=["Yes", "No"], secrecy="open")
+        await tab.until(lambda: early["pollId"] in tab.state.polls.all)
+        gate.closed_to = anna.chat.membership.session_id
+        (second,) = set(server.hub.of_session(gate.closed_to)) - before
+        second.close(1001, "going_away")
+        await tab.until(lambda: tab.is_offline)
+        await much_happens(maud, bob, anna.chat.membership.session_id)
+        await anna.until(lambda: is_settled(anna))
+        assert tab.is_offline
+        gate.closed_to = None
+        await tab.until(lambda: is_settled(tab) and len(tab.state.moderation.held) == 1)
+        await anna.until(lambda: anna.known() == tab.known())
+        known = anna.known()
+        assert (known["role"], len(known["messages"]), known["Notifications"]["unread"]) == ("moderator", 9, 11)
+        assert [len(known[part]["all"]) for part in ("Polls", "Pins")] == [5, 4]
+        await tab.chat.close()
+        await listening
+
+
+ODD: list[tuple[str, dict[str, Any]]] = [
+    ("poll_update", {"pollId": "p"}),
+    ("poll_update", {"pollId": "p", "messageId": "m", "voters": "many"}),
+    ("poll_closed", {"pollId": "p", "messageId": "m", "totals": [1]}),
+    ("poll_results", {"pollId": "p", "messageId": "m", "optionIds": 7}),
+    ("open_polls", {"polls": [{}]}),
+    ("vote_recorded", {"pollId": []}),
+    ("message_pinned", {"messageId": 7}),
+    ("pinned_messages", {"messages": [{"id": "m"}]}),
+    ("notification", {"id": "n", "type": "mention", "createdAt": "t", "message": "m"}),
+    ("notifications", {"notifications": {}, "unread": 1}),
+    ("muted", {"until": "soon"}),
+    ("moderation_changed", {"slowModeSeconds": "slow"}),
+    ("moderation_log", {"act": None, "count": 1, "by": "rule", "at": "t"}),
+    ("held_message", {"message": {}, "reason": "x"}),
+    ("held_messages", {"messages": [{"message": None}]}),
+    ("message_dropped", {}),
+]
+WIRE: dict[str, Any] = {
+    "id": "m", "seq": 1, "authorSessionId": "b", "authorUsername": "Bob", "createdAt": "2026-11-20T20:15:00.000Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "data"), ODD)
+def test_an_odd_event_changes_nothing(event: str, data: dict[str, Any]) -> None:
+    state = RoomState()
+    before = copy.deepcopy(vars(state))
+    with pytest.raises(NotOurs, match=event):
+        state.apply(event, data, 1)
+    assert vars(state) == before
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"content": {"type": "poll"}},
+        {"content": {"type": "poll", "pollId": "p", "question": 5, "options": None}},
+        {"content": {"type": "poll", "pollId": [], "question": "?", "options": [{"id": "1", "text": "Yes"}]}},
+        {"content": {"type": "text", "text": "x", "mentionIds": 5}, "ext": {"polls": 5, "pins": []}},
+        {"content": {"type": "text", "text": "x"}, "ext": 5},
+    ],
+)
+def test_an_odd_message_of_a_plugin_is_shown_as_a_message(more: dict[str, Any]) -> None:
+    state = RoomState()
+    state.apply("message", WIRE | more, 1)
+    assert state.polls.all == {}
+    assert " Bob: " in (sentence("message", WIRE | more, state) or "")
+
+
+# --- votes that nobody else remembers
+
+
+@pytest.mark.gen_test
+async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> None:
+    sent: list[str] = []
+    answers: list[Frame | ChatRefused | NotReachable] = []
+
+    async def exchange(data: Mapping[str, Any]) -> Frame:
+        sent.append(data["pollId"])
+        answer = answers.pop(0) if answers else Frame("vote_pending", {"pollId": data["pollId"]})
+        if isinstance(answer, Frame):
+            return answer
+        raise answer
+
+    def state(poll_id: str, secrecy: str = "secret", voted: bool = False) -> dict[str, Any]:
+        return {"pollId": poll_id, "secrecy": secrecy, "voted": voted}
+
+    async def compare(*polls: dict[str, Any]) -> list[str]:
+        sent.clear()
+        ballots.compare({"polls": list(polls)})
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return list(sent)
+
+    ballots = Ballots(exchange)
+    casting = asyncio.create_task(ballots.cast_again())
+    await ballots.vote({"pollId": "a", "optionId": "1"})
+    answers.append(Frame("vote_recorded", {}))
+    await ballots.vote({"pollId": "public", "optionId": "1"})
+    answers.append(NotReachable("lost"))
+    with pytest.raises(NotReachable):
+        await ballots.vote({"pollId": "b", "optionId": "1"})
+    answers.append(ChatRefused("unknown_option", "No."))
+    with pytest.raises(ChatRefused):
+        await ballots.vote({"pollId": "c", "optionId": "1"})
+    every = [state("a"), state("b", voted=True), state("c"), state("public", "open"), state("other")]
+    assert await compare(*every) == ["a"]
+    answers.append(ChatRefused("rate_limited", "Later."))
+    assert await compare(*every) == ["a"]
+    answers.append(NotReachable("lost"))
+    assert await compare(*every) == ["a"]
+    assert await compare(state("a", voted=True), state("b")) == ["b"]
+    answers.append(ChatRefused("poll_closed", "Closed."))
+    assert await compare(state("a"), state("b", voted=True)) == ["a"]
+    assert await compare(state("a"), state("b")) == ["b"]
+    assert await compare() == await compare(state("b")) == []
+    casting.cancel()
