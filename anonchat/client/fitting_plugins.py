@@ -20,7 +20,9 @@ _shown = {
 _own_votes = record({"pollId": text, "optionIds": each(text)})
 _held_message = record(
     {
-        "message": record({"id": text, "authorSessionId": text, "authorUsername": text, "content": mapping}),
+        "message": record(
+            {"id": text, "authorSessionId": text, "authorUsername": text, "content": mapping}, {"replyToId": text}
+        ),
         "reason": text,
     },
     {"releaseAt": time},

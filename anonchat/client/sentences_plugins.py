@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anonchat.client.acts import entry
+from anonchat.client.fitting_plugins import POLL_CONTENT
 from anonchat.client.notices import notice
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line, said
@@ -24,19 +25,19 @@ def _poll_closed(data: Mapping[str, Any], state: RoomState) -> str | None:
     known = state.polls.all.get(data["pollId"])
     if known is None:
         return None
-    wire = state.messages.get(known["messageId"])
-    question = f" “{one_line(str(wire['content'].get('question', '')), QUOTED)}”" if wire is not None else ""
+    wire = state.messages.get(known["messageId"], {"content": {}})
+    content = wire["content"] if POLL_CONTENT(wire["content"]) else {}
+    question = f" “{one_line(content['question'], QUOTED)}”" if content else ""
     if data.get("discarded"):
         return f"The poll{question} is closed. Too few voted, so the result is discarded."
-    return f"The poll{question} is closed{_result(data, wire)}."
+    return f"The poll{question} is closed{_result(data.get('totals') or {}, content)}."
 
 
-def _result(data: Mapping[str, Any], wire: Mapping[str, Any] | None) -> str:
+def _result(totals: Mapping[str, int], content: Mapping[str, Any]) -> str:
     """``: Tea 3, Coffee 1``"""
-    totals, options = data.get("totals"), wire["content"].get("options") if wire is not None else None
-    if not totals or not isinstance(options, list):
+    if not totals or not content:
         return ""
-    return ": " + ", ".join(f"{one_line(str(one.get('text')))} {totals.get(one.get('id'), 0)}" for one in options)
+    return ": " + ", ".join(f"{one_line(one['text'])} {totals.get(one['id'], 0)}" for one in content["options"])
 
 
 def _pinned(data: Mapping[str, Any], state: RoomState) -> str | None:

@@ -59,5 +59,5 @@ class Talk:
             return await offer.do(self._floor, command.rest) or Next.STAY
         except Misused as error:
             raise Misused(str(error) or f"Write /{command.name} {offer.usage}: {offer.does}.") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotOurs(f"the answer to /{command.name} is not as expected") from error

@@ -1,4 +1,4 @@
-"""Draw ``terminal.svg``: two people in a room of a real server, seen on the screen of one of them.
+"""Draw ``terminal.svg``: people in a room of a real server who vote in a poll, seen on the screen of one of them.
 
 Run it from the root of the repository: ``python docs/pictures/terminal.py``.
 """
@@ -16,14 +16,14 @@ from anonchat.client.terminal import ChatApp
 from anonchat.testing import running_server, settings_in
 
 PICTURE = Path(__file__).with_name("terminal.svg")
-SIZE = (92, 28)
+SIZE = (92, 32)
 SECONDS = 20
 
 
 async def main() -> None:
     """Start a server, let them talk, take the picture."""
     with tempfile.TemporaryDirectory() as folder:
-        async with running_server(settings_in(Path(folder))) as server:
+        async with running_server(settings_in(Path(folder), plugins={"enabled": ("polls",)})) as server:
             room = await Server(server.url).create_room("Book club", chatDurationSeconds=7_200)
             async with await join(room.moderator_url, "Nadia") as nadia, await join(room.join_url, "Tomás") as tomas:
                 me = await join(room.join_url, "Ada")
@@ -31,7 +31,7 @@ async def main() -> None:
                 async with app.run_test(size=SIZE) as pilot:
                     await until(lambda: app.connection.word == "online", pilot.pause)
                     await talk(nadia, tomas, app)
-                    await until(lambda: len(app.conversation.state.messages) == 8, pilot.pause)
+                    await until(lambda: voters(app) == 3, pilot.pause)
                     tomas.typing()
                     await until(lambda: "typing" in str(app.view.status.visual), pilot.pause)
                     await pilot.press(*"Perfect, see you at 8")
@@ -40,7 +40,7 @@ async def main() -> None:
 
 
 async def talk(nadia: Chat, tomas: Chat, app: ChatApp) -> None:
-    """Some lines, with an answer, a change and a deletion among them."""
+    """Some lines, with an answer, a change, a deletion and a poll among them."""
     await nadia.send("Welcome! This room and all that is said in it are gone in two hours.")
     first = await tomas.send("Hi all. Has anybody finished chapter nine?")
     await nadia.send("Not yet… no spoilers please 😊", first.message_id)
@@ -49,8 +49,15 @@ async def talk(nadia: Chat, tomas: Chat, app: ChatApp) -> None:
     await app.chat.send("Too late, I saw it in the trailer anyway")
     changed = await app.chat.send("Shall we talk about it tonite?")
     await app.chat.edit(changed.message_id, "Shall we talk about it tonight?")
-    last = await nadia.send("Tonight is fine for me. Same link, eight o'clock?")
-    await tomas.send("I'll bring the cake recipe from page 112", last.message_id)
+    asked = {"question": "When?", "options": ["At seven", "At eight"], "secrecy": "hidden"}
+    poll = (await nadia.request("create_poll", asked)).data
+    for chat in (nadia, tomas, app.chat):
+        await chat.request("vote", {"pollId": poll["pollId"], "optionId": "2"})
+
+
+def voters(app: ChatApp) -> int:
+    """How many votes have come in."""
+    return max((poll["voters"] or 0 for poll in app.conversation.state.polls.all.values()), default=0)
 
 
 def without_fonts(svg: str) -> str:

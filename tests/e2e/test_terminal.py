@@ -20,7 +20,9 @@ from anonchat.client import Chat, Pace, Server, join
 from anonchat.client.commands import offered
 from anonchat.client.terminal import ChatApp
 from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
+from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.config import Settings
+from anonchat.plugins import bundled
 from anonchat.testing import running_server, settings_in
 
 SECONDS = 20
@@ -336,6 +338,70 @@ async def test_being_removed_ends_it_and_says_so(server: RunningServer, link: st
         assert desk.app.view.pane.composer.read_only
         assert desk.app.closed is not None
         assert desk.app.closed.code == 4403
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_what_plugins_add(tmp_path: Path) -> None:
+    """Cards that follow the votes, marks, what waits, what is unread, and pages with longer texts."""
+    options = {"moderation": {"newcomer_seconds": 3_600}}
+    settings = settings_in(tmp_path, plugins={"enabled": bundled(), "options": options})
+    async with running_server(settings) as server:
+        room = await Server(server.url).create_room("Lunch")
+        async with sit_down(room.join_url) as desk, await join(room.moderator_url, "Maud") as maud:
+            asked = {"question": "Where?", "options": ["Here", "There"], "secrecy": "open"}
+            poll = (await maud.request("create_poll", asked)).data
+            await desk.until_shown(f"Poll #{poll['seq']}: Where?")
+            await maud.request("vote", {"pollId": poll["pollId"], "optionId": "2"})
+            await desk.until_shown("2. There · 1 vote")
+            await desk.write("/vote 1")
+            await desk.until_shown("1. Here · 1 vote ✓ yours")
+            await maud.request("pin_message", {"messageId": poll["messageId"]})
+            await desk.until_shown("You have voted.  pinned")
+            await maud.send("@Ann, look")
+            await desk.until_shown("@Ann, look  mentions you")
+            await desk.until_shown("2 unread")
+            await desk.write("/notifications")
+            await desk.until(lambda: isinstance(desk.app.screen, ReadingScreen))
+            await desk.until_shown("Maud mentioned you: @Ann, look")
+            await desk.pilot.press("escape")
+            await desk.until(lambda: "unread" not in desk.screen)
+            await maud.request("panic", {})
+            await desk.until_shown("panic")
+            await desk.write("is this seen?")
+            await desk.until_shown("… waits: The moderators look at")
+            (held,) = desk.app.conversation.state.moderation.held
+            await maud.request("release_message", {"messageId": held})
+            await desk.until(lambda: "waits" not in desk.screen and "▎ is this seen?" in desk.screen)
+            await desk.write("and this?")
+            await desk.until_shown("… waits: The moderators look at")
+            await maud.request("calm", {})
+            await desk.until(lambda: "▎ and this?" not in desk.screen)
+            await maud.request("close_poll", {"pollId": poll["pollId"]})
+            await desk.until_shown("2 people voted.  pinned")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_moderator_pins_by_a_key_and_sees_more_commands(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, plugins={"enabled": bundled()})
+    async with running_server(settings) as server:
+        room = await Server(server.url).create_room("Lunch")
+        async with sit_down(room.moderator_url) as desk, await join(room.join_url, "Zoe") as zoe:
+            await zoe.send("the address is 5, Main Street")
+            await desk.until_shown("Main Street")
+            await desk.pilot.press("shift+tab", "p")
+            await desk.until_shown("Main Street  pinned")
+            await desk.pilot.press("p")
+            await desk.until(lambda: "Main Street  pinned" not in desk.screen)
+            await desk.pilot.press("escape")
+            await desk.write("/mute Zoe 1")
+            await desk.until_shown("Zoe is muted until ")
+            await desk.write("/help")
+            await desk.until(lambda: isinstance(desk.app.screen, HelpScreen))
+            assert "/polls" in desk.screen
+            box = desk.app.screen.query_one("#reading")
+            while "/end room" not in desk.screen:
+                assert box.scroll_y < box.max_scroll_y
+                await desk.pilot.press("down")
 
 
 @pytest.mark.gen_test(timeout=40)

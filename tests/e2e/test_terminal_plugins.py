@@ -253,6 +253,20 @@ async def test_a_room_is_closed_reopened_and_ended_with_a_word(people: tuple[Rea
         await someone.until("The room has ended.")
 
 
+async def test_a_poll_can_be_looked_at_again_and_a_flag_be_wrong(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/polls", "No poll is open.")
+    await anna.says("/poll --public A? | B | C", "There is no --public.")
+    await anna.says("/poll A? | B", "Write /poll [--several]")
+    await anna.says("/poll --several --secret A? | B | C", "<you>: Poll #")
+    await maud.until("] Anna Maria: Poll #")
+    await maud.says("/polls", "A? (several answers)")
+    await anna.says("/vote 1 2", "Your vote for 1, 2 is counted. It is final.")
+    await anna.says("/unvote", "A vote in a secret poll is final.")
+    await anna.says("/polls", "You have voted. Closes at ")
+    await anna.says("/closepoll", "is closed. Too few voted, so the result is discarded.")
+
+
 async def test_a_secret_vote_that_the_server_has_forgotten_is_sent_again(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, plugins={"enabled": ("polls",), "options": OPTIONS})
     async with AsyncExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -68,12 +69,13 @@ class Floor:
         """Who is meant: the longest name that `rest` begins with, of who is here or has written. Raises `Misused`."""
         if not rest:
             raise Misused
-        written = rest.casefold()
-        found = [one for one in self._people() if _begins(written, one.name.casefold())]
+        # Compared word by word, since folding the case of a text may change its length.
+        written = {rest[: word.end()].casefold(): word.end() for word in re.finditer(r"\S+", rest)}
+        found = [one for one in self._people() if one.name.casefold() in written]
         if not found:
             raise Misused("Nobody here is called like this.")
         best = max(found, key=lambda one: len(one.name))
-        return best._replace(name=one_line(best.name), rest=rest[len(best.name) :].strip())
+        return best._replace(name=one_line(best.name), rest=rest[written[best.name.casefold()] :].strip())
 
     def _people(self) -> list[Someone]:
         """Who is here, and then who has written, the newest first; of the same name the first is meant."""
@@ -89,7 +91,3 @@ def counted(number: str, most: int, about: str) -> int:
     if not 1 <= int(number) <= most:
         raise Misused(f"{about} to {most}." if most else "There is none.")
     return int(number)
-
-
-def _begins(text: str, name: str) -> bool:
-    return bool(name) and (text == name or text.startswith(f"{name} "))

@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Offer] = {
     "quit": Offer("", "close the chat; your name stays reserved for a while", basics.leave_open),
     "polls": Offer("", "open polls, as they stand", polls.show, "polls"),
     "poll": Offer(
-        "[--several] [--hidden | --secret] question | option | option",
+        "[--several] [--hidden] [--secret] question | option | option",
         "ask the room; several answers, hidden or secret votes",
         polls.ask,
         "polls",

@@ -8,6 +8,8 @@ from typing import Any
 
 from anonchat.client.reducers.removals import removal
 
+MOST = 1_000
+
 
 @dataclass
 class Pins:
@@ -26,6 +28,8 @@ class Pins:
             case "message_pinned":
                 known = messages.get(data["messageId"])
                 self.all.setdefault(data["messageId"], _plain(known) if known is not None else None)
+                while len(self.all) > MOST:
+                    del self.all[next(iter(self.all))]
             case "message_unpinned":
                 self.all.pop(data["messageId"], None)
             case "message_edited" if data["message"]["id"] in self.all:

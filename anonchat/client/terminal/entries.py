@@ -138,6 +138,8 @@ def _entry(wire: Mapping[str, Any], state: RoomState, before: Mapping[str, Any] 
 def _continues(before: Mapping[str, Any] | None, wire: Mapping[str, Any]) -> bool:
     if before is None or before["authorSessionId"] != wire["authorSessionId"] or "replyToId" in wire:
         return False
+    if not before["content"].get("type") == wire["content"].get("type") == "text":
+        return False
     return (moment(wire["createdAt"]) - moment(before["createdAt"])).total_seconds() <= GROUP_SECONDS
 
 
