@@ -42,6 +42,11 @@ def entry(data: Mapping[str, Any]) -> str:
     return f"{who} {told}{until}{reason}".rstrip(".") + "."
 
 
+def panic_report(data: Mapping[str, Any]) -> str:
+    """What a panic has done, once it is over."""
+    return f"Messages in the panic: {data['held']} held, {data['dropped']} dropped, {data['released']} shown."
+
+
 def _messages(count: int) -> str:
     return "a message" if count == 1 else f"{count} messages"
 

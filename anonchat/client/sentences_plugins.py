@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from anonchat.client.acts import entry
+from anonchat.client.acts import entry, panic_report
 from anonchat.client.fitting_plugins import POLL_CONTENT
 from anonchat.client.notices import notice
 from anonchat.client.state import RoomState
@@ -125,10 +125,6 @@ def _reports(data: Mapping[str, Any], _: RoomState) -> str | None:
     return f"{count} report{'s wait' if count > 1 else ' waits'} for the moderators." if count > 0 else None
 
 
-def _calm(data: Mapping[str, Any], _: RoomState) -> str:
-    return f"The panic has held {data['held']} messages; {data['dropped']} were dropped, {data['released']} shown."
-
-
 def _quoted(wire: Mapping[str, Any]) -> str:
     return f"{one_line(wire['authorUsername'])}: {one_line(said(wire), QUOTED)}"
 
@@ -149,5 +145,5 @@ PLUGIN_SENTENCES: Mapping[str, Callable[[Mapping[str, Any], RoomState], str | No
     "message_dropped": _dropped,
     "message_reported": _reported,
     "report_count": _reports,
-    "panic_report": _calm,
+    "panic_report": lambda data, state: panic_report(data),
 }

@@ -227,7 +227,7 @@ async def test_what_waits_is_shown_released_and_dropped(people: tuple[Reader, Re
     await maud.says("/drop 2", "Dropped: Anna Maria: second")
     await anna.until("Your message “second” is not shown: ")
     await maud.says("/drop 4", "/held shows the numbers, from 1 to 3.")
-    await maud.says("/calm", "Calm. 3 messages were held, 2 dropped, 1 shown.")
+    await maud.says("/calm", "Messages in the panic: 3 held, 2 dropped, 1 shown.")
     await anna.until("Your message “third” is not shown: ")
     assert list(anna.chat.plugins) == list(bundled())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anonchat.client.acts import entry
+from anonchat.client.acts import entry, panic_report
 from anonchat.client.commands.basics import quoted
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.times import when
@@ -48,8 +48,7 @@ async def calm(floor: Floor, rest: str) -> None:
     """``/calm [release]``"""
     if rest not in ("", "release"):
         raise Misused
-    report = (await floor.chat.request("calm", {"held": rest or "drop"})).data
-    floor.say(f"Calm. {report['held']} messages were held, {report['dropped']} dropped, {report['released']} shown.")
+    floor.say(panic_report((await floor.chat.request("calm", {"held": rest or "drop"})).data))
 
 
 async def close(floor: Floor, _: str) -> None:

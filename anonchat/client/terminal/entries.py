@@ -110,10 +110,16 @@ class Entries:
     ) -> _Known:
         quoted = state.messages.get(wire.get("replyToId") or "")
         poll, is_pinned = poll_of(wire, state), key in state.pins.all
-        made_of = (wire, before, quoted, poll, is_pinned)
         known = self._known.get(key)
-        if known is None or any(old is not new for old, new in zip(known, made_of, strict=False)):
-            return _Known(*made_of, today, _entry(wire, state, before))
+        if (
+            known is None
+            or known.wire is not wire
+            or known.before is not before
+            or known.quoted is not quoted
+            or known.poll is not poll
+            or known.is_pinned is not is_pinned
+        ):
+            return _Known(wire, before, quoted, poll, is_pinned, today, _entry(wire, state, before))
         return known
 
 
