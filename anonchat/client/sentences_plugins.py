@@ -114,15 +114,16 @@ def _dropped(data: Mapping[str, Any], state: RoomState) -> str | None:
     return f"Your message “{one_line(said(held['message']), QUOTED)}” is not shown: {reason}"
 
 
-def _reported(data: Mapping[str, Any], _: RoomState) -> str:
+def reported(data: Mapping[str, Any]) -> str:
+    """``Bob: the message (the reason)``"""
     author = data.get("author") or {}
     name = one_line(str(author.get("username") or "somebody"))
-    return f"Reported: {name}: {one_line(data.get('text') or '', QUOTED)} ({one_line(data['reason'])})"
+    return f"{name}: {one_line(data.get('text') or '', QUOTED)} ({one_line(data['reason'])})"
 
 
 def _reports(data: Mapping[str, Any], _: RoomState) -> str | None:
     count = data["open"]
-    return f"{count} report{'s wait' if count > 1 else ' waits'} for the moderators." if count > 0 else None
+    return f"{count} report{'s wait' if count > 1 else ' waits'}: /reports shows what it is." if count > 0 else None
 
 
 def _quoted(wire: Mapping[str, Any]) -> str:
@@ -143,7 +144,7 @@ PLUGIN_SENTENCES: Mapping[str, Callable[[Mapping[str, Any], RoomState], str | No
     "held_message": _held,
     "held_messages": _held_all,
     "message_dropped": _dropped,
-    "message_reported": _reported,
+    "message_reported": lambda data, state: f"Reported: {reported(data)} /reports shows all",
     "report_count": _reports,
     "panic_report": lambda data, state: panic_report(data),
 }

@@ -204,6 +204,50 @@ def test_an_odd_message_of_a_plugin_is_shown_as_a_message(more: dict[str, Any]) 
     assert " Bob: " in (sentence("message", WIRE | more, state) or "")
 
 
+AT = "2026-11-20T20:15:00.000Z"
+PEOPLE = {"byUser": {"sessionId": "m", "username": "Maud"}, "target": {"sessionId": "b", "username": None}}
+TOLD: list[tuple[str, dict[str, Any], str | None]] = [
+    ("moderation_log", {"act": "removed", "count": 3, "by": "moderator", "at": AT}, "A moderator removed 3 messages."),
+    ("moderation_log", {"act": "held", "count": 1, "by": "rule", "at": AT}, "A rule held a message back."),
+    (
+        "moderation_log",
+        {"act": "ban", "count": 1, "by": "moderator", "at": AT, "reason": "spam.", **PEOPLE},
+        "Maud banned somebody: spam.",
+    ),
+    ("moderation_log", {"act": "close", "count": 1, "by": "moderator", "at": AT}, None),
+    ("moderation_log", {"act": "of a later version", "count": 1, "by": "rule", "at": AT}, "A rule of a later version."),
+    ("moderation", {"preset": "strict", "slowModeSeconds": 5, "panic": False}, "Slow mode: one message in 5 s."),
+    ("moderation", {"preset": "relaxed", "slowModeSeconds": 0, "panic": False}, None),
+    ("muted", {"until": "2020-01-01T12:00:00.000Z", "reason": "Calm down."}, "You are muted until "),
+    ("unmuted", {}, "You may write again."),
+    (
+        "kicked",
+        {"coolOffSeconds": 604_800, "banned": True},
+        "A moderator banned you from the room. You may come back in 7",
+    ),
+    ("notifications", {"notifications": [], "unread": 3}, "3 unread: /notifications shows what concerns you."),
+    ("notifications", {"notifications": [], "unread": 0}, None),
+    ("notification", {"id": "n", "type": "votes", "createdAt": AT, "voters": 1}, "1 person has voted in your poll: "),
+    ("notification", {"id": "n", "type": "mention", "createdAt": AT}, None),
+    ("report_count", {"open": 1}, "1 report waits: /reports shows what it is."),
+    ("report_count", {"open": 0}, None),
+    ("message_pinned", {"messageId": "older", "pinnedAt": AT}, "An older message was pinned; /pins shows it."),
+    ("message_dropped", {"messageId": "of somebody"}, None),
+    ("panic_report", {"held": 3, "dropped": 2, "released": 1}, "Messages in the panic: 3 held, 2 dropped, 1 shown."),
+    ("poll_closed", {"pollId": "p", "messageId": "not known"}, None),
+    ("poll_update", {"pollId": "p", "messageId": "m", "voters": 1}, None),
+]
+
+
+@pytest.mark.parametrize(("event", "data", "told"), TOLD)
+def test_what_plugins_tell_is_a_sentence(event: str, data: dict[str, Any], told: str | None) -> None:
+    state = RoomState()
+    found = sentence(event, data, state)
+    assert (found or "").startswith(told or "")
+    assert bool(found) == bool(told)
+    state.apply(event, data)
+
+
 # --- votes that nobody else remembers
 
 

@@ -239,6 +239,11 @@ async def test_a_report_reaches_the_moderators(people: tuple[Reader, Reader]) ->
     await anna.says("/report 1", "Write /report N reason: ")
     await anna.says("/report 1 an advertisement", "The moderators are told of Maud: Buy my book")
     await maud.until("Reported: Maud: Buy my book (an advertisement)")
+    await anna.says("/reports", "Only moderators may /reports.")
+    await maud.says("/resolve 2", "/reports shows the numbers, from 1 to 1.")
+    await maud.says("/reports", "1. Maud: Buy my book (an advertisement)")
+    await maud.says("/resolve 1", "Dealt with. Reports that wait: 0.")
+    await maud.says("/reports", "No report waits.")
 
 
 async def test_a_room_is_closed_reopened_and_ended_with_a_word(people: tuple[Reader, Reader]) -> None:

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from anonchat.client.acts import entry, panic_report
-from anonchat.client.commands.basics import quoted
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.times import when
-
-
-async def report(floor: Floor, rest: str) -> None:
-    """``/report N reason``"""
-    number, _, reason = rest.partition(" ")
-    if not reason.strip():
-        raise Misused
-    wire = floor.message(number)
-    await floor.chat.request("report_message", {"messageId": wire["id"], "reason": reason.strip()})
-    floor.say(f"The moderators are told of {quoted(wire)}")
 
 
 async def log(floor: Floor, _: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 
-from anonchat.client.commands import basics, held, notifications, people, pins, polls, room
+from anonchat.client.commands import basics, held, notifications, people, pins, polls, reports, room
 from anonchat.client.commands.floor import Floor, Next
 
 
@@ -67,7 +67,9 @@ COMMANDS: Mapping[str, Offer] = {
     "pin": Offer("N", "pin the N-th message from the bottom", pins.pin, "pins", True),
     "unpin": Offer("N", "unpin the N-th of /pins", pins.unpin, "pins", True),
     "notifications": Offer("", "what concerns you and is not read yet", notifications.show, "notifications"),
-    "report": Offer("N reason", "tell the moderators of the N-th message from the bottom", room.report, "moderation"),
+    "report": Offer(
+        "N reason", "tell the moderators of the N-th message from the bottom", reports.report, "moderation"
+    ),
     "log": Offer("", "what moderators and rules have done", room.log, "moderation"),
     "kick": Offer("NAME [reason]", "send somebody out for a while", people.kick, "moderation", True),
     "ban": Offer("NAME [reason]", "keep somebody out for long", people.ban, "moderation", True),
@@ -85,6 +87,8 @@ COMMANDS: Mapping[str, Offer] = {
     "held": Offer("", "messages that wait", held.show, "moderation", True),
     "release": Offer("N", "show the N-th of /held to everybody", held.release, "moderation", True),
     "drop": Offer("N", "drop the N-th of /held", held.drop, "moderation", True),
+    "reports": Offer("", "messages that were reported", reports.show, "moderation", True),
+    "resolve": Offer("N", "the N-th of /reports is dealt with", reports.resolve, "moderation", True),
     "close": Offer("", "let nobody new in", room.close, "moderation", True),
     "reopen": Offer("", "let people in again", room.reopen, "moderation", True),
     "end": Offer("room", "end the room for everybody and delete all of it, for good", room.end, "moderation", True),
