@@ -19,6 +19,7 @@ from anonchat.app import Server as RunningServer
 from anonchat.client import Chat, Pace, Server, join
 from anonchat.client.commands import offered
 from anonchat.client.terminal import ChatApp
+from anonchat.client.terminal.entries import Entry
 from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
 from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.config import Settings
@@ -359,6 +360,8 @@ async def test_what_plugins_add(tmp_path: Path) -> None:
             await desk.until_shown("You have voted.  pinned")
             await maud.send("@Ann, look")
             await desk.until_shown("@Ann, look  mentions you")
+            entries = [line for line in desk.app.conversation.lines() if isinstance(line, Entry)]
+            assert [entry.is_mention for entry in entries] == [False, True]
             await desk.until_shown("2 unread")
             await desk.write("/notifications")
             await desk.until(lambda: isinstance(desk.app.screen, ReadingScreen))
