@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from anonchat.client.cards import card, poll_of
@@ -50,9 +50,22 @@ def skipped(count: int) -> str:
 
 def refusal(error: ClientError) -> str:
     """Why something was not done, and when to try again."""
-    wait = error.retry_after if isinstance(error, ChatRefused) else None
     told = one_line(str(error))
+    if not isinstance(error, ChatRefused):
+        return told
+    if error.code == "validation_failed":
+        told = one_line(" ".join(_problems(error.errors))) or told
+    wait = error.retry_after
     return f"{told} Try again in {duration(max(1, wait))}." if wait is not None else told
+
+
+def _problems(errors: object) -> Iterator[str]:
+    """The sentences in the `errors` of a refusal: field -> sentences, perhaps nested."""
+    if isinstance(errors, str):
+        yield errors
+    elif isinstance(errors, Mapping | list):
+        for part in errors.values() if isinstance(errors, Mapping) else errors:
+            yield from _problems(part)
 
 
 def who(state: RoomState) -> str:

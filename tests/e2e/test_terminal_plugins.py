@@ -198,7 +198,7 @@ async def test_a_role_brings_its_commands(people: tuple[Reader, Reader]) -> None
     await anna.says("/slow 5", "Slow mode: one message in 5 s.")
     await maud.until("Slow mode: one message in 5 s.")
     await maud.says("/preset strict", "The rules of the room are strict now.")
-    await maud.says("/preset odd", "Something in the request is not as it should be")
+    await maud.says("/preset odd", "Must be one of: careful, relaxed, strict.")
     await maud.says("/demote Anna Maria", "Anna Maria is a participant again.")
     await anna.until("You are a participant again.")
     await anna.says("/slow 0", "Only moderators may /slow.")
