@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from anonchat.errors import ChatError
 
@@ -54,11 +54,13 @@ async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arg
     """
     budget: asyncio.Timeout | None = None
     try:
-        begun = _Begun(function(*arguments, **named))
-        if begun.is_done:  # most calls wait for nothing: they need no timer, which costs more than they do
-            return begun.answer
+        steps = function(*arguments, **named).__await__()
+        try:
+            waits_for = next(steps)
+        except StopIteration as end:  # most calls wait for nothing: they need no timer, which costs more than they do
+            return cast(T, end.value)
         async with asyncio.timeout(seconds) as budget:
-            return await begun
+            return await _Rest(steps, waits_for)
     except ChatError:
         raise
     except asyncio.CancelledError as error:
@@ -71,31 +73,25 @@ async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arg
         raise PluginFailed(f"took longer than {seconds:g} s" if late else f"raised {type(error).__name__}") from error
 
 
-class _Begun(Generic[T]):
-    """A coroutine that was taken to where it first waits, or to its end."""
+class _Rest(Generic[T]):
+    """What follows the first step of a coroutine, which has begun to wait: as ``yield from`` would go on (PEP 380)."""
 
-    __slots__ = ("_iterator", "_waits_for", "answer", "is_done")
+    __slots__ = ("_steps", "_waits_for")
 
-    answer: T
-
-    def __init__(self, awaitable: Awaitable[T]) -> None:
-        self._iterator = awaitable.__await__()
-        self.is_done = False
-        self._step(self._iterator.__next__)
-
-    def _step(self, step: Callable[[], Any]) -> None:
-        try:
-            self._waits_for = step()
-        except StopIteration as stop:
-            self.answer, self.is_done = stop.value, True
+    def __init__(self, steps: Generator[Any, Any, T], waits_for: Any) -> None:
+        self._steps = steps
+        self._waits_for = waits_for
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """The rest of it, as ``yield from`` would do it (PEP 380)."""
-        while not self.is_done:
+        waits_for = self._waits_for
+        while True:
             try:
-                yield self._waits_for
+                yield waits_for
             except BaseException as error:
-                self._step(functools.partial(self._iterator.throw, error))
+                step: Callable[[], Any] = functools.partial(self._steps.throw, error)
             else:
-                self._step(self._iterator.__next__)
-        return self.answer
+                step = self._steps.__next__
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                return cast(T, end.value)

@@ -54,7 +54,7 @@ class Dispatcher:
         self.budgets = budgets or Budgets()
         self._hooks = {name: plugins.implementations(name) for name in plugins.hook_names()}
         self._timers = {
-            (plugin, hook): metrics.plugin_seconds.labels(plugin, hook)
+            (plugin, hook): metrics.plugin_seconds.of(plugin, hook)
             for hook, found in self._hooks.items()
             for plugin, _ in found
         }

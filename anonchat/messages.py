@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
-from weakref import WeakValueDictionary
 
 import orjson
 import structlog
@@ -18,6 +16,7 @@ from anonchat.clock import Clock, iso
 from anonchat.dispatch import Dispatcher, is_json
 from anonchat.errors import ChatError
 from anonchat.journal import Journal, Transaction
+from anonchat.lanes import Lanes
 from anonchat.limits import Limits
 from anonchat.models import (
     RANK_MODERATOR,
@@ -66,8 +65,7 @@ class Messages:
         self._clock = clock
         self._text_length = text_length
         self._edit_window = round(edit_window_seconds * 1_000)
-        # A lane lives for as long as somebody is in it or waits for it.
-        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lanes = Lanes()
 
     # --- sending
 
@@ -101,17 +99,25 @@ class Messages:
     async def _take_in(self, draft: Draft, done: Done, *, limited: bool) -> None:
         if await self._is_repeated(draft, done):
             return
-        filtered = self._dispatcher.has("filter_message")
-        async with self._lane(draft.session.id) if filtered else nullcontext():
-            if filtered and await self._is_repeated(draft, done):  # while this waited
-                return
-            try:
-                admitted, held = await self._admit(draft, limited=limited)
-            except ChatError:
-                if (known := await self._receipts.find(key_of(draft))) is None:
-                    raise
-                await self._repeat(known, draft.session, done)
-                return
+        if not self._dispatcher.has("filter_message"):
+            await self._submit(draft, done, limited=limited)
+            return
+        # One send of a session in the filters at a time, in the order of their coming.
+        await self._lanes.enter(draft.session.id)
+        try:
+            if not await self._is_repeated(draft, done):  # while this waited
+                await self._submit(draft, done, limited=limited)
+        finally:
+            self._lanes.leave(draft.session.id)
+
+    async def _submit(self, draft: Draft, done: Done, *, limited: bool) -> None:
+        try:
+            admitted, held = await self._admit(draft, limited=limited)
+        except ChatError:
+            if (known := await self._receipts.find(key_of(draft))) is None:
+                raise
+            await self._repeat(known, draft.session, done)
+        else:
             self._writer.submit(admitted, done, held)
 
     async def _is_repeated(self, draft: Draft, done: Done) -> bool:
@@ -139,10 +145,6 @@ class Messages:
     async def settle(self) -> None:
         """Wait until every message taken in so far is stored."""
         await self._writer.finish()
-
-    def _lane(self, session_id: str) -> AbstractAsyncContextManager[None]:
-        """One send of a session in the filters at a time, in the order of their coming."""
-        return self._lanes.setdefault(session_id, asyncio.Lock())
 
     def _text(self, raw: str) -> str:
         """The text of a message as it is kept. Raises `text_too_long` or `validation_failed`; nothing is cut silently."""

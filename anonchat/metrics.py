@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from anonchat.declarations import Metric
 from anonchat.errors import StartError
+from anonchat.stopwatches import Stopwatches
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -45,9 +46,10 @@ class Metrics:
             "anonchat_loop_blocked", "Times the event loop was blocked.", ["by"], registry=registry
         )
         labels = ["plugin", "hook"]
-        self.plugin_seconds = Histogram(
-            "anonchat_plugin_seconds", "Time in a plugin's hook.", labels, buckets=_FAST, registry=registry
+        self.plugin_seconds = Stopwatches(
+            "anonchat_plugin_seconds", "Time in a plugin's hook.", ("plugin", "hook"), _FAST
         )
+        registry.register(self.plugin_seconds)
         self.plugin_failures = Counter(
             "anonchat_plugin_failures", "Failures of a plugin's hook.", labels, registry=registry
         )

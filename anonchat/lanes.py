@@ -1,0 +1,38 @@
+"""One at a time for each key, in the order of coming. A key that nobody holds costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Lanes:
+    """`enter` and `leave`, as a lock for each key; there are as many as keys that are held."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def enter(self, key: str) -> None:
+        """Wait until the key is free, and hold it. Whoever is cancelled while waiting holds nothing."""
+        waiting = self._held.get(key)
+        if waiting is None:
+            self._held[key] = deque()
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(key)  # it was one's turn already
+            raise
+
+    def leave(self, key: str) -> None:
+        """Let the next in."""
+        waiting = self._held[key]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._held[key]
