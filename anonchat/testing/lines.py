@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 READ_BYTES = 65_536
 
@@ -68,13 +67,16 @@ class Line:
             far_writer.transport.abort()
 
     async def _pump(self, way: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        try:
             while data := await reader.read(READ_BYTES):
                 if await self._is_open(way):
                     writer.write(data)
                     await writer.drain()
             if await self._is_open(way):
                 writer.write_eof()
+        except OSError:  # reset, by who was killed with something unread
+            if await self._is_open(way):
+                writer.transport.abort()
 
     async def _is_open(self, way: str) -> bool:
         """Whether bytes get through, once they no longer have to wait."""

@@ -1,0 +1,32 @@
+"""A line between a test's client and its server ends for both when one of them is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+import pytest
+
+from anonchat.testing.lines import Line
+
+
+@pytest.mark.gen_test(timeout=10)
+async def test_a_reset_of_the_server_reaches_the_client() -> None:
+    """As after ``kill -9`` with something unread: the system resets the connection instead of ending it."""
+    connected: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    server = await asyncio.start_server(lambda _, writer: connected.put_nowait(writer), "127.0.0.1", 0)
+    line = Line(server.sockets[0].getsockname()[1])
+    await line.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    far = await connected.get()
+    far.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.transport.abort()
+    try:
+        assert await reader.read() == b""
+    except ConnectionResetError:
+        pass  # which of the two is up to the system
+    finally:
+        writer.close()
+        await line.close()
+        server.close()
