@@ -216,9 +216,25 @@ SELECT_VOTES = select(entries, literal(0).label("is_read")).where(
     entries.c.type == bindparam("kind"),
 )
 UPDATE_TOLD = update(entries).where(one_of(entries.c.id, "entries")).values(told=1)
-SELECT_UNWILLING = (
-    select(unwanted.c.session_id)
-    .where(unwanted.c.room_id == ROOM, or_(unwanted.c.what == bindparam("kind"), unwanted.c.what == bindparam("actor")))
+# Whom an entry for everybody concerns still, as `_SHARED` and `COUNT_UNREAD` would have it; nobody once it is gone.
+SELECT_MEANT = (
+    select(sessions_table.c.id)
+    .join(entries, entries.c.room_id == sessions_table.c.room_id)
+    .where(
+        _OF_ENTRY,
+        sessions_table.c.room_id == ROOM,
+        sessions_table.c.created_at <= entries.c.created_at,
+        or_(entries.c.actor_id.is_(None), entries.c.actor_id != sessions_table.c.id),
+        ~select(unwanted.c.what)
+        .where(
+            unwanted.c.session_id == sessions_table.c.id,
+            or_(unwanted.c.what == entries.c.type, unwanted.c.what == entries.c.actor_id),
+        )
+        .exists(),
+        ~select(reads.c.entry_id)
+        .where(reads.c.entry_id == entries.c.id, reads.c.session_id == sessions_table.c.id)
+        .exists(),
+    )
     .limit(bindparam("limit"))
 )
 

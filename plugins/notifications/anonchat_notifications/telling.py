@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from anonchat import Message, PluginContext, Row
 from anonchat_notifications import statements
@@ -12,7 +11,7 @@ from anonchat_notifications.entries import entry_wire
 
 MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
 AT_ONCE = 200  # rows that the job tells in one run
-MOST_UNWILLING = 10_000  # sessions of a room that do not want to hear of something
+MOST_MEANT = 10_000  # sessions of a room that are told what is for everybody
 
 
 class Telling:
@@ -53,23 +52,13 @@ class Telling:
             await self.one(row, messages.get(row["message_id"]))
 
     async def one(self, row: Row, message: Message | None) -> None:
-        """Tell one row to the person that it is for, or to everybody who wants it."""
+        """Tell one row to the person that it is for, or to everybody whom it concerns; not who has read it meanwhile."""
         wire = entry_wire(row, message)
-        if wire is None:
+        if wire is None or row["read_at"] is not None:
             return
         if row["session_id"] is not None:
             self._ctx.rooms.send(row["room_id"], row["session_id"], "notification", wire)
         else:
-            await self._everybody(row, wire)
-
-    async def _everybody(self, row: Row, wire: Mapping[str, Any]) -> None:
-        room_id, actor = row["room_id"], row["actor_id"]
-        wanted = {"room": room_id, "kind": row["type"], "actor": actor, "limit": MOST_UNWILLING}
-        found = await self._ctx.db.fetch_all(statements.SELECT_UNWILLING, wanted)
-        unwilling = {found_row["session_id"] for found_row in found} | {actor}
-        if not found:
-            self._ctx.rooms.broadcast(room_id, "notification", wire, skip=actor)
-            return
-        present = [session.id for session in self._ctx.sessions.present(room_id)]
-        willing = [session_id for session_id in present if session_id not in unwilling]
-        self._ctx.rooms.broadcast(room_id, "notification", wire, only=willing)
+            wanted = {"room": row["room_id"], "entry": row["id"], "limit": MOST_MEANT}
+            meant = [found["id"] for found in await self._ctx.db.fetch_all(statements.SELECT_MEANT, wanted)]
+            self._ctx.rooms.broadcast(row["room_id"], "notification", wire, only=meant)

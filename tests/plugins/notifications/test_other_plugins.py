@@ -51,6 +51,27 @@ async def test_the_close_of_a_poll_is_told_to_everybody_but_its_owner(
     assert (await types(alice), await types(zoe)) == (["poll_closed", "poll_opened"], [])
 
 
+async def test_who_joined_later_or_has_read_of_it_is_not_told_any_more(
+    room: OpenRoom, alice: Person, bob: Person, zoe: Person, others: Any, clock: SettableClock
+) -> None:
+    message_id = await others.open_poll(zoe, "Where to?")
+    clock.advance(0.01)
+    await others.act(room, "promote", alice)
+    await others.close_poll(room, zoe, message_id)
+    clock.advance(0.01)
+    await alice.ask("mark_all_notifications_read")
+    async with room.enter("Carol") as carol:
+        clock.advance(1)  # the job tells it
+        while (await bob.hear("notification")).data["type"] != "poll_closed":
+            pass
+        for person in (alice, carol):
+            await person.ask("get_notification_preferences")
+            state = await inbox(person)
+            assert state["unread"] == 0
+            told = [heard.data["type"] for heard in person._heard if heard.event == "notification"]
+            assert told == (["poll_opened"] if person is alice else [])
+
+
 async def test_a_poll_that_is_closed_twice_is_told_once(
     room: OpenRoom, alice: Person, zoe: Person, others: Any
 ) -> None:
