@@ -5,24 +5,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import anonchat.app
 import anonchat.jobs
+import anonchat_moderation.content.tally
+import anonchat_moderation.log
+import anonchat_polls.telling
+from anonchat import Message, Session, Transaction, hookimpl
 from anonchat.active import ActiveRoom
 from anonchat.cli import main
 from anonchat.declarations import Job
 from anonchat.history import Page, Replay
+from anonchat.hub import Audience, Hub
 from anonchat.ids import new_id
 from anonchat.jobs import Jobs
 from anonchat.models import Draft, Event, Held, Receipt
 from anonchat.relay import Relay
 from anonchat.welcome import Welcome
 from anonchat.writer import Done, Writer
+from anonchat_notifications import Notifications
+from anonchat_polls.poll import Poll
+from anonchat_polls.votes import Votes
 
 HURRY_SECONDS = 0.05
+MUFFLED = frozenset({"message_pinned", "message_unpinned", "poll_closed", "moderation_changed"})
 
 
 def early_ack() -> None:
@@ -59,8 +71,66 @@ def skipped_replay() -> None:
     Welcome._state = skip  # type: ignore[method-assign]
 
 
+def muffled_events() -> None:
+    """Broken: now and then members hear of what a plugin has done as if it were gone, with its seq."""
+    hurry()
+    deliver, count = Hub.deliver, itertools.count(1)
+
+    def muffle(self: Hub, room_id: str, event: str, data: Mapping[str, Any], *, seq: int | None = None) -> None:
+        if event in MUFFLED and next(count) % 3 == 0:
+            event, data = "gone", {}
+        deliver(self, room_id, event, data, seq=seq)
+
+    Hub.deliver = muffle  # type: ignore[method-assign]
+
+
+def dropped_notifications() -> None:
+    """Broken: every third notification is not told to who is there."""
+    hurry()
+    tell, count = Hub.tell, itertools.count(1)
+
+    def drop(self: Hub, room_id: str, event: str, data: Mapping[str, Any], audience: Audience) -> None:
+        if event != "notification" or next(count) % 3:
+            tell(self, room_id, event, data, audience)
+
+    Hub.tell = drop  # type: ignore[method-assign]
+
+
+def early_votes() -> None:
+    """Broken: a vote is acknowledged before its transaction."""
+    cast, on_their_way = Votes.cast, set()
+
+    async def acknowledge(
+        self: Votes, poll: Poll, session: Session, options: Sequence[int], *, change: bool
+    ) -> list[int]:
+        async def later() -> None:
+            await asyncio.sleep(HURRY_SECONDS)
+            await cast(self, poll, session, options, change=change)
+
+        on_their_way.add(asyncio.create_task(later()))
+        return list(options)
+
+    Votes.cast = acknowledge  # type: ignore[method-assign]
+
+
+def late_notifications() -> None:
+    """Broken: whom a message concerns is written after its transaction."""
+
+    async def nothing(self: Notifications, tx: Transaction, messages: Sequence[Message]) -> None: ...
+
+    async def write(self: Notifications, message: Message) -> None:
+        await asyncio.sleep(HURRY_SECONDS)
+        await self.ctx.db.transaction(lambda tx: self.writing.of_messages(tx, [message], self.ctx.clock.now()))
+
+    Notifications.write_messages = hookimpl(nothing)  # type: ignore[method-assign]
+    Notifications.message_saved = hookimpl(write)  # type: ignore[method-assign]
+
+
 def hurry() -> None:
-    """Run every job often, so that what heals within a second heals at once."""
+    """Run every job often, so that what heals within a second heals at once; plugins gather for as short a time."""
+    anonchat_polls.telling.APART = round(HURRY_SECONDS * 1_000)
+    anonchat_moderation.log.GATHER_MILLISECONDS = round(HURRY_SECONDS * 1_000)
+    anonchat_moderation.content.tally.GATHER_SECONDS = HURRY_SECONDS
     add = Jobs.add
 
     def soon(self: Jobs, job: Job, *, everywhere: bool = False) -> None:
@@ -71,7 +141,16 @@ def hurry() -> None:
 
 
 FAULTS: dict[str, Callable[..., None]] = {
-    fault.__name__: fault for fault in (early_ack, lost_publications, skipped_replay)
+    fault.__name__: fault
+    for fault in (
+        early_ack,
+        lost_publications,
+        skipped_replay,
+        muffled_events,
+        dropped_notifications,
+        early_votes,
+        late_notifications,
+    )
 }
 
 if __name__ == "__main__":
