@@ -50,7 +50,7 @@ class HeldMessages:
         """`held_messages`: all of the room to moderators, to others their own; oldest first, bounded."""
         if not session.is_moderator and not await self._waiting.of_session(session.room_id, session.id):
             return shown(())  # of a raid, nobody reads all that waits
-        held = await self._ctx.messages.held(session.room_id, MOST_IN_ROOM)
+        held = await self._waiting.read(session.room_id)
         return shown(held if session.is_moderator else [one for one in held if one.message.session_id == session.id])
 
     async def read(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,20 +155,25 @@ class HeldMessages:
 
     async def left(self, session: Session, reason: str) -> None:
         """Somebody is gone. Of those who were sent away nothing is waited for; others may have taken all back."""
-        room_id, waiting = session.room_id, await self._waiting.of_session(session.room_id, session.id)
-        if not waiting:
-            return
+        room_id = session.room_id
         if reason in ENDED:
-            there = await self._ctx.messages.get(room_id, list(waiting))
-            for message_id in waiting.keys() - there.keys():
-                self.deleted(room_id, message_id)
+            await self._taken_back(room_id, session.id)
             return
+        waiting = await self._waiting.of_session(room_id, session.id)
         drop = self._ctx.messages.drop
         dropped = [message_id for message_id in waiting if await self._done(drop(room_id, message_id))]
         if dropped:
             await self._record(room_id, "dropped", dict.fromkeys(dropped, session.id), None)
         for message_id in dropped:
             self._told(room_id, message_id, session.id, "message_dropped", reason=EXPELLED)
+
+    async def _taken_back(self, room_id: str, session_id: str) -> None:
+        """Whoever left with "forget me" has taken along what waited: moderators who see it are told."""
+        known = self._waiting.last_known(room_id, session_id)
+        there = await self._ctx.messages.get(room_id, list(known)) if known else {}
+        for message_id in known.keys() - there.keys():
+            self._waiting.gone(room_id, message_id)
+            self._told(room_id, message_id, session_id, "message_dropped", reason=TAKEN_BACK)
 
 
 def held_wire(held: HeldMessage) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from anonchat import HeldMessage
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.content.memory import Recent
 
@@ -27,9 +28,13 @@ class Waits(NamedTuple):
 
 @dataclass(slots=True)
 class _Room:
-    """`stored`: by message id. `coming`: (session id, when) of those that are on their way into the database."""
+    """`stored`: by message id. `coming`: (session id, when) of those that are on their way into the database.
+
+    `missing`: what was stored, and was not there any more at the last reading.
+    """
 
     stored: dict[str, Waits] = field(default_factory=dict)
+    missing: dict[str, Waits] = field(default_factory=dict)
     coming: deque[tuple[str, int]] = field(default_factory=deque)
     read_at: int | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -62,6 +67,18 @@ class Waiting:
         room = await self._fresh(room_id)
         return {key: waits for key, waits in room.stored.items() if waits.session_id == session_id}
 
+    def last_known(self, room_id: str, session_id: str) -> Mapping[str, Waits]:
+        """Message id -> what of a session waited when it was last looked at; some of it may be gone since."""
+        room = self._rooms.get(room_id)
+        known = {**room.missing, **room.stored}
+        return {key: waits for key, waits in known.items() if waits.session_id == session_id}
+
+    async def read(self, room_id: str) -> Sequence[HeldMessage]:
+        """All that waits in a room, oldest first, as it is in the database now."""
+        room = self._rooms.get(room_id)
+        async with room.lock:
+            return await self._read(room_id, room, self._acts.now)
+
     async def _fresh(self, room_id: str) -> _Room:
         """The room as it was in the database at most a second ago, and as it changed here since."""
         room = self._rooms.get(room_id)
@@ -71,13 +88,15 @@ class Waiting:
                     await self._read(room_id, room, now)
         return room
 
-    async def _read(self, room_id: str, room: _Room, now: int) -> None:
+    async def _read(self, room_id: str, room: _Room, now: int) -> Sequence[HeldMessage]:
         before = frozenset(room.stored)
         held = await self._acts.ctx.messages.held(room_id, MOST_IN_ROOM)
         arrived = {key: waits for key, waits in room.stored.items() if key not in before}
-        found = {one.message.id: Waits(one.message.session_id, one.reason) for one in held}
-        room.stored = found | arrived
+        found = {one.message.id: Waits(one.message.session_id, one.reason) for one in held} | arrived
+        room.missing = {key: waits for key, waits in room.stored.items() if key not in found}
+        room.stored = found
         room.read_at = now
+        return held
 
     def arrived(self, room_id: str, message_id: str, session_id: str, reason: str) -> None:
         """A message is stored, and waits."""

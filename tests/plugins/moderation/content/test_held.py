@@ -188,6 +188,17 @@ async def test_an_author_takes_it_back(house: House) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_what_was_forgotten_leaves_the_screens_of_moderators_also_after_a_while(house: House) -> None:
+    """What waits was read so long ago that it is read anew, and is not there any more."""
+    await house.rules(**HOLD_LINKS)
+    async with house.enter("Bob") as bob:
+        ids = [(await bob.say(f"example.org/{number}")).data["messageId"] for number in range(2)]
+        house.clock.advance(10)
+        await bob.send("leave", {"forget": True})
+        assert {(await house.olga.hear("message_dropped")).data["messageId"] for _ in ids} == set(ids)
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     ids = [(await alice.say(f"example.com/{number}")).data["messageId"] for number in range(4)]
