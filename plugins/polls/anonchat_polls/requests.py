@@ -35,7 +35,7 @@ class Requests:
         content = content_of(call.data, text, self._closes_at(secrecy, call.data["closes_in_seconds"]))
         key = call.data["client_msg_id"] or new_id()
         receipt = await self._ctx.messages.send(call.session, content, client_msg_id=key)
-        if receipt.seq is None:
+        if receipt.seq is None and receipt.held_reason is not None:
             call.answer("poll_held", _held_wire(receipt))
             return
         rows = await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGES, {"messages": [receipt.message_id]})

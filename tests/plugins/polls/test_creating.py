@@ -164,6 +164,15 @@ async def test_a_held_poll_begins_with_its_release(opening: Opening) -> None:
         assert (made.event, made.data["pollId"]) == ("poll_created", poll_id)
 
 
+async def test_a_held_poll_that_was_dropped_is_not_held_any_more(opening: Opening) -> None:
+    holder = Holder()
+    async with opening({"holder": holder}) as booth:
+        held = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))
+        await holder.ctx.messages.drop(booth.room.id, held.data["messageId"])
+        again = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))
+        assert (again.event, again.data["code"]) == ("error", "conflict")
+
+
 @pytest.mark.parametrize(
     "options", [{"create": "nobody"}, {"most_options": 21}, {"secret_minimum": 4}, {"most_open": 0}, {"colour": "red"}]
 )
