@@ -13,6 +13,13 @@ P = TypeVar("P", bound=Part)
 
 MOST_POLLS = 5  # that one person makes: ten a minute are the limit, and each may be asked for twice
 GONE = frozenset({"poll_closed", "poll_not_found"})
+MODERATED = frozenset({"muted", "message_refused"})  # refused is also who has five messages waiting
+RULES = (
+    {"links": {"action": "hold"}},
+    {"links": {"action": "allow"}},
+    {"newcomers": {"action": "hold", "messages": 1_000, "seconds": 3_600, "holdSeconds": 1}},
+    {"newcomers": {"action": "allow"}},
+)
 
 
 class PluginsMember(Member):
@@ -35,9 +42,9 @@ class PluginsMember(Member):
                 await self.ask("vote", self.secret[poll_id])
 
     def _refused(self, data: dict[str, Any]) -> None:
-        """Who is muted does not try again, nor the author of a message that was held and is dropped by now."""
+        """Whom moderation refuses does not try again, nor the author of a message that was held and is dropped by now."""
         sent = self.waiting[data["clientMsgId"]]
-        if data["code"] == "muted" or (data["code"] == "message_not_found" and "replyToId" not in sent):
+        if data["code"] in MODERATED or (data["code"] == "message_not_found" and "replyToId" not in sent):
             del self.waiting[data["clientMsgId"]]
         else:
             super()._refused(data)
@@ -66,7 +73,7 @@ def create_poll(member: PluginsMember, number: int) -> list[Asked]:
     secrecy = ("open", "hidden", "secret")[number % 3]
     asked = {"question": "What?", "options": ["One", "Two", "Three"], "secrecy": secrecy}
     more = {"allowMultipleAnswers": number % 2 == 0, "clientMsgId": f"{member.name}-poll-{member.polls}"}
-    return [Asked("create_poll", asked | more, frozenset({"muted", "conflict"}))]
+    return [Asked("create_poll", asked | more, MODERATED | {"conflict"})]
 
 
 def vote(member: PluginsMember, number: int, **more: Any) -> list[Asked]:
@@ -133,9 +140,14 @@ def decide(member: PluginsMember, number: int) -> list[Asked]:
 
 
 def set_rule(member: PluginsMember, number: int) -> list[Asked]:
-    """Let links wait, mostly."""
-    action = ("hold", "hold", "allow")[number % 3]
-    return [Asked("set_moderation", {"rules": {"links": {"action": action}}})]
+    """Let messages wait, for a moderator or for a second, or let them through."""
+    return [Asked("set_moderation", {"rules": RULES[number % len(RULES)]})]
+
+
+def panic(member: PluginsMember, number: int) -> list[Asked]:
+    """Begin a panic, or end it."""
+    event, data = (("panic", {}), ("calm", {"held": "drop"}), ("calm", {"held": "release"}))[number % 3]
+    return [Asked(event, data)]
 
 
 def act(member: PluginsMember, number: int) -> list[Asked]:
@@ -150,4 +162,4 @@ Act = Callable[[PluginsMember, int], list[Asked]]
 ANYBODY: Mapping[str, Act] = {
     one.__name__: one for one in (create_poll, vote, change_vote, unvote, read, read_all, take_back)
 }
-MODERATORS: Mapping[str, Act] = {one.__name__: one for one in (pin, unpin, close_poll, decide, set_rule, act)}
+MODERATORS: Mapping[str, Act] = {one.__name__: one for one in (pin, unpin, close_poll, decide, set_rule, panic, act)}

@@ -21,7 +21,7 @@ from anonchat.testing.processes import ServerProcess
 
 from .life import ENVIRONMENT, Caught, Life, broken_server, lives
 from .member import Member, look
-from .plugins_member import ANYBODY, MODERATORS, Asked, PluginsMember, vote
+from .plugins_member import ANYBODY, MODERATED, MODERATORS, Asked, PluginsMember, vote
 from .plugins_view import Moderation, plugins_view
 from .view import View
 
@@ -32,6 +32,7 @@ LINK = "see https://example.com"  # what waits for a moderator while the rule is
 PLUGGED = ENVIRONMENT | {
     "ANONCHAT_ROOMS__REPLAY_EVENTS": "60",
     "ANONCHAT_PLUGINS__ENABLED": '["analytics", "moderation", "notifications", "pins", "polls"]',
+    "ANONCHAT_PLUGINS__MODERATION__PANIC_SLOW_MODE_SECONDS": "0",
     "ANONCHAT_PLUGINS__POLLS__CREATE": "everyone",
     "ANONCHAT_PLUGINS__NOTIFICATIONS__ROOM_MENTIONS": "off",
 }
@@ -45,7 +46,7 @@ class PluginsLife(Life):
     """A life in a room with plugins."""
 
     most_members = 6
-    refusals = frozenset({"muted", "message_refused"})
+    refusals = MODERATED
     members: list[PluginsMember]  # type: ignore[assignment]
 
     def __init__(self, server: ServerProcess, difference: type[BaseException] = AssertionError) -> None:
