@@ -50,8 +50,7 @@ class Pins(AboutMessages):
         self._drop({data["messageId"]})
         self.pinned[data["messageId"]] = _pin(data)
 
-    def _on_message_unpinned(self, data: dict[str, Any], _: int | None) -> None:
-        self._drop({data["messageId"]})
+    _on_message_unpinned = AboutMessages._on_message_deleted
 
 
 def _pin(data: dict[str, Any]) -> dict[str, Any]:
@@ -99,25 +98,13 @@ class Polls(AboutMessages):
         for told in data["polls"]:
             self._change(told)
 
-    def _on_poll_update(self, data: dict[str, Any], _: int | None) -> None:
-        self._change(data)
-
-    def _on_poll_closed(self, data: dict[str, Any], _: int | None) -> None:
-        self._change(data)
-
-    def _on_poll_results(self, data: dict[str, Any], _: int | None) -> None:
-        self._change(data)
-
     def _on_vote_recorded(self, data: dict[str, Any], _: int | None) -> None:
-        self._change({**data, "voted": True})
-
-    def _on_vote_pending(self, data: dict[str, Any], _: int | None) -> None:
         self._change({**data, "voted": True})
 
     def _on_vote_removed(self, data: dict[str, Any], _: int | None) -> None:
         self._change({**data, "voted": bool(data["optionIds"])})
 
-    def _change(self, told: dict[str, Any]) -> None:
+    def _change(self, told: dict[str, Any], _: int | None = None) -> None:
         """Take what is told and keep the rest."""
         poll = self.polls.get(told["pollId"])
         if poll is None:
@@ -128,6 +115,9 @@ class Polls(AboutMessages):
                 poll.pop(name, None)
         elif poll["secrecy"] == "hidden" and not poll["voted"]:
             poll["totals"] = None
+
+    _on_poll_update = _on_poll_closed = _on_poll_results = _change
+    _on_vote_pending = _on_vote_recorded
 
 
 def _new_poll(message_id: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -263,8 +253,7 @@ class Moderation(Part):
     def _on_message_released(self, data: dict[str, Any], _: int | None) -> None:
         self.held.pop(data["messageId"], None)
 
-    def _on_message_dropped(self, data: dict[str, Any], _: int | None) -> None:
-        self.held.pop(data["messageId"], None)
+    _on_message_dropped = _on_message_released
 
     def _on_muted(self, data: dict[str, Any], _: int | None) -> None:
         self.muted = data

@@ -122,6 +122,8 @@ class PluginsLife(Life):
         if lost:
             self.runner.run(member.line.become(down="dead"))
             self.runner.run(member.tell(asked.event, asked.data))
+            for other in [one for one in self.members if one is not member][:1]:
+                self.runner.run(other.ask("heartbeat"))  # so that it has arrived, mostly
             self.runner.run(member.vanish())
         answer = self.runner.run(member.ask(asked.event, asked.data))
         assert answer["event"] != "error" or answer["data"]["code"] in {*asked.refusals, "not_moderator"}, answer
