@@ -75,17 +75,22 @@ class Hub:
     def __init__(self) -> None:
         self._rooms: dict[str, dict[Wire, set[Member]]] = {}
         self._sessions: dict[str, set[Member]] = {}
-        self._arriving: dict[Member, list[bytes]] = {}
+        self._arriving: dict[Member, list[tuple[int, bytes]]] = {}
 
     def enter(self, member: Member) -> None:
         """From now on `member` is found by its session, so that it can be told, changed and closed."""
         self._sessions.setdefault(member.session.id, set()).add(member)
         self._arriving[member] = []
 
-    def add(self, member: Member) -> None:
-        """From now on `member`, which has entered, gets what is sent to its room, and what was kept for it."""
+    def add(self, member: Member, missed: Iterable[tuple[int, bytes]] = ()) -> None:
+        """From now on `member`, which has entered, gets what is sent to its room.
+
+        First it gets what was kept for it, and what it `missed`: (seq, frame). All in the order in which it happened.
+        """
         self._rooms.setdefault(member.session.room_id, {}).setdefault(member.wire, set()).add(member)
-        for frame in self._arriving.pop(member, ()):
+        kept = ((position, 1, frame) for position, frame in self._arriving.pop(member, ()))
+        durable = ((seq, 0, frame) for seq, frame in missed)
+        for _, _, frame in sorted((*durable, *kept), key=lambda turn: turn[:2]):
             member.enqueue(frame)
 
     def remove(self, member: Member) -> None:
@@ -117,9 +122,10 @@ class Hub:
             for member in members:
                 member.enqueue(frame)
 
-    def tell(self, room_id: str, event: str, data: Mapping[str, Any], audience: Audience) -> None:
+    def tell(self, room_id: str, event: str, data: Mapping[str, Any], audience: Audience, position: int = 0) -> None:
         """Queue an event that is not kept on the connections of some of the room's members.
 
+        `position` is the seq that was delivered last, so that who is arriving gets all in order.
         What everybody gets is dropped first when a queue fills; what is meant for few is not.
         """
         droppable = audience.only is None and not audience.moderators
@@ -131,7 +137,7 @@ class Hub:
             for member, waiting in self._arriving.items():
                 here = member.session.room_id == room_id and audience.includes(member.session)
                 if here and len(waiting) < MOST_WAITING:
-                    waiting.append(member.wire.encode(event, data))
+                    waiting.append((position, member.wire.encode(event, data)))
 
     def _audience(self, room_id: str, audience: Audience) -> Iterable[tuple[Wire, Iterable[Member]]]:
         """Members of a room, by wire format. Of an audience of few only these are looked at."""

@@ -69,13 +69,14 @@ class Relay:
         """An event of another node."""
         name, data, seq, message_id, audience = orjson.loads(payload)
         if audience is not None:
-            self._hub.tell(room_in(channel), name, data, Audience(*audience))
+            room_id = room_in(channel)
+            self._hub.tell(room_id, name, data, Audience(*audience), self.position(room_id))
         else:
             self._arrived(Event(room_in(channel), name, data, seq, message_id))
 
     def broadcast(self, room_id: str, name: str, data: Mapping[str, Any], audience: Audience = EVERYBODY) -> None:
         """Send what is not durable (presence, typing) to a room. May get lost."""
-        self._hub.tell(room_id, name, data, audience)
+        self._hub.tell(room_id, name, data, audience, self.position(room_id))
         if self._bus.shared:
             packed = (name, data, None, None, (audience.skip, audience.only, audience.moderators, audience.arriving))
             self._bus.publish(channel_of(room_id), orjson.dumps(packed))

@@ -132,9 +132,9 @@ class Welcome:
         member.enqueue(told)
         for frame in added:
             member.enqueue(frame)
-        for item in since_then.events:
-            member.enqueue(member.wire.encode(item["event"], item["data"], seq=item["seq"]))
-        self._hub.add(member)
+        encode = member.wire.encode
+        missed = [(item["seq"], encode(item["event"], item["data"], seq=item["seq"])) for item in since_then.events]
+        self._hub.add(member, missed)
         if first:
             self._dispatcher.observe("connection_opened", session=member.session)
 

@@ -89,9 +89,11 @@ def dropped_notifications() -> None:
     hurry()
     tell, count = Hub.tell, itertools.count(1)
 
-    def drop(self: Hub, room_id: str, event: str, data: Mapping[str, Any], audience: Audience) -> None:
+    def drop(
+        self: Hub, room_id: str, event: str, data: Mapping[str, Any], audience: Audience, position: int = 0
+    ) -> None:
         if event != "notification" or next(count) % 3:
-            tell(self, room_id, event, data, audience)
+            tell(self, room_id, event, data, audience, position)
 
     Hub.tell = drop  # type: ignore[method-assign]
 

@@ -65,6 +65,34 @@ async def test_what_is_told_meanwhile_comes_after_the_state(tmp_path: Path) -> N
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_what_is_told_meanwhile_keeps_its_place_among_what_is_said(tmp_path: Path) -> None:
+    """Else a notification would come after the deletion of its message, and stay for ever."""
+    slow = Slow()
+    async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
+        slow.go.set()
+        room = await open_room(server)
+        async with room.enter("Bob") as bob:
+            joined = (await room.join("Alice")).body
+            slow.read.clear()
+            slow.go.clear()
+            coming = asyncio.create_task(room.identify("Alice", joined["sessionId"], joined["sessionToken"]))
+            await slow.read.wait()
+            for number in range(3):
+                slow.ctx.rooms.broadcast(room.id, "slow.told", {"number": number})
+                assert (await bob.say(f"{number}")).event == "message_ack"
+                await bob.hear("message")
+            slow.go.set()
+            person = await coming
+            await bob.say("done")
+            heard: list[object] = []
+            while (now := await person.read()) is not None and now.data.get("content", {}).get("text") != "done":
+                heard += [now.data["number"]] if now.event == "slow.told" else []
+                heard += [now.data["content"]["text"]] if now.event == "message" else []
+            assert heard == [0, "0", 1, "1", 2, "2"]
+            await person.close()
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_what_waits_for_somebody_who_comes_is_bounded(tmp_path: Path) -> None:
     slow = Slow()
     async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
