@@ -25,7 +25,7 @@ from .plugins_member import ANYBODY, MODERATED, MODERATORS, Asked, PluginsMember
 from .plugins_view import Moderation, plugins_view
 from .view import View
 
-QUICK = lives(examples=10, steps=15)
+QUICK = lives(examples=8, steps=15)
 MOST_DEEDS = 40
 LOST = 0.2  # of the answers
 LINK = "see https://example.com"  # what waits for a moderator while the rule is on
