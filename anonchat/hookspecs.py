@@ -161,6 +161,10 @@ class Observer:
         """Somebody joined the room (not yet connected)."""
 
     @hookspec
+    async def role_changed(self, session: Session) -> None:
+        """Somebody was made a moderator, or a participant again; `session` is as it is now."""
+
+    @hookspec
     async def session_left(self, session: Session, reason: str) -> None:
         """A session is over: ``left``, ``expired``, or a moderator's act."""
 

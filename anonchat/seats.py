@@ -76,7 +76,7 @@ class Seats:
         await self._keep_up()
         token = new_token()
 
-        async def work(tx: Transaction) -> tuple[Session, bool]:
+        async def work(tx: Transaction) -> tuple[Session, bool, bool]:
             now = self._clock.now()
             role, rank = await _use_invite(tx, room.id, invite_token, now)
             row = self._row(room, applicant, username, role, rank, now)
@@ -90,13 +90,15 @@ class Seats:
             token_row = {"token_hash": token_hash(token), "session_id": session.id, "created_at": now}
             await tx.execute(statements.INSERT_TOKEN, token_row)
             await tx.execute(statements.PRUNE_TOKENS, {"session": session.id})
-            return session, is_new
+            return session, is_new, raised
 
-        session, is_new = await self._journal.transaction(work)
+        session, is_new, raised = await self._journal.transaction(work)
         if is_new:
             self._dispatcher.observe("session_joined", session=session)
         else:
             self._changed(session)
+        if raised:
+            self._dispatcher.observe("role_changed", session=session)
         return session, token
 
     def _changed(self, session: Session) -> None:

@@ -83,6 +83,7 @@ class Sessions:
         for member in self._hub.of_session(session.id):
             member.update(changed)
         self._presence.changed(changed)
+        self._dispatcher.observe("role_changed", session=changed)
         return changed
 
     # --- going

@@ -263,6 +263,10 @@ class Plugin:
         self._note("session_joined", session=session)
 
     @hookimpl
+    async def role_changed(self, session: Session) -> None:
+        self._note("role_changed", session=session)
+
+    @hookimpl
     async def session_left(self, session: Session, reason: str) -> None:
         self._note("session_left", session=session, reason=reason)
 

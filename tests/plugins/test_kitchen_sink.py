@@ -445,6 +445,17 @@ async def test_session_joined(room: OpenRoom, server: Server) -> None:
     assert not await calls(server, "connection_opened")
 
 
+async def test_role_changed(room: OpenRoom, server: Server, sink: Plugin) -> None:
+    joined = await room.join("Alice", deviceId="a-device-id")
+    session = await sink.ctx.sessions.get(joined.body["sessionId"])
+    assert session is not None
+    await sink.ctx.sessions.set_role(session, "moderator", 1)
+    await room.join("Alice", deviceId="a-device-id", moderator=True)
+    await room.join("Alice", deviceId="a-device-id", moderator=True)
+    changed = [told["session"] for told in await calls(server, "role_changed")]
+    assert [(one.id, one.rank) for one in changed] == [(session.id, 1), (session.id, 2)]
+
+
 async def test_session_left(alice: Person, server: Server) -> None:
     await alice.ask("leave")
     arguments = await call(server, "session_left")

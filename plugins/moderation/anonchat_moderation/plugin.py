@@ -61,6 +61,12 @@ class Moderation(Declared):
         self.content.held.deleted(room_id, message_id)
 
     @hookimpl
+    async def role_changed(self, session: Session) -> None:
+        """Who was promoted sees at once what waits, and who was demoted does not any more."""
+        for event, data in (await self.extend_state(session)).items():
+            self.acts.ctx.rooms.send(session.room_id, session.id, event, data)
+
+    @hookimpl
     async def session_left(self, session: Session, reason: str) -> None:
         await self.bans.forget_network(session)
         await self.content.left(session, reason)

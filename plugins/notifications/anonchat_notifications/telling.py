@@ -11,6 +11,7 @@ from anonchat_notifications.entries import entry_wire
 
 MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
 AT_ONCE = 200  # rows that the job tells in one run
+MOST_SAVED = 10_000  # messages that wait to be told of
 MOST_MEANT = 10_000  # sessions of a room that are told what is for everybody
 
 
@@ -24,6 +25,8 @@ class Telling:
 
     def saved(self, message: Message) -> None:
         """Tell soon what a message has caused; whatever comes meanwhile is told together, with one query."""
+        if len(self._saved) >= MOST_SAVED:
+            return  # it is in the inbox, and in the state at the next identify
         self._saved[message.id] = message
         if self._telling is None or self._telling.done():
             self._telling = self._ctx.spawn(self._tell_saved())

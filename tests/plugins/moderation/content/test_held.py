@@ -212,3 +212,17 @@ async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> N
             await asyncio.sleep(0.05)
             entries = (await house.press("get_moderation_log"))["entries"]
             found = {(entry["act"], entry["by"]): entry["count"] for entry in entries}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_is_promoted_sees_what_waits_and_who_is_demoted_does_not_any_more(house: House, alice: Person) -> None:
+    await house.rules(**NEWCOMERS)
+    async with house.enter("Meg") as meg:
+        await heard_by(meg)
+        await alice.say("I am new here")
+        await house.press("promote", targetSessionId=meg.session_id)
+        while not (held := (await meg.hear("held_messages")).data["messages"]):
+            pass
+        assert [one["message"]["content"]["text"] for one in held] == ["I am new here"]
+        await house.press("demote", targetSessionId=meg.session_id)
+        assert (await meg.hear("held_messages")).data == NOBODY
