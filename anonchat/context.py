@@ -183,6 +183,10 @@ class PluginMessages:
         """Show a held message to everybody. Raises `message_not_found`, or `conflict` if it is not held (any more)."""
         await self._held.release(room_id, message_id)
 
+    async def keep_held(self, tx: Transaction, room_id: str, reason: str, instead: str) -> int:
+        """In a transaction of yours: what is held for `reason` until some time waits for a moderator, for another reason."""
+        return await self._held.keep(tx, room_id, reason, instead)
+
     async def drop(self, room_id: str, message_id: str) -> None:
         """Delete a held message. Raises `conflict` if it is not held (any more)."""
         await self._held.drop(room_id, message_id)

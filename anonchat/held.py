@@ -71,6 +71,10 @@ class HeldMessages:
         tx.publish(message_event(released))
         return released
 
+    async def keep(self, tx: Transaction, room_id: str, reason: str, instead: str) -> int:
+        """What is held for `reason` until some time waits for a moderator now, for another reason; answers how many."""
+        return await tx.execute(statements.UPDATE_KEPT, {"room": room_id, "reason": reason, "instead": instead})
+
     async def drop(self, room_id: str, message_id: str) -> None:
         """Delete a held message. Raises `conflict` if it is not held (any more)."""
 

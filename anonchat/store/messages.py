@@ -84,6 +84,11 @@ UPDATE_RELEASED = (
         held_reason=None,
     )
 )
+UPDATE_KEPT = (
+    update(messages)
+    .where(_IN_ROOM, messages.c.held_until.is_not(None), messages.c.held_reason == bindparam("reason"))
+    .values(held_until=None, held_reason=bindparam("instead"))
+)
 UPDATE_RECEIPT = (
     update(receipts)
     .where(receipts.c.session_id == bindparam("session"), receipts.c.message_id == bindparam("message"))

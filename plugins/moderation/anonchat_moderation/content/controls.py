@@ -13,7 +13,7 @@ from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.presets import LISTS, Overrides
 from anonchat_moderation.content.room_rules import Chosen, RoomRules, RoomState
 from anonchat_moderation.content.schemas import RuleChanges
-from anonchat_moderation.content.tables import END_PANIC, FREEZE, START_PANIC, UPDATE_RULES
+from anonchat_moderation.content.tables import END_PANIC, START_PANIC, UPDATE_RULES
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.verdicts import PANIC_REASONS, REASONS
 from anonchat_moderation.log import Log
@@ -59,8 +59,8 @@ class Controls:
 
         async def work(tx: Transaction, row: Row) -> None:
             if await tx.execute(START_PANIC, {"room": by.room_id, "now": now}):
-                frozen = {"before": REASONS["newcomers"], "after": REASONS["panic"]}
-                await tx.execute(FREEZE, {"room": by.room_id, **frozen})
+                messages = self._acts.ctx.messages
+                await messages.keep_held(tx, by.room_id, REASONS["newcomers"], instead=REASONS["panic"])
                 await self._tell(tx, by, Chosen.of(row)._replace(panic_at=now), "panic")
 
         await self._change(by, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, Table, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, bindparam, select, update
 
 from anonchat import insert_or_ignore, one_of
 from anonchat_moderation.tables import metadata
@@ -21,15 +21,6 @@ rooms = Table(
     Column("refused", Integer, nullable=False),
     Column("dropped", Integer, nullable=False),
     Column("released", Integer, nullable=False),
-)
-
-# The core's table, as far as it says why a message waits.
-_messages = Table(
-    "messages",
-    MetaData(),
-    Column("room_id", Text),
-    Column("held_until", BigInteger),
-    Column("held_reason", Text),
 )
 
 _ROOM = rooms.c.room_id == bindparam("room")
@@ -57,14 +48,4 @@ COUNT = (
         dropped=rooms.c.dropped + bindparam("more_dropped"),
         released=rooms.c.released + bindparam("more_released"),
     )
-)
-# What would be shown by itself after a while waits for a moderator instead.
-FREEZE = (
-    update(_messages)
-    .where(
-        _messages.c.room_id == bindparam("room"),
-        _messages.c.held_until.is_not(None),
-        _messages.c.held_reason == bindparam("before"),
-    )
-    .values(held_until=None, held_reason=bindparam("after"))
 )

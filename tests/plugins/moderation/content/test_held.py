@@ -215,7 +215,9 @@ async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> N
 
 
 @pytest.mark.gen_test(timeout=30)
-async def test_who_is_promoted_sees_what_waits_and_who_is_demoted_does_not_any_more(house: House, alice: Person) -> None:
+async def test_who_is_promoted_sees_what_waits_and_who_is_demoted_does_not_any_more(
+    house: House, alice: Person
+) -> None:
     await house.rules(**NEWCOMERS)
     async with house.enter("Meg") as meg:
         await heard_by(meg)
