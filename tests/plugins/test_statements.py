@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Table
 from sqlalchemy.sql.dml import UpdateBase
 
 from anonchat.plugins import bundled, load
@@ -23,7 +24,8 @@ def written_by(package: str) -> Iterator[tuple[str, str]]:
             statements = value.values() if isinstance(value, dict) else (value,)
             for statement in statements:
                 if isinstance(statement, UpdateBase):
-                    yield f"{found.name}.{name}", str(statement.table.name)
+                    assert isinstance(statement.table, Table)
+                    yield f"{found.name}.{name}", statement.table.name
 
 
 @pytest.mark.parametrize("plugin", bundled())
