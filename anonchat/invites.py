@@ -10,7 +10,7 @@ from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, token_hash
 from anonchat.journal import Journal, Transaction
-from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room
+from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room, Session
 from anonchat.store import rooms as statements
 
 INVITES = 100  # that a room may have, revoked ones included
@@ -33,11 +33,16 @@ class Invites:
             raise ChatError("invalid_invite")
         return statements.invite_of(row)
 
-    async def create(self, room_id: str, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
-        """Make one more invite; returns it and its token, which is shown once. Raises `conflict` at the hundredth."""
-        now = self._clock.now()
+    async def create(self, by: Session, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
+        """Make one more invite to the room of `by`; returns it and its token, which is shown once.
+
+        Raises `rank_too_low` for one that makes an equal of `by`, and `conflict` at the hundredth.
+        """
+        room_id, now = by.room_id, self._clock.now()
         token = new_invite_token()
         rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
+        if rank >= by.rank:
+            raise ChatError("rank_too_low", "Only holders of the moderator link invite moderators.")
         row = invite_row(room_id, token, role, rank, now)
         row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
 
@@ -72,11 +77,14 @@ class Invites:
         rows = await self._journal.fetch_all(statements.SELECT_INVITES, {"room": room_id})
         return [statements.invite_of(row) for row in rows]
 
-    async def revoke(self, room_id: str, invite_id: str) -> None:
-        """Refuse an invite from now on. Raises `not_found`."""
-        change = {"room": room_id, "invite": invite_id, "now": self._clock.now()}
+    async def revoke(self, by: Session, invite_id: str) -> None:
+        """Refuse an invite to the room of `by` from now on. Raises `not_found`, or `rank_too_low`."""
+        change = {"room": by.room_id, "invite": invite_id, "now": self._clock.now()}
 
         async def work(tx: Transaction) -> None:
+            row = await tx.fetch_one(statements.SELECT_INVITE, {"room": by.room_id, "invite": invite_id})
+            if row is not None and row["rank"] >= by.rank and by.rank < RANK_OWNER:
+                raise ChatError("rank_too_low", "Somebody of your own or a higher rank made that link.")
             if await tx.execute(statements.REVOKE_INVITE, change) == 0:
                 raise ChatError("not_found", "There is no such invite, or it was revoked already.")
 

@@ -43,11 +43,12 @@ class InviteRoutes:
 
     async def invite(self, request: Request) -> Answer:
         body = request.body
-        room_id = request.path["roomId"]
-        invite, token = await self._invites.create(room_id, body["role"], body["expires_in_seconds"], body["max_uses"])
-        link = f"{request.base_url}/r/{room_id}#{token}"
+        invite, token = await self._invites.create(
+            request.member, body["role"], body["expires_in_seconds"], body["max_uses"]
+        )
+        link = f"{request.base_url}/r/{invite.room_id}#{token}"
         return Answer({**schemas.invite_wire(invite), "inviteToken": token, "joinUrl": link})
 
     async def revoke(self, request: Request) -> Answer:
-        await self._invites.revoke(request.path["roomId"], request.path["inviteId"])
+        await self._invites.revoke(request.member, request.path["inviteId"])
         return Answer({"ok": True})

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from anonchat.app import Server
 from anonchat.errors import ChatError
-from anonchat.models import Room, Session
+from anonchat.models import Invite, Role, Room, Session
 from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
 from anonchat.tables import invites, rooms, sessions
@@ -44,6 +44,23 @@ class House:
         applicant = Applicant(name, "moderator" if moderator else "participant", "network", device_hash=device)
         token = invite or (self.moderator if moderator else self.invite)
         return await self.server.seats.join(self.room, applicant, token)
+
+    async def make_invite(self, role: Role, uses: int) -> tuple[Invite, str]:
+        """One more invite, made by an owner who takes no place in the room."""
+        owner = Session(
+            "owner",
+            self.room.id,
+            "Olga",
+            None,
+            "000000",
+            "moderator",
+            2,
+            None,
+            created_at=0,
+            seat_until=0,
+            expires_at=0,
+        )
+        return await self.server.invites.create(owner, role, None, uses)
 
     async def present(self, name: str, **options: bool) -> Session:
         """Somebody who has joined and connected."""
@@ -102,7 +119,7 @@ async def test_a_room_never_has_one_too_many(house: House) -> None:
 
 @pytest.mark.gen_test(timeout=30)
 async def test_an_invite_opens_as_often_as_it_says(house: House) -> None:
-    invite, token = await house.server.invites.create(house.room.id, "participant", None, 10)
+    invite, token = await house.make_invite("participant", 10)
     codes = await outcomes(*(house.join(f"Person {number}", invite=token) for number in range(40)))
     assert (codes.count(""), codes.count("invalid_invite")) == (10, 30)
     row = await house.server.journal.fetch_one(select(invites.c.uses).where(invites.c.id == invite.id))
@@ -112,7 +129,7 @@ async def test_an_invite_opens_as_often_as_it_says(house: House) -> None:
 
 @pytest.mark.gen_test(timeout=30)
 async def test_a_join_that_fails_uses_up_nothing(house: House) -> None:
-    _, token = await house.server.invites.create(house.room.id, "participant", None, 2)
+    _, token = await house.make_invite("participant", 2)
     codes = await outcomes(*(house.join("Anna", invite=token) for _ in range(5)), house.join("Berta", invite=token))
     assert codes.count("") == 2
     assert await house.seats() == 2
@@ -190,7 +207,7 @@ async def test_a_place_can_be_gone_when_one_comes_back(house: House) -> None:
 
 @pytest.mark.gen_test
 async def test_coming_back_uses_no_invite(house: House) -> None:
-    invite, token = await house.server.invites.create(house.room.id, "participant", None, 2)
+    invite, token = await house.make_invite("participant", 2)
     for _ in range(3):
         await house.join("Alice", device="a device", invite=token)
     (listed,) = [found for found in await house.server.invites.all(house.room.id) if found.id == invite.id]
@@ -200,7 +217,7 @@ async def test_coming_back_uses_no_invite(house: House) -> None:
 @pytest.mark.gen_test
 async def test_a_higher_role_uses_the_invite(house: House) -> None:
     """Else one link of one use could make everybody a moderator."""
-    _, token = await house.server.invites.create(house.room.id, "moderator", None, 1)
+    _, token = await house.make_invite("moderator", 1)
     await house.join("Alice", device="a device")
     raised, _ = await house.join("Alice", device="a device", invite=token)
     assert raised.is_moderator

@@ -183,10 +183,17 @@ async def closed(world: World, actor: str) -> Mapping[str, Any]:
     return {}
 
 
-async def invite(world: World, actor: str) -> Mapping[str, Any]:
+async def invite(world: World, actor: str, role: str = "participant") -> Mapping[str, Any]:
     path = f"/api/rooms/{world.room.id}/invites"
-    made = await request(world.server, "POST", path, {}, token=world.token_of("owner"))
+    made = await request(world.server, "POST", path, {"role": role}, token=world.token_of("owner"))
     return {"inviteId": made.body["inviteId"]}
+
+
+async def owners_invite(world: World, actor: str) -> Mapping[str, Any]:
+    """The moderator link that the room was made with, or its successor."""
+    await world.server.invites.rotate_owner(world.room.id)
+    (found,) = [invite for invite in await world.server.invites.all(world.room.id) if invite.rank == 2]
+    return {"inviteId": found.id}
 
 
 def given(**data: Any) -> Callable[[World, str], Awaitable[Mapping[str, Any]]]:
@@ -229,7 +236,10 @@ NEEDS: Mapping[str, Callable[[World, str], Awaitable[Mapping[str, Any]]]] = {
     "POST /api/rooms": given(title="A room"),
     f"POST {ROOM}/validate-invite": entry,
     f"POST {ROOM}/join": joining,
+    f"POST {ROOM}/invites/of-a-moderator": given(role="moderator"),
     f"DELETE {ROOM}/invites/{{inviteId}}": invite,
+    f"DELETE {ROOM}/invites/{{inviteId}}/of-a-moderator": lambda world, actor: invite(world, actor, "moderator"),
+    f"DELETE {ROOM}/invites/{{inviteId}}/of-an-owner": owners_invite,
     "GET /api/analytics/series": given(metric="messages"),
     f"DELETE {ROOM}/bans/{{banId}}": lambda world, _: ban(world, "promoted"),
     f"POST {ROOM}/close": opened,
@@ -356,7 +366,8 @@ def missing(declared_events: Iterable[str], declared_routes: Iterable[str]) -> t
     """What is declared and has no row, and what has one and is not declared."""
     people = [act.split() for act in section("people")]
     events = {event.partition("/of-")[0] for event in section("events")} | {event for event, _ in people}
-    routes = {*section("routes"), *(f"POST {ROOM}{path}" for _, path in people if path != "-")}
+    tried = {route.partition("/of-")[0] for route in section("routes")}
+    routes = {*tried, *(f"POST {ROOM}{path}" for _, path in people if path != "-")}
     declared = {*declared_events, *declared_routes}
     return declared - events - routes, (events | routes) - declared
 
