@@ -16,7 +16,9 @@ _SEEN = regex.compile(r"(?V1)[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u
 
 def is_visible(text: str) -> bool:
     """Whether anything of a text can be seen; stops at the first character that can."""
-    return _SEEN.search(text) is not None
+    first = text[:1]
+    # Most texts begin with a letter or digit, and need no regular expression, which takes 3 microseconds.
+    return (first.isascii() and first.isalnum()) or _SEEN.search(text) is not None
 
 
 def one_line(text: str) -> str:
