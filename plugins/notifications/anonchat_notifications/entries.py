@@ -10,6 +10,7 @@ from anonchat import Message, Row, Transaction, iso
 from anonchat_notifications import statements
 from anonchat_notifications.schemas import MENTION, POLL_OPENED, REPLY, ROOM
 
+MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
 EXCERPT = 200  # characters of a message that a notification shows
 LATEST = 2**56 - 1  # above every seq: what has none comes after the messages of its millisecond
 
@@ -39,16 +40,18 @@ class Writing:
         self._kept_per_person = kept_per_person
         self._kept_per_room = kept_per_room
 
-    async def of_messages(self, tx: Transaction, messages: Sequence[Message], now: int) -> None:
-        """Those whom messages concern. At most five statements, however many messages."""
+    async def of_messages(self, tx: Transaction, messages: Sequence[Message], now: int) -> Sequence[Row]:
+        """Those whom messages concern; answers what was written. At most six statements, however many messages."""
         concerning = [message for message in messages if concerns(message)]
         if not concerning:
-            return
+            return ()
         replied = list({message.reply_to_id for message in concerning if message.reply_to_id is not None})
         rows = await tx.fetch_all(statements.SELECT_AUTHORS, {"messages": replied}) if replied else ()
         authors = {row["id"]: row["session_id"] for row in rows}
         await self.to_people(tx, [row for message in concerning for row in _personal(message, authors, now)])
         await self.to_everybody(tx, [row for message in concerning for row in _shared(message, now)])
+        written = {"messages": [message.id for message in concerning], "limit": MOST_OF_A_MESSAGE * len(concerning)}
+        return await tx.fetch_all(statements.SELECT_OF_MESSAGES, written)
 
     async def to_people(self, tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows for one person each, who is still there and wants them, of an actor who is not muted."""

@@ -142,7 +142,7 @@ class Notifications(Declared):
 
     @hookimpl
     async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
-        await self.writing.of_messages(tx, messages, self.ctx.clock.now())
+        self.telling.written(await self.writing.of_messages(tx, messages, self.ctx.clock.now()))
 
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
@@ -183,7 +183,7 @@ class Notifications(Declared):
     @hookimpl
     async def message_saved(self, message: Message) -> None:
         if concerns(message):
-            self.telling.saved(message)
+            await self.telling.saved(message)
 
     @hookimpl(optionalhook=True)
     async def polls_voted(self, room_id: str, message_id: str, owner_id: str, voters: int) -> None:

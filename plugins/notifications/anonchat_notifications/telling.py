@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from anonchat import Message, PluginContext, Row
 from anonchat_notifications import statements
-from anonchat_notifications.entries import entry_wire
+from anonchat_notifications.entries import MOST_OF_A_MESSAGE, entry_wire
 
-MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
 AT_ONCE = 200  # rows that the job tells in one run
-MOST_SAVED = 10_000  # messages that wait to be told of
+MOST_WRITTEN = 10_000  # messages whose rows are kept until they are told
 MOST_MEANT = 10_000  # sessions of a room that are told what is for everybody
 
 
@@ -20,23 +18,29 @@ class Telling:
 
     def __init__(self, ctx: PluginContext) -> None:
         self._ctx = ctx
-        self._saved: dict[str, Message] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self._written: dict[str, list[Row]] = {}
 
-    def saved(self, message: Message) -> None:
-        """Tell soon what a message has caused; whatever comes meanwhile is told together, with one query."""
-        if len(self._saved) >= MOST_SAVED:
-            return  # it is in the inbox, and in the state at the next identify
-        self._saved[message.id] = message
-        if self._telling is None or self._telling.done():
-            self._telling = self._ctx.spawn(self._tell_saved())
+    def written(self, rows: Sequence[Row]) -> None:
+        """Keep what a transaction has written until it is committed, which `saved` says: so nobody has to read it again.
 
-    async def _tell_saved(self) -> None:
-        while self._saved:
-            some = {message_id: self._saved.pop(message_id) for message_id in list(self._saved)[:AT_ONCE]}
-            wanted = {"messages": list(some), "limit": MOST_OF_A_MESSAGE * len(some)}
-            for row in await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGES, wanted):
-                await self.one(row, some[row["message_id"]])
+        Called where the transaction is driven, on SQLite in the thread of the database.
+        """
+        if len(self._written) > MOST_WRITTEN:
+            self._written.clear()  # of transactions that failed; others are read from the database
+        found: dict[str, list[Row]] = {}
+        for row in rows:
+            found.setdefault(row["message_id"], []).append(row)
+        self._written.update(found)  # in the place of what an attempt before has written, which never was
+
+    async def saved(self, message: Message) -> None:
+        """Tell what a message has caused."""
+        kept = self._written.pop(message.id, None)
+        for row in kept if kept is not None else await self._read(message):
+            await self.one(row, message)
+
+    async def _read(self, message: Message) -> Sequence[Row]:
+        wanted = {"messages": [message.id], "limit": MOST_OF_A_MESSAGE}
+        return await self._ctx.db.fetch_all(statements.SELECT_OF_MESSAGES, wanted)
 
     async def waiting(self) -> None:
         """Tell what other plugins' transactions have caused. Who is told twice is told the same."""
