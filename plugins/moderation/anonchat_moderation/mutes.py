@@ -42,6 +42,11 @@ class Mutes:
 
     # --- asking
 
+    def has_none(self, room_id: str, now: int) -> bool:
+        """Whether it is at hand that nobody in the room is muted: then there is no need to `check`."""
+        known = self._rooms.get(room_id)
+        return known is not None and not known.mutes and known.is_fresh(now)
+
     async def of(self, session: Session) -> Mute | None:
         """(until in milliseconds, reason) of a muted person, or None. Mostly two look-ups in a dictionary."""
         now = self._acts.now

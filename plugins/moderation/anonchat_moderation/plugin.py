@@ -44,11 +44,11 @@ class Moderation(Declared):
 
     @hookimpl
     async def filter_message(self, draft: Draft) -> Draft | Rejected | Held | None:
-        return await self.mutes.check(draft.session) or await self.content.gate.message(draft)
+        return await self.content.gate.message(draft)
 
     @hookimpl
     async def filter_edit(self, edit: Edit) -> Edit | Rejected | None:
-        return await self.mutes.check(edit.session) or await self.content.gate.edit(edit)
+        return await self.content.gate.edit(edit)
 
     # --- when something happens
 

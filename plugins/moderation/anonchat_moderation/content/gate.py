@@ -30,10 +30,13 @@ class Gate:
 
     async def message(self, draft: Draft) -> Rejected | Held | None:
         """The filter's answer to a message. Costs two look-ups in dictionaries where nothing is asked."""
-        session = draft.session
+        session, now = draft.session, self._acts.now
+        if not self._mutes.has_none(session.room_id, now):
+            if muted := await self._mutes.check(session):
+                return muted
+            now = self._acts.now
         if session.is_moderator:
             return None
-        now = self._acts.now
         state = self._rooms.at_hand(draft.room_id, now) or await self._rooms.of(draft.room_id)
         if state.is_free:
             return None
@@ -52,10 +55,13 @@ class Gate:
 
     async def edit(self, edit: Edit) -> Rejected | None:
         """The filter's answer to an edit: what would be held is refused, since an edit cannot wait."""
-        session = edit.session
+        session, now = edit.session, self._acts.now
+        if not self._mutes.has_none(session.room_id, now):
+            if muted := await self._mutes.check(session):
+                return muted
+            now = self._acts.now
         if session.is_moderator:
             return None
-        now = self._acts.now
         state = self._rooms.at_hand(session.room_id, now) or await self._rooms.of(session.room_id)
         if state.is_free:
             return None
