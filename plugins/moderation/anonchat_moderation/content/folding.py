@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 
 import regex
@@ -12,6 +13,8 @@ _UNSEEN = regex.compile(r"(?V1)[\p{Default_Ignorable_Code_Point}\p{Cf}[\p{M}&&\p
 _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
+_KEPT = (string.ascii_letters + string.digits).encode()
+_WORDS_ONLY = bytes(sign if sign in _KEPT else ord(" ") for sign in range(256)).lower()
 _STRETCHED = re.compile(r"(.)\1+", re.DOTALL)
 _MIXED = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LATIN = regex.compile(r"\p{Script=Latin}")
@@ -21,6 +24,7 @@ _LATIN_LOOKS = str.maketrans("авеһіјкмнорѕтухԁԛԝαβεικνο
 
 FEW = 5  # words with which texts are compared word by word
 SKETCH = 16  # hashes that stand for the words of a text
+NO_SKETCH: frozenset[int] = frozenset()
 
 
 def plain(text: str) -> str:
@@ -49,9 +53,16 @@ def compatible(text: str) -> str:
 
 
 def words_of(folded: str) -> list[str]:
-    """The words of a text that is `plain`: runs of letters, marks and digits, with apostrophes between them (UAX #29)."""
-    pattern = _ASCII_WORD if folded.isascii() else _WORD
-    return pattern.findall(folded)
+    """The words of a text that is `plain`: runs of letters, marks and digits, with apostrophes between them (UAX #29).
+
+    Of one that is ASCII, case does not matter.
+    """
+    if not folded.isascii():
+        return _WORD.findall(folded)
+    if "'" in folded:
+        return _ASCII_WORD.findall(folded.lower())
+    # The same as by the pattern, in a third of the time.
+    return folded.encode().translate(_WORDS_ONLY).decode().split()
 
 
 class Text:
@@ -81,7 +92,7 @@ class Text:
     @property
     def words(self) -> list[str]:
         if self._words is None:
-            self._words = words_of(self.plain)
+            self._words = words_of(self.raw if self.raw.isascii() else self.plain)
         return self._words
 
     @property
@@ -89,12 +100,19 @@ class Text:
         """What counts when texts are compared: the words without spaces, numbers and codes, and a sketch of them.
 
         Of few words, stretched letters stand once; where there are no words, it is all of the text. The sketch are the
-        smallest `SKETCH` hashes of the words, which stand for all of them (bottom-k sketch, Broder 1997).
+        smallest `SKETCH` hashes of the words, which stand for all of them (bottom-k sketch, Broder 1997); of few words none.
         """
         if self._said is None:
-            words = [word for word in self.words if word.isalpha() or not word.isascii()]
-            joined = "".join(words) if len(words) >= FEW else _STRETCHED.sub(r"\1", "".join(words))
-            hashes = set(map(hash, words))
-            sketch = frozenset(hashes if len(hashes) <= SKETCH else sorted(hashes)[:SKETCH])
-            self._said = joined or self.raw.strip(), sketch
+            self._said = self._without_numbers()
         return self._said
+
+    def _without_numbers(self) -> tuple[str, frozenset[int]]:
+        words = self.words
+        joined = "".join(words)
+        if not joined.isalpha():
+            words = [word for word in words if word.isalpha() or not word.isascii()]
+            joined = "".join(words)
+        if len(words) < FEW:
+            return _STRETCHED.sub(r"\1", joined) or self.raw.strip(), NO_SKETCH
+        hashes = frozenset(map(hash, words))
+        return joined, hashes if len(hashes) <= SKETCH else frozenset(sorted(hashes)[:SKETCH])

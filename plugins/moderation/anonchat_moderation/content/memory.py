@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 MOST_PER_MINUTE = 60
 MOST_TIMES = 5  # repetitions that a room may allow
 MOST_SESSIONS = 20  # sessions that may say the same
-CROWD_TEXTS = 200  # a room's latest texts
+CROWD_TEXTS = 200  # a room's latest texts, which are kept at least; at most twice as many
 SENDERS = 10_000  # about 3 kB each for those who write without a pause
 CROWDS = 1_000
 
 Kept = TypeVar("Kept")
+Sayers = tuple[tuple[str, int], ...]
+"""(session id, when), the latest last."""
 
 
-class Said(NamedTuple):
+@dataclass(slots=True)
+class Said:
     """One text that was let through or held. `sketch` stands for its words."""
 
     key: int
@@ -36,20 +39,27 @@ class Sender:
 
 @dataclass(slots=True)
 class Crowd:
-    """One room: who said the same last, by the key of the text: session id -> when."""
+    """One room: who said the same last, by the key of the text.
 
-    texts: OrderedDict[int, dict[str, int]] = field(default_factory=OrderedDict)
+    Two generations of at most `CROWD_TEXTS`: where the newer one is full the older one goes, so that hardly anything is
+    to be done for a text that nobody else says.
+    """
+
+    texts: dict[int, Sayers] = field(default_factory=dict)
+    earlier: dict[int, Sayers] = field(default_factory=dict)
+
+    def sayers(self, key: int) -> Sayers:
+        """Who has said it."""
+        return self.texts.get(key) or self.earlier.get(key, ())
 
     def add(self, key: int, session_id: str, now: int) -> None:
         """Remember that `session_id` has said it."""
-        sayers = self.texts.setdefault(key, {})
-        self.texts.move_to_end(key)
-        sayers.pop(session_id, None)
-        sayers[session_id] = now
-        if len(sayers) > MOST_SESSIONS:
-            del sayers[next(iter(sayers))]
-        if len(self.texts) > CROWD_TEXTS:
-            self.texts.popitem(last=False)
+        sayers = self.sayers(key)
+        if sayers:
+            sayers = tuple(sayer for sayer in sayers if sayer[0] != session_id)[1 - MOST_SESSIONS :]
+        if len(self.texts) >= CROWD_TEXTS and key not in self.texts:
+            self.texts, self.earlier = {}, self.texts
+        self.texts[key] = (*sayers, (session_id, now))
 
 
 class Recent(Generic[Kept]):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import string
 import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anonchat_moderation.content.folding import Text
-from anonchat_moderation.content.memory import MOST_SESSIONS, Crowd, Recent, Sender
+from anonchat_moderation.content.memory import CROWD_TEXTS, MOST_SESSIONS, Crowd, Recent, Sender
 from anonchat_moderation.content.presets import PRESETS
 from anonchat_moderation.content.rules.flooding import Flooding
 from anonchat_moderation.content.rules.newcomers import Newcomers
@@ -85,10 +88,25 @@ def test_many_sessions_paste_the_same() -> None:
 def test_what_is_remembered_of_a_room_is_bounded() -> None:
     crowd = Crowd()
     for number in range(1_000):
-        crowd.add(number % 300, f"session-{number}", NOW)
+        crowd.add(number, f"session-{number}", NOW)
         crowd.add(-1, f"session-{number}", NOW)
-    assert len(crowd.texts) <= 200
-    assert len(crowd.texts[-1]) == MOST_SESSIONS
+    assert len(crowd.texts) + len(crowd.earlier) <= 2 * CROWD_TEXTS
+    assert [session for session, _ in crowd.sayers(-1)] == [f"session-{number}" for number in range(980, 1_000)]
+    assert len(crowd.sayers(-1)) == MOST_SESSIONS
+    assert all(crowd.sayers(number) for number in range(1_000 - CROWD_TEXTS + 1, 1_000))
+    assert not crowd.sayers(0)
+
+
+def test_who_says_it_again_is_one_sayer() -> None:
+    crowd = Crowd()
+    for now, session in enumerate(["a", "b", "a"]):
+        crowd.add(1, session, now)
+    assert crowd.sayers(1) == (("b", 1), ("a", 2))
+
+
+@given(st.text(st.sampled_from(string.printable), max_size=60))
+def test_words_of_ascii_are_those_of_the_pattern(text: str) -> None:
+    assert Text(text).words == re.findall(r"[a-z0-9]+(?:'[a-z0-9]+)*", text.lower())
 
 
 def test_who_was_not_asked_for_longest_is_forgotten() -> None:

@@ -44,39 +44,45 @@ class Repeats:
         said, sketch = text.said
         if len(said) < SHORTEST:
             return None
-        since = facts.now - self.seconds * 1_000
-        own = facts.edited is not None and is_same(facts.edited.said, text.said)  # that one is to be replaced
-        if self._is_again(hash(said), sketch, facts, since, self.times + own):
+        key = hash(said)
+        times = self.times
+        if facts.edited is not None and is_same(facts.edited.said, text.said):
+            times += 1  # that one is to be replaced
+        if len(facts.sender.said) >= times and self._is_again(key, sketch, facts, times):
             return Verdict("repeats", self.action)
-        if self.sessions and len(said) >= SHORTEST_OF_CROWD and self._is_crowd(hash(said), facts, since):
+        if self.sessions and len(said) >= SHORTEST_OF_CROWD and self._is_crowd(key, facts):
             return Verdict("repeats", self.action)
         return None
 
-    @staticmethod
-    def _is_again(key: int, sketch: frozenset[int], facts: Facts, since: int, times: int) -> bool:
+    def _is_again(self, key: int, sketch: frozenset[int], facts: Facts, times: int) -> bool:
         """Whether the session has said it so many times; stops where that cannot be any more."""
-        left = len(facts.sender.said)
+        since, left = facts.now - self.seconds * 1_000, len(facts.sender.said)
         for earlier in facts.sender.said:
             if times > left:
                 return False
             left -= 1
+            if earlier.key != key and sketch.isdisjoint(earlier.sketch):
+                continue  # as most are: seen without another call
             if earlier.at > since and earlier.client_msg_id != facts.client_msg_id:
                 times -= earlier.key == key or is_near(sketch, earlier.sketch)
             if times == 0:
                 return True
         return False
 
-    def _is_crowd(self, key: int, facts: Facts, since: int) -> bool:
-        sayers = facts.crowd.texts.get(key)
-        if sayers is None:
+    def _is_crowd(self, key: int, facts: Facts) -> bool:
+        sayers = facts.crowd.sayers(key)
+        if len(sayers) < self.sessions:
             return False
-        return sum(at > since for session_id, at in sayers.items() if session_id != facts.session_id) >= self.sessions
+        since = facts.now - self.seconds * 1_000
+        return sum(at > since for session_id, at in sayers if session_id != facts.session_id) >= self.sessions
 
 
 def remember(text: Text, facts: Facts) -> None:
     """Keep what was said, for the next judgement. Case, numbers, marks and spaces do not count."""
     said, sketch = text.said
-    if len(said) >= SHORTEST:
-        facts.sender.said.append(Said(hash(said), sketch, facts.now, facts.client_msg_id))
+    if len(said) < SHORTEST:
+        return
+    key = hash(said)
+    facts.sender.said.append(Said(key, sketch, facts.now, facts.client_msg_id))
     if len(said) >= SHORTEST_OF_CROWD:
-        facts.crowd.add(hash(said), facts.session_id, facts.now)
+        facts.crowd.add(key, facts.session_id, facts.now)
