@@ -18,10 +18,12 @@ from anonchat.errors import ChatError, StartError
 from anonchat.hookspecs import hookimpl, hookspec
 from anonchat.ids import keyed_hash, new_id
 from anonchat.journal import Journal, Transaction
-from anonchat.limits import Network
 from anonchat.maintenance import Finding, Maintenance
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import (
+    RANK_MODERATOR,
+    RANK_OWNER,
+    RANK_PARTICIPANT,
     Denied,
     Draft,
     Edit,
@@ -46,6 +48,9 @@ from anonchat.tables import rooms as rooms_table
 from anonchat.tables import sessions as sessions_table
 
 __all__ = [
+    "RANK_MODERATOR",
+    "RANK_OWNER",
+    "RANK_PARTICIPANT",
     "Answer",
     "Applicant",
     "Bus",
@@ -71,7 +76,6 @@ __all__ = [
     "Metric",
     "MigrationError",
     "Migrations",
-    "Network",
     "Parameters",
     "PluginContext",
     "Receipt",

@@ -118,6 +118,10 @@ class PluginSessions:
         """Whether the participant is there."""
         return self._presence.is_present(session)
 
+    async def find_by_device(self, room_id: str, device_hash: str) -> Sequence[Session]:
+        """The sessions of a room that began on one device, at most a hundred."""
+        return await self._sessions.of_device(room_id, device_hash)
+
     def present(self, room_id: str) -> Sequence[Session]:
         """Who is in a room, by when they came."""
         return self._presence.people(room_id)
@@ -150,9 +154,10 @@ class PluginSessions:
 class PluginMessages:
     """Messages, as a plugin may use them."""
 
-    def __init__(self, messages: Messages, held: HeldMessages) -> None:
+    def __init__(self, messages: Messages, held: HeldMessages, check: Callable[[str], None]) -> None:
         self._messages = messages
         self._held = held
+        self._check = check
 
     async def send(
         self,
@@ -179,17 +184,20 @@ class PluginMessages:
         """The held messages of a room, oldest first."""
         return await self._held.of_room(room_id, limit)
 
-    async def release(self, room_id: str, message_id: str) -> None:
-        """Show a held message to everybody. Raises `message_not_found`, or `conflict` if it is not held (any more)."""
-        await self._held.release(room_id, message_id)
+    async def release(self, room_id: str, message_id: str, also: Also | None = None) -> None:
+        """Show a held message to everybody. Raises `message_not_found`, or `conflict` if it is not held (any more).
+
+        `also(tx)` happens in the same transaction, before it; if it raises, nothing happens.
+        """
+        await self._held.release(room_id, message_id, _as_plugin(also, self._check))
 
     async def keep_held(self, tx: Transaction, room_id: str, reason: str, instead: str) -> int:
         """In a transaction of yours: what is held for `reason` until some time waits for a moderator, for another reason."""
         return await self._held.keep(tx, room_id, reason, instead)
 
-    async def drop(self, room_id: str, message_id: str) -> None:
-        """Delete a held message. Raises `conflict` if it is not held (any more)."""
-        await self._held.drop(room_id, message_id)
+    async def drop(self, room_id: str, message_id: str, also: Also | None = None) -> None:
+        """Delete a held message. Raises `conflict` if it is not held (any more). `also` as for `release`."""
+        await self._held.drop(room_id, message_id, _as_plugin(also, self._check))
 
     async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
         """Delete all that one session wrote in the room; members get `messages_removed`. Answers how many it was."""

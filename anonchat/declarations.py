@@ -67,17 +67,21 @@ class Request:
     """A REST request on its way to its handler: allowed, within limits, and valid.
 
     `path` holds the values of the names in the route's path, `query` and `body` what their schemas made of them.
-    `network` stands for the sender's network (count by `network.today`), `base_url` where people reach this server (no slash at the
+    `network` stands for the sender's network until tomorrow, `base_url` where people reach this server (no slash at the
     end). `session` is set where the route asks for one.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
-    network: Network
+    origin: Network = field(repr=False)
     base_url: str
     session: Session | None = None
     operator: bool = False
+
+    @property
+    def network(self) -> str:
+        return self.origin.today
 
     @property
     def member(self) -> Session:

@@ -144,9 +144,9 @@ class Dispatcher:
             started = time.perf_counter()
             try:
                 await function(tx=own, **arguments)
-            except ChatError:
+            except (ChatError, GeneratorExit):
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure = PluginFailed(repr(error))
                 failure.__cause__ = error
                 raise ChatError("plugin_failed") from self._failed(plugin, hook, failure)

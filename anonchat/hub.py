@@ -45,7 +45,7 @@ class Member(Protocol):
         """The session has changed (role, name)."""
 
 
-MOST_WAITING = 1_000  # frames that are kept for a member until it has been told the state
+ARRIVAL_BYTES = 1_048_576  # that are kept for one connection while it is told the state: as much as may wait on one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,36 @@ class Audience:
 EVERYBODY = Audience()
 
 
+class _Arrival:
+    """What is kept for a member until it is told: (seq that was delivered before, frame)."""
+
+    __slots__ = ("_bytes", "frames")
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, bytes]] = []
+        self._bytes = 0
+
+    def keep(self, position: int, frame: bytes) -> bool:
+        """Answers whether there was room for it."""
+        self._bytes += len(frame)
+        if self._bytes > ARRIVAL_BYTES:
+            return False
+        self.frames.append((position, frame))
+        return True
+
+
 class Hub:
     """Members of each room, by wire format and by session."""
 
     def __init__(self) -> None:
         self._rooms: dict[str, dict[Wire, set[Member]]] = {}
         self._sessions: dict[str, set[Member]] = {}
-        self._arriving: dict[Member, list[tuple[int, bytes]]] = {}
+        self._arriving: dict[str, dict[Member, _Arrival]] = {}
 
     def enter(self, member: Member) -> None:
         """From now on `member` is found by its session, so that it can be told, changed and closed."""
         self._sessions.setdefault(member.session.id, set()).add(member)
-        self._arriving[member] = []
+        self._arriving.setdefault(member.session.room_id, {})[member] = _Arrival()
 
     def add(self, member: Member, missed: Iterable[tuple[int, bytes]] = ()) -> None:
         """From now on `member`, which has entered, gets what is sent to its room.
@@ -88,14 +106,14 @@ class Hub:
         First it gets what was kept for it, and what it `missed`: (seq, frame). All in the order in which it happened.
         """
         self._rooms.setdefault(member.session.room_id, {}).setdefault(member.wire, set()).add(member)
-        kept = ((position, 1, frame) for position, frame in self._arriving.pop(member, ()))
+        kept = ((position, 1, frame) for position, frame in self._arrived(member))
         durable = ((seq, 0, frame) for seq, frame in missed)
         for _, _, frame in sorted((*durable, *kept), key=lambda turn: turn[:2]):
             member.enqueue(frame)
 
     def remove(self, member: Member) -> None:
         """The opposite of `enter` and `add`; may be called twice."""
-        self._arriving.pop(member, None)
+        self._arrived(member)
         session = member.session
         wires = self._rooms.get(session.room_id, {})
         wires.get(member.wire, set()).discard(member)
@@ -134,10 +152,25 @@ class Hub:
             for member in members:
                 member.enqueue(frame, droppable)
         if audience.arriving:
-            for member, waiting in self._arriving.items():
-                here = member.session.room_id == room_id and audience.includes(member.session)
-                if here and len(waiting) < MOST_WAITING:
-                    waiting.append((position, member.wire.encode(event, data)))
+            self._keep(room_id, event, data, audience, position)
+
+    def _keep(self, room_id: str, event: str, data: Mapping[str, Any], audience: Audience, position: int) -> None:
+        """For those who are arriving. For whom too much is kept, the connection ends: it comes again, and loses nothing."""
+        frames: dict[Wire, bytes] = {}
+        for member, arrival in list(self._arriving.get(room_id, {}).items()):
+            if audience.includes(member.session):
+                if member.wire not in frames:
+                    frames[member.wire] = member.wire.encode(event, data)
+                if not arrival.keep(position, frames[member.wire]):
+                    member.close(4413, "too slow")
+
+    def _arrived(self, member: Member) -> list[tuple[int, bytes]]:
+        """What was kept for a member that is arriving no more."""
+        here = self._arriving.get(member.session.room_id, {})
+        arrival = here.pop(member, None)
+        if not here:
+            self._arriving.pop(member.session.room_id, None)
+        return arrival.frames if arrival is not None else []
 
     def _audience(self, room_id: str, audience: Audience) -> Iterable[tuple[Wire, Iterable[Member]]]:
         """Members of a room, by wire format. Of an audience of few only these are looked at."""

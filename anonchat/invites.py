@@ -11,6 +11,7 @@ from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room, Session
+from anonchat.ranks import present_rank
 from anonchat.store import rooms as statements
 
 INVITES = 100  # that a room may have, revoked ones included
@@ -41,13 +42,13 @@ class Invites:
         room_id, now = by.room_id, self._clock.now()
         token = new_invite_token()
         rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
-        if rank >= by.rank:
-            raise ChatError("rank_too_low", "Only holders of the moderator link invite moderators.")
         row = invite_row(room_id, token, role, rank, now)
         row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
 
         async def work(tx: Transaction) -> Invite:
             await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
+            if rank >= await present_rank(tx, by):
+                raise ChatError("rank_too_low", "Only holders of the moderator link invite moderators.")
             count = await tx.fetch_one(statements.COUNT_INVITES, {"room": room_id})
             if count is not None and count[0] >= INVITES:
                 raise ChatError("conflict", f"A room can have {INVITES} invites.")
@@ -82,8 +83,10 @@ class Invites:
         change = {"room": by.room_id, "invite": invite_id, "now": self._clock.now()}
 
         async def work(tx: Transaction) -> None:
+            await tx.fetch_one(statements.LOCK_ROOM, {"room": by.room_id})
+            rank = await present_rank(tx, by)
             row = await tx.fetch_one(statements.SELECT_INVITE, {"room": by.room_id, "invite": invite_id})
-            if row is not None and row["rank"] >= by.rank and by.rank < RANK_OWNER:
+            if row is not None and row["rank"] >= rank and rank < RANK_OWNER:
                 raise ChatError("rank_too_low", "Somebody of your own or a higher rank made that link.")
             if await tx.execute(statements.REVOKE_INVITE, change) == 0:
                 raise ChatError("not_found", "There is no such invite, or it was revoked already.")

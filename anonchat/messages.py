@@ -19,7 +19,6 @@ from anonchat.journal import Journal, Transaction
 from anonchat.lanes import Lanes
 from anonchat.limits import Limits
 from anonchat.models import (
-    RANK_MODERATOR,
     RANK_PARTICIPANT,
     Draft,
     Edit,
@@ -29,10 +28,11 @@ from anonchat.models import (
     Receipt,
     Session,
 )
+from anonchat.ranks import author_rank, present_rank
 from anonchat.receipts import Receipts, key_of
 from anonchat.schemas import message_wire
 from anonchat.store import messages as statements
-from anonchat.store import sessions as session_statements
+from anonchat.store import rooms as room_statements
 from anonchat.texts import CONTROLS, is_visible
 from anonchat.writer import Done, Writer
 
@@ -219,12 +219,12 @@ class Messages:
 
         async def work(tx: Transaction) -> None:
             held = message.seq is None
-            seq = 0 if held else await tx.take_seq(message.room_id)
+            seq = await tx.take_seq(message.room_id, 0 if held else 1)  # locks the room, also for a held one
             before = await _fetch(tx, message.room_id, message_id)
             if before.deleted_at is not None or (held and before.seq is not None):
                 raise ChatError("message_not_found" if not held else "conflict")
-            if by == "moderator" and await _author_rank(tx, before) >= session.rank:
-                raise ChatError("rank_too_low")
+            if by == "moderator":
+                await _check_rank(tx, before, session)
             await self._dispatcher.write("write_deleted", tx, message=before, session=session)
             if held:  # nobody has seen it
                 await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
@@ -261,6 +261,7 @@ class Messages:
 
 async def remove_some(tx: Transaction, room_id: str, session_id: str, reason: str) -> int:
     """Delete at most `CHUNK` of what a session wrote, and tell the members; answers how many, which is 0 at the end."""
+    await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room_id})
     rows = await tx.fetch_all(statements.SELECT_AUTHORED, {"room": room_id, "session": session_id, "limit": CHUNK})
     if rows:
         await tx.execute(statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
@@ -277,11 +278,13 @@ async def _fetch(tx: Transaction, room_id: str, message_id: str) -> Message:
     return statements.message_of(row)
 
 
-async def _author_rank(tx: Transaction, message: Message) -> int:
-    row = await tx.fetch_one(session_statements.SELECT_SESSION, {"session": message.session_id})
-    if row is not None:
-        return int(row["rank"])
-    return RANK_MODERATOR if message.role == "moderator" else RANK_PARTICIPANT
+async def _check_rank(tx: Transaction, message: Message, session: Session) -> None:
+    """Raise `not_moderator` or `rank_too_low` unless `session` stands above who wrote the message."""
+    rank = await present_rank(tx, session)
+    if rank == RANK_PARTICIPANT:
+        raise ChatError("not_moderator")
+    if await author_rank(tx, message) >= rank:
+        raise ChatError("rank_too_low")
 
 
 def _is_draft_of(before: Draft, after: Draft) -> bool:

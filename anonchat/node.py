@@ -183,7 +183,7 @@ class Node:
         rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages, self.held),
+            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages, self.held, rooms.check),
             PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
             PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip

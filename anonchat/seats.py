@@ -78,11 +78,16 @@ class Seats:
 
         async def work(tx: Transaction) -> tuple[Session, bool, bool]:
             now = self._clock.now()
+            locked = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room.id})  # rooms before all else
+            if locked is None or locked["ended_at"] is not None:
+                raise ChatError("room_ended")
             role, rank = await _use_invite(tx, room.id, invite_token, now)
             row = self._row(room, applicant, username, role, rank, now)
             session, raised = await _own_session(tx, row)
             is_new = session is None
             if session is None:
+                if not locked["is_open"] and rank == RANK_PARTICIPANT:
+                    raise ChatError("room_closed")
                 session = await self._take_seat(tx, room, row, now)
             elif not raised:
                 returned = {"room": room.id, "token": token_hash(invite_token)}
@@ -108,11 +113,6 @@ class Seats:
         self._presence.changed(session)
 
     async def _take_seat(self, tx: Transaction, room: Room, row: dict[str, Any], now: int) -> Session:
-        locked = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room.id})
-        if locked is None or locked["ended_at"] is not None:
-            raise ChatError("room_ended")
-        if not locked["is_open"] and row["rank"] == RANK_PARTICIPANT:
-            raise ChatError("room_closed")
         await _claim_place(tx, room.id, now)
         while await tx.fetch_one(
             statements.SELECT_ANONYMOUS_ID, {"room": room.id, "anonymous_id": row["anonymous_id"]}
@@ -155,6 +155,7 @@ class Seats:
             return session
 
         async def work(tx: Transaction) -> Session:
+            await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
             row = await tx.fetch_one(statements.SELECT_SESSION, {"session": session.id})
             if row is None:
                 raise ChatError("invalid_token")
@@ -167,7 +168,6 @@ class Seats:
         return await self._journal.transaction(work)
 
     async def _retake(self, tx: Transaction, session: Session, now: int) -> str:
-        await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
         key = name_key(session.username)
         await _release_lapsed(tx, session.room_id, now)
         if await tx.fetch_one(statements.SELECT_NAME_HOLDER, {"room": session.room_id, "wanted_key": key}):

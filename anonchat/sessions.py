@@ -20,6 +20,7 @@ from anonchat.protocol import error_data
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
+DEVICE = 100  # sessions of one device that are looked at
 EXPIRED = 200  # sessions that one transaction ends at most
 
 
@@ -71,6 +72,7 @@ class Sessions:
         change = {"session": session.id, "new_role": role, "new_rank": rank}
 
         async def work(tx: Transaction) -> Session:
+            await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
             if also is not None:
                 await also(tx)
             await tx.execute(statements.UPDATE_ROLE, change)
@@ -105,6 +107,7 @@ class Sessions:
         Answers None while there is more, then whether this ended the session (it could have ended already). Together,
         because a message of another tab could come in between and stay.
         """
+        await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
         if forget:
             if await remove_some(tx, session.room_id, session.id, "forgotten") == CHUNK:
                 return None
@@ -123,6 +126,12 @@ class Sessions:
         rows = await self._journal.fetch_all(statements.SELECT_NAMED, wanted)
         return {row["folded"]: statements.session_of(row) for row in rows}
 
+    async def of_device(self, room_id: str, device_hash: str) -> Sequence[Session]:
+        """The sessions of a room that began on one device, at most a hundred."""
+        wanted = {"room": room_id, "device": device_hash, "limit": DEVICE}
+        rows = await self._journal.fetch_all(statements.SELECT_OF_DEVICE, wanted)
+        return [statements.session_of(row) for row in rows]
+
     async def check_forget(self, room_id: str) -> None:
         """Raise `forbidden` where the room's setting `allowForget` is false: what was said there stays until its end."""
         row = await self._journal.fetch_one(room_statements.SELECT_ROOM, {"room": room_id})
@@ -140,6 +149,8 @@ class Sessions:
 
         async def work(tx: Transaction) -> list[Session]:
             rows = await tx.fetch_all(statements.SELECT_EXPIRED, wanted)
+            # Rooms before sessions, as everywhere, and in one order.
+            await tx.fetch_all(room_statements.LOCK_ROOMS, {"rooms": list({row["room_id"] for row in rows})})
             for row in rows:
                 await _delete(tx, row["id"])
             return [statements.session_of(row) for row in rows]

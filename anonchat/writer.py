@@ -107,7 +107,9 @@ class Writer:
     async def _write(self, batch: Sequence[_Send]) -> None:
         try:
             await self._journal.transaction(lambda tx: self._store(tx, batch))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_wanted():
+                raise
             refused = isinstance(error, ChatError) and error.code in STORAGE
             if not refused and len(batch) > 1:
                 # One of them cannot be stored, or lost a race against another node; alone, the others stand.
@@ -126,7 +128,7 @@ class Writer:
                 done(outcome)
             except Exception:
                 log.exception("an answer to a send failed")
-        if isinstance(outcome, Receipt) and send.held is None:
+        if isinstance(outcome, Receipt) and outcome.seq is not None:  # one that is held will change
             self._receipts.remember(send.key, outcome)
         if send.message is not None and isinstance(send.outcome, Receipt):
             self._metrics.messages.inc()
@@ -222,6 +224,12 @@ class Writer:
             send.message = message = _message(send.draft, self._ids.next(now), seq, now)
             held_until, reason = (send.held.until, send.held.reason) if send.held else (None, None)
             send.outcome = Receipt(send.draft.client_msg_id, message.id, seq, now, held_until, reason)
+
+
+def _is_wanted() -> bool:
+    """Whether somebody cancels the writer; a cancellation out of a transaction that nobody asked for is a failure of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _message(draft: Draft, message_id: str, seq: int | None, now: int) -> Message:

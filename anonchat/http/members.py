@@ -42,7 +42,7 @@ class MemberRoutes:
 
     async def join(self, request: Request) -> Answer:
         body = request.body
-        await self._limits.hit("joins_per_network", request.network.today)
+        await self._limits.hit("joins_per_network", request.network)
         if body["fingerprint_hash"]:
             await self._limits.hit("joins_per_fingerprint", body["fingerprint_hash"])
         room = await self._rooms.find(request.path["roomId"])
@@ -52,7 +52,7 @@ class MemberRoutes:
         applicant = Applicant(
             body["username"],
             invite.role,
-            request.network.within(room.secret),
+            request.origin.within(room.secret),
             body["avatar"],
             _mark(room, "device", body["device_id"]),
             _mark(room, "fingerprint", body["fingerprint_hash"]),

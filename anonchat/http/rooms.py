@@ -48,7 +48,7 @@ class RoomRoutes:
         body = dict(request.body)
         fingerprint = body.pop("fingerprint_hash") or body.pop("device_id", None)
         body.pop("device_id", None)
-        await self._limits.hit("rooms_per_network", request.network.today)
+        await self._limits.hit("rooms_per_network", request.network)
         if fingerprint:
             await self._limits.hit("rooms_per_fingerprint", fingerprint)
         created = await self._rooms.create(NewRoom(**body))

@@ -84,6 +84,7 @@ UPDATE_RELEASED = (
         held_reason=None,
     )
 )
+UPDATE_UNTIMED = update(messages).where(_OF_MESSAGE, messages.c.held_reason.is_not(None)).values(held_until=None)
 UPDATE_KEPT = (
     update(messages)
     .where(_IN_ROOM, messages.c.held_until.is_not(None), messages.c.held_reason == bindparam("reason"))

@@ -17,6 +17,7 @@ _OF_ROOM = rooms.c.id == bindparam("room")
 INSERT_ROOM = insert(rooms)
 SELECT_ROOM = select(rooms).where(_OF_ROOM)
 LOCK_ROOM = select(rooms).where(_OF_ROOM).with_for_update()
+LOCK_ROOMS = select(rooms.c.id).where(one_of(rooms.c.id, "rooms")).order_by(rooms.c.id).with_for_update()
 SELECT_ENDED = select(ended_rooms).where(ended_rooms.c.id == bindparam("room"))
 INSERT_ENDED = insert_or_ignore(ended_rooms, ended_rooms.c.id)
 

@@ -45,6 +45,9 @@ SELECT_PRESENT_IDS = select(sessions.c.id).where(one_of(sessions.c.id, "sessions
 SELECT_BY_DEVICE = select(sessions).where(
     _IN_ROOM, sessions.c.device_hash == bindparam("device"), sessions.c.name_key == bindparam("name_key")
 )
+SELECT_OF_DEVICE = (
+    select(sessions).where(_IN_ROOM, sessions.c.device_hash == bindparam("device")).limit(bindparam("limit"))
+)
 SELECT_ANONYMOUS_ID = select(sessions.c.id).where(_IN_ROOM, sessions.c.anonymous_id == bindparam("anonymous_id"))
 
 # A participant's seat is free once its hold is over; a moderator who has been here keeps name and place while the

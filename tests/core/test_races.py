@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -46,21 +47,11 @@ class House:
         return await self.server.seats.join(self.room, applicant, token)
 
     async def make_invite(self, role: Role, uses: int) -> tuple[Invite, str]:
-        """One more invite, made by an owner who takes no place in the room."""
-        owner = Session(
-            "owner",
-            self.room.id,
-            "Olga",
-            None,
-            "000000",
-            "moderator",
-            2,
-            None,
-            created_at=0,
-            seat_until=0,
-            expires_at=0,
-        )
-        return await self.server.invites.create(owner, role, None, uses)
+        """One more invite, made by an owner who leaves again."""
+        owner, _ = await self.join("Olga", moderator=True)
+        made = await self.server.invites.create(owner, role, None, uses)
+        await self.server.sessions.leave(owner)
+        return made
 
     async def present(self, name: str, **options: bool) -> Session:
         """Somebody who has joined and connected."""
@@ -321,3 +312,26 @@ async def test_forgetting_leaves_nothing_that_was_on_its_way(house: House) -> No
     page = await house.server.welcome.page(house.room.id, 50, None, None)
     assert page["messages"] == []
     assert len(answers) == 30
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_was_demoted_meanwhile_does_not_act_any_more(house: House) -> None:
+    """The session is as it was when the request began; what counts is what the database says at the act."""
+    olga, _ = await house.join("Olga", moderator=True)
+    meg, _ = await house.join("Meg")
+    anna, _ = await house.join("Anna")
+    meg = await house.server.sessions.set_role(meg, "moderator", 1)
+    said: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    data = {"text": "Hello", "client_msg_id": "1", "reply_to_id": None}
+    await house.server.messages.send(anna, data, said.set_result)
+    message_id = (await said).message_id
+    invite, _ = await house.server.invites.create(olga, "participant", None, None)
+    await house.server.sessions.set_role(meg, "participant", 0)
+    assert meg.is_moderator, "what the request began with"
+    assert await outcomes(
+        house.server.messages.delete(meg, message_id),
+        house.server.invites.create(meg, "participant", None, None),
+        house.server.invites.revoke(meg, invite.id),
+    ) == ["not_moderator", "rank_too_low", "rank_too_low"]
+    await house.server.sessions.leave(olga)
+    assert await outcomes(house.server.invites.create(olga, "moderator", None, None)) == ["session_expired"]

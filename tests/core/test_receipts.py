@@ -152,6 +152,20 @@ async def test_a_held_message_is_answered_as_it_is_by_then(house: House) -> None
         assert (released.message_id, released.seq) == (held.message_id, 1)
 
 
+async def test_a_repetition_of_what_is_held_is_not_remembered_as_held_for_ever(house: House) -> None:
+    async with house.node() as node:
+        session = await enter(node)
+        house.filter.verdict = Held(None, "wait")
+        held = await answer(node, session, "one")
+        assert isinstance(held, Receipt)
+        house.filter.verdict = None  # what would be let through by now is still that message
+        assert await answer(node, session, "one") == held
+        await node.held.release(session.room_id, held.message_id)
+        released = await answer(node, session, "one")
+        assert isinstance(released, Receipt)
+        assert released.seq == 1
+
+
 async def test_while_the_storage_is_away_nobody_is_told_that_it_was_refused(house: House) -> None:
     async with house.node() as node:
         session = await enter(node)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import bindparam, column, func, insert, select, table
+from sqlalchemy import bindparam, column, func, insert, select, table, update
 
 from anonchat import (
     Applicant,
@@ -41,6 +41,9 @@ NAME = "kitchen_sink"
 NOTES = table("kitchen_sink_notes", column("id"), column("room_id"))
 INSERT_NOTE = insert(NOTES)
 COUNT_NOTES = select(func.count()).select_from(NOTES).where(NOTES.c.room_id == bindparam("room"))
+MESSAGES = table("messages", column("id"), column("content"))
+WRITE_TEXT = update(MESSAGES).where(MESSAGES.c.id == bindparam("broken")).values(content=bindparam("text"))
+BROKEN = '{"type": "text", "text": "BROKEN"}'
 OPERATOR = "an operator's token"
 HOOKS: dict[str, Callable[..., Any]] = {
     name: spec for kind in SPECS for name, spec in vars(kind).items() if hasattr(spec, "anonchat_spec")
@@ -384,6 +387,44 @@ async def test_write_deleted(room: OpenRoom, alice: Person, server: Server, sink
     arguments = await call(server, "write_deleted")
     assert arguments["message"].content["text"] == "HELLO"
     assert arguments["session"].id == alice.session_id
+
+
+class Leaving(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "raised", [SystemExit("now"), asyncio.CancelledError(), Leaving()], ids=["exit", "cancelled", "failed"]
+)
+async def test_nothing_that_a_hook_raises_keeps_a_send_waiting(
+    raised: BaseException, alice: Person, sink: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(tx: Transaction, messages: list[Message]) -> None:
+        raise raised
+
+    hooks = sink.ctx.hooks._dispatcher._hooks
+    monkeypatch.setitem(hooks, "write_messages", ((NAME, broken),))
+    assert (await alice.say("Hello")).data["code"] in ("plugin_failed", "internal")
+    monkeypatch.undo()
+    assert (await alice.say("Again")).event == "message_ack"
+
+
+async def test_a_message_that_cannot_be_released_holds_up_no_other(
+    room: OpenRoom, alice: Person, server: Server, sink: Plugin, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anonchat.held.AT_ONCE", 1)
+    sink.refuse.add("write_messages")
+    sink.hold = Held(clock.now() + 1_000, "Wait.")
+    for text in ("broken", "fine"):
+        await alice.say(text)
+        sink.hold = Held(clock.now() + 2_000, "Wait.")
+    held = [one.message for one in await server.held.of_room(room.id, 9)]
+    assert [message.content["text"] for message in held] == ["broken", "fine"]
+    await server.journal.transaction(lambda tx: tx.execute(WRITE_TEXT, {"broken": held[0].id, "text": BROKEN}))
+    clock.advance(60)
+    assert [await server.held.release_due() for _ in range(3)] == [0, 1, 0]
+    (waits,) = await server.held.of_room(room.id, 9)
+    assert (waits.message.id, waits.until) == (held[0].id, None), "a moderator decides"
 
 
 async def test_write_forgotten(room: OpenRoom, server: Server, sink: Plugin) -> None:
