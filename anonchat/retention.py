@@ -230,6 +230,7 @@ async def _trim_some(tx: Transaction, room_id: str, before: int, batch: int) -> 
 
     Returns how many messages that was; there may be more while it is not 0.
     """
+    await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
     held = await tx.execute(message_statements.DELETE_OUTDATED_HELD, {"room": room_id, "before": before})
     messages, through = await _outdated(tx, room_id, before, batch)
     if messages < batch:

@@ -19,6 +19,8 @@ from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 
+from .lock_order import crossing, recorded
+
 TABLE = (Path(__file__).parent / "roles.txt").read_text(encoding="utf-8")
 OPERATOR = "an operator's token"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -345,15 +347,17 @@ async def all_rows(rows: Iterable[Awaitable[list[str]]]) -> list[str]:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """Return a server with all bundled plugins."""
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """Return a server with all bundled plugins, of which every transaction must lock rooms before all else."""
     # All of them come from one address, which a ban would keep out.
     options = {"moderation": {"ban_networks": False}}
     settings = settings_in(
         tmp_path, server={"port": 0, "operator_token": OPERATOR}, plugins={"enabled": None, "options": options}
     )
-    async with running_server(settings) as running:
-        yield running
+    with recorded(monkeypatch) as orders:
+        async with running_server(settings) as running:
+            yield running
+    assert crossing(orders) == set()
 
 
 async def routes_of(server: Server) -> set[str]:
