@@ -11,13 +11,17 @@ from anonchat_moderation.acts import Acts, Person
 from anonchat_moderation.pages import read_page
 
 GATHERED = frozenset({"removed", "held", "released", "dropped"})  # acts that come in bursts
+GATHERED_OF_RULES = GATHERED | {"mute"}
 GATHER_MILLISECONDS = 5_000  # in which acts of one kind by one person are one entry
 TOLD = 100  # entries that one run of the job tells at most
 TRIMMED = 100  # entries that one new entry pushes out at most
 
 
 class Log:
-    """Entries of a room: at most `log_entries` of them, and none older than `log_seconds`."""
+    """Entries of a room: at most `log_entries` of people and as many of rules, and none older than `log_seconds`.
+
+    So nobody pushes what moderators did out of the log by making rules act.
+    """
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
@@ -36,19 +40,22 @@ class Log:
     ) -> None:
         """Add an entry in the transaction of the act; `by` None: a rule did it, not a person.
 
-        The room hears of it by `moderation_log`, with the commit. Acts in `GATHERED` are counted for five seconds
-        first, so that three deletions are one line, and told by the job. Raises `room_ended`.
+        The room hears of it by `moderation_log`, with the commit. Acts in `GATHERED`, and mutes by rules, are counted
+        for five seconds first, so that three deletions are one line, and told by the job. Raises `room_ended`: the room
+        is locked here, which is too late for who has locked anything else before.
         """
+        await tx.lock_room(room_id)
         row = self._row(room_id, act, count, by, target)
         row |= {"reason": reason, "until": until}
-        if act in GATHERED:
+        if act in (GATHERED_OF_RULES if by is None else GATHERED):
             is_new = await self._gather(tx, row)
         else:
-            is_new = bool(await tx.execute(statements.INSERT_ENTRY, row))
+            is_new = bool(await tx.execute(statements.INSERT_ENTRY, row | await _next_number(tx, room_id)))
             await self._tell(tx, row)
         if is_new:
             most = self._acts.ctx.config["log_entries"]
-            await tx.execute(statements.TRIM_LOG, {"room": room_id, "limit": TRIMMED, "most": most})
+            trim = statements.TRIM_RULES if by is None else statements.TRIM_PEOPLE
+            await tx.execute(trim, {"room": room_id, "limit": TRIMMED, "most": most})
 
     def _row(
         self, room_id: str, act: str, count: int, by: Session | None, target: Session | Person | None
@@ -67,18 +74,13 @@ class Log:
         }
 
     async def _gather(self, tx: Transaction, row: dict[str, Any]) -> bool:
-        """Count the act in the entry that is being gathered, or begin one, which the unique key lets only one do.
-
-        Answers whether it began one.
-        """
+        """Count the act in the entry that is being gathered, or begin one; answers whether it began one."""
         key = f"{row['act']}:{row['by_session'] or ''}"
         more = {"room": row["room_id"], "key": key, "more": row["count"], "target": row["target_session"]}
         if await tx.execute(statements.GATHER, more):
             return False
-        if await tx.execute(statements.INSERT_GATHERING, row | {"pending": key}):
-            return True
-        await tx.execute(statements.GATHER, more)
-        return False
+        await tx.execute(statements.INSERT_ENTRY, row | {"pending": key} | await _next_number(tx, row["room_id"]))
+        return True
 
     async def _tell(self, tx: Transaction, row: Mapping[str, Any]) -> None:
         if self._acts.ctx.config["public_log"]:
@@ -88,9 +90,9 @@ class Log:
         """The job: tell the entries whose five seconds are over."""
         due = {"before": self._acts.now - GATHER_MILLISECONDS, "limit": TOLD}
         for row in await self._acts.ctx.db.fetch_all(statements.SELECT_GATHERED, due):
-            await self._close(row["id"])
+            await self._close(row["room_id"], row["id"])
 
-    async def _close(self, entry_id: str) -> None:
+    async def _close(self, room_id: str, entry_id: str) -> None:
         async def work(tx: Transaction) -> None:
             row = await tx.fetch_one(statements.CLOSE_ENTRY, {"entry": entry_id})
             if row is not None:
@@ -99,7 +101,7 @@ class Log:
                 )
 
         try:
-            await self._acts.ctx.db.transaction(work)
+            await self._acts.in_room(room_id, work)
         except ChatError as error:
             if error.code != "room_ended":
                 raise
@@ -112,6 +114,12 @@ class Log:
         rows, more = await read_page(self._acts.ctx.db, statements.SELECT_LOG, statements.SELECT_ENTRY, by, data)
         shown = full_wire if by.is_moderator else public_wire
         return {"entries": [shown(row) for row in rows], "hasMore": more}
+
+
+async def _next_number(tx: Transaction, room_id: str) -> dict[str, int]:
+    """The number of a new entry; the room is locked, so that nobody else takes it."""
+    row = await tx.fetch_one(statements.SELECT_LAST, {"room": room_id})
+    return {"number": 1 + (row["number"] if row else 0)}
 
 
 def public_wire(row: Mapping[str, Any] | Row) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class _Known:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     read_at: int | None = None
     mutes: Mapping[str, Mute] = field(default_factory=dict)
+    count: int = 0
 
     def is_fresh(self, now: int) -> bool:
         """False also where the clock was set back."""
@@ -50,13 +51,19 @@ class Mutes:
     async def of(self, session: Session) -> Mute | None:
         """(until in milliseconds, reason) of a muted person, or None. Mostly two look-ups in a dictionary."""
         now = self._acts.now
-        known = self._rooms.get(session.room_id)
-        if known is None or not known.is_fresh(now):
-            known = await self._read(session.room_id)
+        known = await self._fresh(session.room_id, now)
         if not known.mutes:
             return None
         found = (known.mutes.get(mark) for mark in _marks(session))
         return max((mute for mute in found if mute and mute[0] > now), key=lambda mute: mute[0], default=None)
+
+    async def has_place(self, room_id: str) -> bool:
+        """Whether one more person can be muted, as far as is at hand: a room that is full costs no transactions."""
+        return (await self._fresh(room_id, self._acts.now)).count < MUTES
+
+    async def _fresh(self, room_id: str, now: int) -> _Known:
+        known = self._rooms.get(room_id)
+        return known if known is not None and known.is_fresh(now) else await self._read(room_id)
 
     async def _read(self, room_id: str) -> _Known:
         """The mutes as they are now. Whoever waits for the same room shares one query."""
@@ -69,8 +76,8 @@ class Mutes:
             now = self._acts.now
             if not known.is_fresh(now):
                 wanted = {"room": room_id, "now": now, "limit": 2 * MUTES}
-                known.mutes = _by_mark(await self._acts.ctx.db.fetch_all(statements.SELECT_MUTES, wanted))
-                known.read_at = now
+                rows = await self._acts.ctx.db.fetch_all(statements.SELECT_MUTES, wanted)
+                known.mutes, known.count, known.read_at = _by_mark(rows), len(rows), now
         return known
 
     async def check(self, session: Session) -> Rejected | None:
@@ -100,8 +107,10 @@ class Mutes:
             await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
             await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
 
-        await (self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work))
-        self._drop(session.room_id)
+        try:
+            await (self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work))
+        finally:
+            self._drop(session.room_id)  # a room that proved full is read anew, too
         self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
 
     async def _store(self, tx: Transaction, session: Session, until: int, reason: str | None) -> None:

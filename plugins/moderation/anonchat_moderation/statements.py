@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Delete,
     Integer,
     Select,
@@ -63,18 +64,20 @@ def expired(table: Table, column: Column[Any]) -> Delete:
     return delete(table).where(table.c.id.in_(due))
 
 
-def page(table: Table, *conditions: Any) -> Select[Any]:
-    """The rows of a room from before (``:at``, ``:id``), newest first, at most ``:limit`` of them."""
-    at, row_id = table.c.at, table.c.id
+def page(table: Table, *conditions: Any, order: Column[Any] | None = None) -> Select[Any]:
+    """The rows of a room from before (``:at``, ``:id``), newest first by `order` (`at`), at most ``:limit`` of them."""
+    at, row_id = table.c.at if order is None else order, table.c.id
     before = or_(at < bindparam("at"), and_(at == bindparam("at"), row_id < bindparam("id")))
     mine = table.c.room_id == bindparam("room")
     return select(table).where(mine, before, *conditions).order_by(at.desc(), row_id.desc()).limit(bindparam("limit"))
 
 
-def position(table: Table) -> Select[Any]:
-    """Where the row ``:before`` of a room stands in its list."""
+def position(table: Table, order: Column[Any] | None = None) -> Select[Any]:
+    """Where the row ``:before`` of a room stands in its list, which has that `order`; named `at` and `id`."""
     mine = table.c.room_id == bindparam("room")
-    return select(table.c.at, table.c.id).where(mine, table.c.id == bindparam("before"))
+    return select((table.c.at if order is None else order).label("at"), table.c.id).where(
+        mine, table.c.id == bindparam("before")
+    )
 
 
 def count(table: Table, *conditions: Any) -> Select[Any]:
@@ -149,8 +152,8 @@ FORGET_REPORTS = delete(reports).where(
 # --- the log
 
 _in_room = log.c.room_id == bindparam("room")
+SELECT_LAST = select(func.coalesce(func.max(log.c.number), 0).label("number")).where(_in_room)
 INSERT_ENTRY = insert(log)
-INSERT_GATHERING = insert_or_ignore(log, log.c.room_id, log.c.pending)
 _same_target = log.c.target_session == bindparam("target")
 GATHER = (
     update(log)
@@ -159,17 +162,19 @@ GATHER = (
         count=log.c.count + bindparam("more", type_=Integer),
         target_session=case((_same_target, log.c.target_session), else_=None),
         target_name=case((_same_target, log.c.target_name), else_=None),
+        until=case((_same_target, log.c.until), else_=None),
     )
 )
-TRIM_LOG = delete(log).where(
-    log.c.id.in_(
-        select(log.c.id)
-        .where(_in_room)
-        .order_by(log.c.at.desc(), log.c.id.desc())
-        .limit(bindparam("limit"))
-        .offset(bindparam("most"))
-    )
-)
+
+
+def trim(whose: ColumnElement[bool]) -> Delete:
+    """Delete all but the newest ``:most`` entries of `whose` in a room, at most ``:limit`` of them."""
+    kept = select(log.c.id).where(_in_room, whose).order_by(log.c.number.desc())
+    return delete(log).where(log.c.id.in_(kept.limit(bindparam("limit")).offset(bindparam("most"))))
+
+
+TRIM_PEOPLE = trim(log.c.by_session.is_not(None))
+TRIM_RULES = trim(log.c.by_session.is_(None))
 SELECT_GATHERED = (
     select(log.c.id, log.c.room_id)
     .where(log.c.pending.is_not(None), log.c.at <= bindparam("before"))
@@ -178,8 +183,8 @@ SELECT_GATHERED = (
 CLOSE_ENTRY = (
     update(log).where(log.c.id == bindparam("entry"), log.c.pending.is_not(None)).values(pending=None).returning(log)
 )
-SELECT_LOG = page(log)
-SELECT_ENTRY = position(log)
+SELECT_LOG = page(log, order=log.c.number)
+SELECT_ENTRY = position(log, log.c.number)
 FORGET_TARGET = update(log).where(_in_room, log.c.target_session == bindparam("session")).values(target_name=None)
 FORGET_ACTOR = update(log).where(_in_room, log.c.by_session == bindparam("session")).values(by_name=None)
 DELETE_OLD_ENTRIES = expired(log, log.c.at)

@@ -66,13 +66,15 @@ reports = Table(
     Index("moderation_reports_room", "room_id", "at"),
 )
 
-# What was done, by whom, to whom. `pending` names an entry that still counts acts of its kind; it is told to the room
-# when that is over, and then None.
+# What was done, by whom (None: a rule), to whom. `number` is above that of every older entry of the room, also where the
+# clock was set back. `pending` names an entry that still counts acts of its kind; it is told to the room when that is
+# over, and then None.
 log = Table(
     "moderation_log",
     metadata,
     Column("id", Text, primary_key=True),
     _room_key(),
+    Column("number", BigInteger, nullable=False, server_default="0"),
     Column("act", Text, nullable=False),
     Column("count", Integer, nullable=False),
     Column("by_session", Text),
@@ -84,7 +86,7 @@ log = Table(
     Column("until", BigInteger),
     Column("pending", Text),
     UniqueConstraint("room_id", "pending", name="moderation_log_pending"),
-    Index("moderation_log_room", "room_id", "at", "id"),
+    Index("moderation_log_room", "room_id", "number"),
     Index("moderation_log_at", "at"),
     Index(
         "moderation_log_gathering",

@@ -87,14 +87,17 @@ class Gate:
         """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo."""
         if verdict.until is None:
             facts.sender.times.append(facts.now)
-            return Rejected(verdict.code, verdict.reason, verdict.retry_after_ms)
+        elif await self._mutes.has_place(session.room_id):
+            await self._mute(session, verdict.until, verdict.reason, facts.sender)
+        return Rejected(verdict.code, verdict.reason, verdict.retry_after_ms)
+
+    async def _mute(self, session: Session, until: int, reason: str, sender: Sender) -> None:
         try:
-            await self._mutes.put(session, verdict.until, verdict.reason, None)
+            await self._mutes.put(session, until, reason, None)
         except ChatError as error:
             self._acts.ctx.log.warning("who floods could not be muted", code=error.code)
         else:
-            facts.sender.times.clear()
-        return Rejected(verdict.code, verdict.reason, verdict.retry_after_ms)
+            sender.times.clear()
 
     def _accept(self, state: RoomState, text: Text, facts: Facts) -> None:
         facts.sender.times.append(facts.now)

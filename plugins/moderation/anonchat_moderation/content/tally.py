@@ -55,7 +55,7 @@ class Tally:
                 await tx.execute(COUNT, {"room": room_id, **counts})
 
         try:
-            await self._acts.ctx.db.transaction(work)
+            await self._acts.in_room(room_id, work)
         except ChatError as error:
             self._acts.ctx.log.info(
                 "what the rules did is not in the log", code=error.code

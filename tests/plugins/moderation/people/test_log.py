@@ -131,6 +131,54 @@ async def test_the_log_of_a_room_is_bounded(crowd_with: Any) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_clock_that_is_set_back_deletes_no_new_entries(crowd_with: Any) -> None:
+    async with crowd_with({"log_entries": 10}) as crowd:
+        olga, bob = await crowd.owner(), await crowd.enter("Bob")
+        for number in range(15):
+            crowd.clock.advance(-60 if number == 10 else 1)
+            await olga.ask("mute", target(bob, reason=f"{number}"))
+        pages = [(await olga.ask("get_moderation_log", {"limit": 6})).data["entries"]]
+        last = {"before": pages[0][-1]["entryId"]}
+        pages.append((await olga.ask("get_moderation_log", last)).data["entries"])
+        assert [entry["reason"] for page in pages for entry in page] == [f"{number}" for number in range(14, 4, -1)]
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_nobody_pushes_moderators_out_of_their_log_by_what_rules_do(crowd_with: Any) -> None:
+    """Each mute by a rule comes when the one before is not gathered any more."""
+    async with crowd_with({"log_entries": 10}) as crowd:
+        olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+        flooding = {"action": "refuse", "perMinute": 1, "muteSeconds": 1}
+        await olga.ask("set_moderation", {"rules": {"flooding": flooding, "repeats": {"action": "allow"}}})
+        await olga.ask("mute", target(bob, reason="By hand"))
+        for number in range(12):
+            crowd.clock.advance(30)
+            assert (await mallory.say(f"{number}")).event == "message_ack"
+            assert (await mallory.say(f"{number} again")).data["code"] == "muted"
+            crowd.clock.advance(30)
+            await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_log WHERE pending IS NOT NULL"))
+        entries = (await olga.ask("get_moderation_log")).data["entries"]
+        assert [entry["act"] for entry in entries if entry["by"] == "moderator"] == ["mute", "rules"]
+        assert [entry["act"] for entry in entries if entry["by"] == "rule"] == ["mute"] * 10
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_mutes_by_rules_are_one_entry(crowd: Any) -> None:
+    olga, bob = await crowd.owner(), await crowd.enter("Bob")
+    await olga.ask("set_moderation", {"rules": {"flooding": {"action": "refuse", "perMinute": 1, "muteSeconds": 60}}})
+    for name in ("Mallory", "Mal", "Malo"):
+        flooder = await crowd.enter(name)
+        await flooder.say("one")
+        assert (await flooder.say("two")).data["code"] == "muted"
+    crowd.clock.advance(6)
+    while (told := (await bob.hear("moderation_log")).data)["act"] != "mute":
+        pass
+    assert (told["count"], told["by"]) == (3, "rule")
+    (entry,) = [one for one in (await olga.ask("get_moderation_log")).data["entries"] if one["act"] == "mute"]
+    assert (entry["count"], entry["target"], entry["until"]) == (3, None, None)
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_the_log_comes_in_pages(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     for number in range(7):  # all of them in one millisecond

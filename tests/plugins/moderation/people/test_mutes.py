@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ...lock_order import recorded
+
 DEVICE = "device-of-mallory"
 
 
@@ -134,3 +136,22 @@ async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
     await olga.ask("mute", target(mallory, durationSeconds=10))
     crowd.clock.advance(61)
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_mutes"))
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_room_that_is_full_of_mutes_costs_no_transactions(crowd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anonchat_moderation.mutes.MUTES", 2)
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    await olga.ask("set_moderation", {"rules": {"flooding": {"action": "refuse", "perMinute": 1, "muteSeconds": 60}}})
+    for name in ("Bob", "Bert"):
+        await olga.ask("mute", target(await crowd.enter(name)))
+    with recorded(monkeypatch) as orders:
+        assert (await mallory.say("one")).event == "message_ack"
+        for number in range(20):
+            assert (await mallory.say(f"more {number}")).data["code"] == "muted"
+    assert len(crowd.rows("SELECT id FROM moderation_mutes")) == 2
+    assert [order for order in orders if "moderation_log" in order or order == ["rooms"]] == []
+    crowd.clock.advance(601)
+    await mallory.say("one")
+    assert (await mallory.say("two")).data["code"] == "muted"
+    assert len(crowd.rows(f"SELECT id FROM moderation_mutes WHERE until > {crowd.clock.now()}")) == 1
