@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from anonchat import ChatError, PluginContext, Session, Transaction
+from anonchat import RANK_MODERATOR, ChatError, PluginContext, Session, Transaction
 from anonchat_moderation import statements
 
 T = TypeVar("T")
-
-RANK_PARTICIPANT, RANK_PROMOTED, RANK_OWNER = 0, 1, 2
 
 
 class Ranks(NamedTuple):
@@ -53,12 +51,12 @@ class Acts:
             raise _gone()
         return target
 
-    async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED) -> T:
+    async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_MODERATOR) -> T:
         """Run `work(tx, ranks)` in a transaction of its own in which `by` stands above `target`; see `above`."""
         return await self.ctx.db.transaction(self.above(by, target, work, least=least))
 
     def above(
-        self, by: Session, target: Session, work: Work[T], *, least: int = RANK_PROMOTED
+        self, by: Session, target: Session, work: Work[T], *, least: int = RANK_MODERATOR
     ) -> Callable[[Transaction], Awaitable[T]]:
         """What runs `work(tx, ranks)` in a transaction if `by` stands above `target`.
 
@@ -80,13 +78,13 @@ class Acts:
         return run
 
     async def as_moderator(
-        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_PROMOTED
+        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_MODERATOR
     ) -> T:
         """Run `work(tx, rank)` in a transaction of its own in which `by` has at least the rank `least`."""
         return await self.ctx.db.transaction(self.moderating(by, work, least=least))
 
     def moderating(
-        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_PROMOTED
+        self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_MODERATOR
     ) -> Callable[[Transaction], Awaitable[T]]:
         """What runs `work(tx, rank)` if `by` has at least the rank `least`: for acts on nobody in particular."""
 
@@ -124,7 +122,7 @@ async def _ranks(tx: Transaction, by: Session, target_id: str) -> dict[str, int]
 def _checked(rank: int | None, least: int) -> int:
     if rank is None:
         raise ChatError("session_expired")
-    if rank < RANK_PROMOTED:
+    if rank < RANK_MODERATOR:
         raise ChatError("not_moderator")
     if rank < least:
         raise ChatError("rank_too_low", "Only holders of the moderator link may do that.")

@@ -8,9 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat import Applicant, ChatError, Denied, Row, Session, Transaction, iso, new_id
+from anonchat import (
+    RANK_MODERATOR,
+    RANK_PARTICIPANT,
+    Applicant,
+    ChatError,
+    Denied,
+    Row,
+    Session,
+    Transaction,
+    iso,
+    new_id,
+)
 from anonchat_moderation import statements
-from anonchat_moderation.acts import RANK_PARTICIPANT, RANK_PROMOTED, Acts, Person, Ranks, chosen
+from anonchat_moderation.acts import Acts, Person, Ranks, chosen
 from anonchat_moderation.log import Log
 from anonchat_moderation.pages import read_page
 from anonchat_moderation.purges import Purges
@@ -47,7 +58,7 @@ class Bans:
                 "fingerprint": applicant.fingerprint_hash,
                 "network": None if is_moderator else applicant.network,
                 "since": NEVER,
-                "rank": RANK_PROMOTED if is_moderator else RANK_PARTICIPANT,
+                "rank": RANK_MODERATOR if is_moderator else RANK_PARTICIPANT,
             },
         )
 

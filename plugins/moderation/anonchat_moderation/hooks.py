@@ -15,6 +15,6 @@ class ModerationHooks:
     ) -> None:
         """Somebody was acted upon.
 
-        `act` is "kick", "ban", "mute", "unmute", "promote", "demote", or what happened to messages of theirs: "held",
-        "dropped", "removed". `until` is in milliseconds.
+        `act` is "kick", "ban", "mute", "unmute", "promote", "demote", or what happened to messages of theirs:
+        "dropped" (by a moderator, one by one), "removed". `until` is in milliseconds.
         """

@@ -57,8 +57,8 @@ class Moderation(Declared):
         await self.purges.deleted(tx, message, session)
 
     @hookimpl
-    async def message_deleted(self, message_id: str, room_id: str) -> None:
-        self.content.held.deleted(room_id, message_id)
+    async def message_deleted(self, message_id: str, room_id: str, by: str) -> None:
+        self.content.held.deleted(room_id, message_id, by)
 
     @hookimpl
     async def role_changed(self, session: Session) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat import ChatError, Message, Session, Transaction
+from anonchat import RANK_OWNER, ChatError, Message, Session, Transaction
 from anonchat_moderation import statements
-from anonchat_moderation.acts import RANK_OWNER, Acts, Person, Ranks
+from anonchat_moderation.acts import Acts, Person, Ranks
 from anonchat_moderation.log import Log
 
 

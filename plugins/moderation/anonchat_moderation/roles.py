@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat import ChatError, Session, Transaction
+from anonchat import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, ChatError, Session, Transaction
 from anonchat_moderation import statements
-from anonchat_moderation.acts import RANK_OWNER, RANK_PARTICIPANT, RANK_PROMOTED, Acts, Ranks
+from anonchat_moderation.acts import Acts, Ranks
 from anonchat_moderation.log import Log
 
 LEASE_MILLISECONDS = 30_000  # as long as a handler may take
@@ -24,7 +24,7 @@ class Roles:
 
     async def promote(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make a participant a moderator. Raises `conflict` for somebody who is one."""
-        return await self._change("promote", by, data["target_session_id"], RANK_PROMOTED)
+        return await self._change("promote", by, data["target_session_id"], RANK_MODERATOR)
 
     async def demote(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make a promoted moderator a participant again. Raises `conflict` for somebody who is none."""
@@ -74,4 +74,4 @@ class Roles:
 
 
 def _role(rank: int) -> Any:
-    return "moderator" if rank >= RANK_PROMOTED else "participant"
+    return "moderator" if rank >= RANK_MODERATOR else "participant"

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from anonchat import insert_or_ignore, messages_table, sessions_table, upsert
+from anonchat import RANK_OWNER, insert_or_ignore, messages_table, sessions_table, upsert
 from anonchat_moderation.tables import bans, log, mutes, reports
 
 # --- people: ranks are compared in the transaction of the act
@@ -41,7 +41,7 @@ SELECT_OWNERS = (
     select(sessions_table.c.id)
     .where(
         sessions_table.c.room_id == bindparam("room"),
-        sessions_table.c.rank == 2,
+        sessions_table.c.rank == RANK_OWNER,
         sessions_table.c.id != bindparam("by"),
     )
     .limit(bindparam("limit"))

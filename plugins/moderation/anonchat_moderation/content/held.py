@@ -147,11 +147,12 @@ class HeldMessages:
 
     # --- when authors go, or take it back
 
-    def deleted(self, room_id: str, message_id: str) -> None:
-        """A message was deleted by its author; moderators who see it waiting are told."""
+    def deleted(self, room_id: str, message_id: str, by: str) -> None:
+        """A message was deleted by "author" or "moderator"; all who see it waiting are told."""
         waited = self._waiting.gone(room_id, message_id)
         if waited is not None:
-            self._told(room_id, message_id, waited.session_id, "message_dropped", reason=TAKEN_BACK)
+            reason = TAKEN_BACK if by == "author" else DROPPED
+            self._told(room_id, message_id, waited.session_id, "message_dropped", reason=reason)
 
     async def left(self, session: Session, reason: str) -> None:
         """Somebody is gone. Of those who were sent away nothing is waited for; others may have taken all back."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from anonchat.testing.people import Person, open_room
+from anonchat_moderation.content.held import DROPPED, TAKEN_BACK
 from anonchat_moderation.content.verdicts import REASONS
 
 from .conftest import House, heard_by, texts
@@ -185,6 +186,16 @@ async def test_an_author_takes_it_back(house: House) -> None:
             pass
         left = (await house.press("get_held_messages"))["messages"]
         assert [one["message"]["id"] for one in left] == [ids[2]]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_it_is_said_who_has_deleted_it(house: House, alice: Person) -> None:
+    await house.rules(**HOLD_LINKS)
+    for person, reason in ((alice, TAKEN_BACK), (house.olga, DROPPED)):
+        message_id = (await alice.say("example.org")).data["messageId"]
+        assert (await person.ask("delete_message", {"messageId": message_id})).event == "delete_ack"
+        for hears in (alice, house.olga):
+            assert (await hears.hear("message_dropped")).data == {"messageId": message_id, "reason": reason}
 
 
 @pytest.mark.gen_test(timeout=30)
