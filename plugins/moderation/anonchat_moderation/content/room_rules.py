@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -21,7 +22,6 @@ from anonchat_moderation.content.verdicts import Rule
 
 FRESH_MILLISECONDS = 1_000  # after which a change of another node is in force here
 ROOMS = 5_000  # whose rules are kept at hand
-NEVER = -FRESH_MILLISECONDS
 
 T = TypeVar("T")
 
@@ -83,12 +83,17 @@ class _Known:
 
 
 class RoomRules:
-    """The rules of rooms. One query at a time reads all rooms in which somebody has written lately."""
+    """The rules of rooms. One query at a time reads all rooms in which somebody has written lately.
+
+    A change holds the lock of its room alone, so that one that stalls holds up no other room. A room that is being
+    changed is not at hand, and a query that began before the change does not bring it back.
+    """
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
         self._words: WordList | None = None
-        self._lock = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of rooms that somebody waits for
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._talking: set[str] = set()
 
@@ -109,25 +114,29 @@ class RoomRules:
 
     async def of(self, room_id: str) -> RoomState:
         """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
-        async with self._lock:
+        async with self._lock_of(room_id), self._reading:
             state = self.at_hand(room_id, self._acts.now)
             return state if state is not None else await self._read(room_id)
 
     async def read(self, room_id: str) -> RoomState:
         """What holds, read now."""
-        async with self._lock:
+        async with self._lock_of(room_id), self._reading:
             return await self._read(room_id)
+
+    def _lock_of(self, room_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(room_id, asyncio.Lock())
 
     async def _read(self, room_id: str) -> RoomState:
         now = self._acts.now
-        wanted = {room_id, *(room for room in self._talking if room in self._known)}
+        others = {room: self._known[room] for room in self._talking if room in self._known and room != room_id}
         self._talking.clear()
-        found = await self._acts.ctx.db.fetch_all(SELECT_ROOMS, {"rooms": list(wanted)})
+        found = await self._acts.ctx.db.fetch_all(SELECT_ROOMS, {"rooms": [room_id, *others]})
         rows = {row["room_id"]: Chosen.of(row) for row in found}
         if room_id not in rows and room_id not in self._known:
             rows[room_id] = self._preset_of(await self._acts.ctx.rooms.find(room_id))
-        for room in wanted - {room_id}:
-            self._keep(room, rows.get(room), now)
+        for room, before in others.items():
+            if self._known.get(room) is before:
+                self._keep(room, rows.get(room), now)
         return self._keep(room_id, rows.get(room_id), now)
 
     def _preset_of(self, room: Room) -> Chosen:
@@ -182,7 +191,6 @@ class RoomRules:
                 raise ChatError("room_ended")
             return await work(tx, row)
 
-        async with self._lock:
-            if (known := self._known.get(room_id)) is not None:
-                known.read_at = NEVER
+        async with self._lock_of(room_id):
+            self._known.pop(room_id, None)
             return await run(locked)
