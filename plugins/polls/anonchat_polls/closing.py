@@ -42,7 +42,7 @@ class Closing:
     async def _store(self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None) -> tuple[Poll, Tally]:
         wanted = {"poll": poll.id, "room": poll.room_id}
         # Room before poll, as the deletion of a message locks them; two that lock crosswise would wait for each other.
-        await tx.take_seq(poll.room_id, 0)
+        await tx.lock_room(poll.room_id)
         closing = {"poll": poll.id, "at": at, **self._result(ballots)}
         closes = await tx.execute(statements.UPDATE_CLOSED, closing)
         row = await tx.fetch_one(statements.SELECT_POLL, wanted)

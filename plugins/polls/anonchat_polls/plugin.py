@@ -114,7 +114,7 @@ class Polls(Declared):
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
         """Votes in open and hidden polls are taken back. Secret ones cannot be: nobody knows which they are."""
-        await tx.take_seq(session.room_id, 0)  # room before poll, as everywhere
+        await tx.lock_room(session.room_id)  # room before poll, as everywhere
         await forget(tx, session)
 
     @hookimpl

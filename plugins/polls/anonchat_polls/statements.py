@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, update
 
-from anonchat import insert_or_ignore, one_of
+from anonchat import insert_or_ignore, one_of, sessions_table
 from anonchat_polls.tables import ledger, polls, votes
 
 _OF_POLL = polls.c.id == bindparam("poll")
@@ -42,6 +42,13 @@ LOCK_VOTABLE = (
     .values(version=polls.c.version)
 )
 RAISE_VERSION = update(polls).where(_OF_POLL).values(version=polls.c.version + 1)
+
+# The session stays to the end of the transaction, also where it would expire at this moment.
+LOCK_SESSION = (
+    select(sessions_table.c.id)
+    .where(sessions_table.c.id == bindparam("session"))
+    .with_for_update(read=True, key_share=True)
+)
 
 # --- closing and telling
 

@@ -46,7 +46,7 @@ class Telling:
 
     async def _store(self, tx: Transaction, poll: Poll) -> tuple[Poll, Tally, tuple[str, ...]] | None:
         """The poll, its tally, and who of a hidden poll may know it; None if it has been told meanwhile, or is gone."""
-        await tx.take_seq(poll.room_id, 0)  # room before poll, as everywhere
+        await tx.lock_room(poll.room_id)  # room before poll, as everywhere
         now = self._ctx.clock.now()
         if not await tx.execute(statements.UPDATE_TOLD, {"poll": poll.id, "now": now, "lately": now - APART}):
             return None

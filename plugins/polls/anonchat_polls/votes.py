@@ -20,7 +20,7 @@ class Votes:
         """Vote for `options`; returns what the session has voted for now. The same vote again changes nothing.
 
         With `change` the options take the place of what was voted before. Raises `already_voted` for another option in
-        a poll of single choice, `poll_closed`, `poll_not_found`, and `session_expired` for who has left meanwhile.
+        a poll of single choice, `poll_closed`, `poll_not_found`, `room_ended`, and `session_expired` for who has left.
         """
         mine = {"poll": poll.id, "session": session.id}
         rows = [
@@ -36,7 +36,7 @@ class Votes:
         ]
 
         async def work(tx: Transaction) -> list[int]:
-            await self._lock(tx, poll)
+            await self._lock(tx, poll, session)
             before = await _own(tx, mine)
             if change:
                 await tx.execute(statements.DELETE_OTHERS, mine | {"kept": list(options)})
@@ -48,34 +48,32 @@ class Votes:
                 await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
             return after
 
-        own = await self._ctx.db.transaction(work)
-        await self._check_presence(session)
-        return own
+        return await self._ctx.db.transaction(work)
 
     async def withdraw(self, poll: Poll, session: Session, options: Sequence[int]) -> list[int]:
         """Take votes back; returns what the session has still voted for. What is not there stays away."""
         mine = {"poll": poll.id, "session": session.id}
 
         async def work(tx: Transaction) -> list[int]:
-            await self._lock(tx, poll)
+            await self._lock(tx, poll, session)
             if await tx.execute(statements.DELETE_SOME, mine | {"dropped": list(options)}):
                 await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
             return await _own(tx, mine)
 
         return await self._ctx.db.transaction(work)
 
-    async def _lock(self, tx: Transaction, poll: Poll) -> None:
-        """From here to its end the transaction is alone with the poll, and the poll is open."""
+    async def _lock(self, tx: Transaction, poll: Poll, session: Session) -> None:
+        """From here to its end the transaction is alone with the poll, the poll is open, and the session lives.
+
+        Who leaves with "forget me" holds the room, too: either the vote is there before, and is forgotten, or it is none.
+        """
+        await tx.lock_room(poll.room_id)
+        if await tx.fetch_one(statements.LOCK_SESSION, {"session": session.id}) is None:
+            raise ChatError("session_expired")
         wanted = {"poll": poll.id, "room": poll.room_id}
         if await tx.execute(statements.LOCK_VOTABLE, wanted | {"now": self._ctx.clock.now()}) == 0:
             row = await tx.fetch_one(statements.SELECT_POLL, wanted)
             raise ChatError("poll_not_found" if row is None else "poll_closed")
-
-    async def _check_presence(self, session: Session) -> None:
-        """Who left from another tab, and wants to be forgotten, may have gone just before the vote was stored."""
-        if await self._ctx.sessions.get(session.id) is None:
-            await self._ctx.db.transaction(lambda tx: forget(tx, session))
-            raise ChatError("session_expired")
 
 
 async def forget(tx: Transaction, session: Session) -> None:

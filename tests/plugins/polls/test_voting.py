@@ -184,3 +184,32 @@ async def test_who_has_just_left_has_not_voted(booth: Booth) -> None:
             await Votes(booth.polls.ctx).cast(poll, session, [1], change=False)
         mine = {"poll": poll.id, "session": session.id}
         assert await booth.polls.ctx.db.fetch_all(SELECT_OWN, mine) == []
+
+
+async def test_who_leaves_while_a_vote_is_on_its_way_keeps_the_votes_before(booth: Booth) -> None:
+    """Leaving is not "forget me": the vote that comes too late is refused, and the others stay."""
+    early, late = [await booth.poll(await booth.create()) for _ in range(2)]
+    async with booth.room.enter("Alice") as alice:
+        session = await booth.session(alice)
+        await booth.vote(alice, early.id, 1)
+        await alice.ask("leave")
+        with pytest.raises(ChatError, match="session_expired"):
+            await Votes(booth.polls.ctx).cast(late, session, [1], change=False)
+        with pytest.raises(ChatError, match="session_expired"):
+            await Votes(booth.polls.ctx).withdraw(early, session, [1])
+    totals = [(await booth.results(booth.moderator, poll.id))["totals"]["1"] for poll in (early, late)]
+    assert totals == [1, 0]
+
+
+async def test_forget_me_beside_votes_leaves_no_vote(booth: Booth) -> None:
+    """Whichever comes first: there is no moment at which a vote of somebody who is forgotten is stored."""
+    poll = await booth.poll(await booth.create(allowMultipleAnswers=True))
+    casts = Votes(booth.polls.ctx).cast
+    for number in range(5):
+        async with booth.room.enter(f"Alice {number}") as alice:
+            session = await booth.session(alice)
+            leaving = booth.polls.ctx.sessions.remove(session, "left", forget=True)
+            votings = [casts(poll, session, [option], change=False) for option in (1, 2, 3)]
+            outcomes = await asyncio.gather(*votings[:2], leaving, votings[2], return_exceptions=True)
+            assert {getattr(one, "code", None) for one in outcomes} <= {None, "session_expired"}
+            assert await booth.count(votes) == 0
