@@ -1,135 +1,147 @@
 """Secret votes until the close: who has voted, and the totals. In `Ephemeral`, changed by compare-and-set, never at rest.
 
-All secret polls of a room lie in one value, so that the end of the room removes it by its name. Who votes is a keyed
-hash; which option somebody voted for is in no value, not even for a moment.
+Each secret poll has a value of its own, its box, which lives as long as the poll can be open; `Shelves` tell which there
+are. Who votes is a keyed hash; which option somebody voted for is in no value, not even for a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import orjson
 
-from anonchat import ChatError, PluginContext, Room, Session, keyed_hash
+from anonchat import ChatError, PluginContext, Room, keyed_hash
 from anonchat_polls.poll import Poll
+from anonchat_polls.shelves import HOUR, Shelves
+from anonchat_polls.swapping import swap
 
-T = TypeVar("T")
-
-ATTEMPTS = 100  # against the votes on other nodes; those of this node come one at a time
 MOST_VOTERS = 10_000  # in one poll: they are written anew with each vote
 HASH_LENGTH = 12  # hex digits: among the most voters two share one once in 5 million polls
-HOUR = 3_600_000
+SIZE = HASH_LENGTH // 2  # bytes
+LATELY = 60_000  # milliseconds after the end of a poll in which a vote may still be on its way
 
 
 @dataclass(frozen=True, slots=True)
 class Ballots:
-    """The votes of one secret poll. Once sealed they stay as they are."""
+    """The votes of one secret poll. Once sealed they stay as they are.
 
-    voters: tuple[str, ...]
+    `packed` are the voters, `SIZE` bytes each. Sorted, so that the order tells nothing; not unpacked for a vote, which
+    would cost all the voters before it.
+    """
+
+    packed: bytes
     totals: tuple[int, ...]
     sealed: bool = False
 
+    @property
+    def voters(self) -> Sequence[str]:
+        """Who has voted, see `voter_of`."""
+        return [self._at(index).hex() for index in range(self.count)]
+
+    @property
+    def count(self) -> int:
+        """How many have voted."""
+        return len(self.packed) // SIZE
+
+    def holds(self, voter: str) -> bool:
+        """Whether somebody has voted."""
+        place = self._place(bytes.fromhex(voter))
+        return self._at(place).hex() == voter
+
     def with_vote(self, voter: str, options: Collection[int]) -> Ballots:
-        """With one more vote. Sorted, so that the order tells nothing."""
-        totals = (count + (number in options) for number, count in enumerate(self.totals, 1))
-        return replace(self, voters=tuple(sorted((*self.voters, voter))), totals=tuple(totals))
+        """With one more vote."""
+        name = bytes.fromhex(voter)
+        start = self._place(name) * SIZE
+        totals = tuple(count + (number in options) for number, count in enumerate(self.totals, 1))
+        return replace(self, packed=self.packed[:start] + name + self.packed[start:], totals=totals)
 
+    def _at(self, index: int) -> bytes:
+        return self.packed[index * SIZE : (index + 1) * SIZE]
 
-Change = Callable[[dict[str, Ballots]], T]
+    def _place(self, name: bytes) -> int:
+        return bisect_left(range(self.count), name, key=self._at)
 
 
 class BallotBoxes:
-    """One box for each room. It is lost when the process ends, or Redis; then members send their votes again."""
+    """One box for each poll. They are lost when the process ends, or Redis; then members send their votes again."""
 
     def __init__(self, ctx: PluginContext) -> None:
-        self._ephemeral = ctx.ephemeral
-        self._kept = ctx.config["longest_seconds"] * 1_000 + HOUR
+        self._ctx = ctx
+        self._shelves = Shelves(ctx)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def cast(self, poll: Poll, voter: str, options: Collection[int]) -> None:
         """Count one vote. Raises `already_voted`, `poll_closed`, `polls.too_many_voters`, `overloaded`."""
 
-        def change(box: dict[str, Ballots]) -> None:
-            ballots = box.get(poll.id) or _empty(poll)
+        def change(ballots: Ballots) -> Ballots:
             if ballots.sealed:
                 raise ChatError("poll_closed")
-            if voter in ballots.voters:
+            if ballots.holds(voter):
                 raise ChatError("already_voted", "You have voted already, and a vote in a secret poll is final.")
-            if len(ballots.voters) >= MOST_VOTERS:
+            if ballots.count >= MOST_VOTERS:
                 raise ChatError("polls.too_many_voters", f"At most {MOST_VOTERS} people can vote in a secret poll.")
-            box[poll.id] = ballots.with_vote(voter, options)
+            return ballots.with_vote(voter, options)
 
-        await self._change(poll.room_id, change)
+        await self._change(poll, change)
 
     async def seal(self, poll: Poll) -> Ballots:
         """Let no vote in any more; returns what was voted. Sealing again gives the same."""
+        return await self._change(poll, lambda ballots: replace(ballots, sealed=True))
 
-        def change(box: dict[str, Ballots]) -> Ballots:
-            box[poll.id] = replace(box.get(poll.id) or _empty(poll), sealed=True)
-            return box[poll.id]
+    async def known(self, polls: Collection[Poll]) -> Mapping[str, Ballots]:
+        """Poll id -> what has been voted so far; polls without a box are missing."""
+        stored = await asyncio.gather(*(self._ctx.ephemeral.get(_key(poll.id)) for poll in polls))
+        return {poll.id: _decoded(box) for poll, box in zip(polls, stored, strict=True) if box is not None}
 
-        return await self._change(poll.room_id, change)
+    async def listed(self, room_id: str | None = None) -> Mapping[str, str]:
+        """Poll id -> room id of the polls that have a box, in one room or everywhere."""
+        return await (self._shelves.all() if room_id is None else self._shelves.in_room(room_id))
 
-    async def discard(self, poll: Poll) -> None:
-        """Forget what was voted. The seal stays, for a vote that is on its way, until the next `prune`."""
+    async def clear(self, polls: Mapping[str, str]) -> None:
+        """Forget what was voted in polls (poll id -> room id) that are over or gone.
 
-        def change(box: dict[str, Ballots]) -> None:
-            box[poll.id] = Ballots((), (), sealed=True)
+        For a minute an empty seal takes its place, so that a vote on its way is refused. Safe to do again.
+        """
+        for poll_id in polls:
+            await self._ctx.ephemeral.put(_key(poll_id), _encoded(Ballots(b"", (), sealed=True)), LATELY)
+        await self._shelves.strike(polls)
 
-        await self._change(poll.room_id, change)
+    async def _change(self, poll: Poll, change: Callable[[Ballots], Ballots]) -> Ballots:
+        key, life = _key(poll.id), self._life(poll)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if await self._ctx.ephemeral.get(key) is None:
+                await self._shelves.enter(poll.id, poll.room_id)
+            empty = Ballots(b"", (0,) * len(poll.options))
+            return _decoded(
+                await swap(
+                    self._ctx, key, life, lambda stored: _encoded(change(empty if stored is None else _decoded(stored)))
+                )
+            )
 
-    async def known(self, room_id: str) -> Mapping[str, Ballots]:
-        """Poll id -> what has been voted so far."""
-        return _decoded(await self._ephemeral.get(room_id))
-
-    async def prune(self, room_id: str, gone: Collection[str]) -> None:
-        """Remove the ballots of polls that are over."""
-
-        def change(box: dict[str, Ballots]) -> None:
-            for poll_id in gone:
-                box.pop(poll_id, None)
-
-        await self._change(room_id, change)
-
-    async def remove(self, room_id: str) -> None:
-        """Remove everything of a room."""
-        await self._ephemeral.remove(room_id)
-
-    async def _change(self, room_id: str, change: Change[T]) -> T:
-        async with self._locks.setdefault(room_id, asyncio.Lock()):
-            for _ in range(ATTEMPTS):
-                stored = await self._ephemeral.get(room_id)
-                box = dict(_decoded(stored))
-                answer = change(box)
-                changed = _encoded(box)
-                if changed == (stored or _encoded({})) or await self._put(room_id, changed, stored):
-                    return answer
-        raise ChatError("overloaded", retry_after_ms=1_000)
-
-    async def _put(self, room_id: str, changed: bytes, stored: bytes | None) -> bool:
-        absent = stored is None
-        return await self._ephemeral.put(room_id, changed, self._kept, only_if_absent=absent, only_if=stored)
+    def _life(self, poll: Poll) -> int:
+        """Milliseconds: to the end of the poll, and an hour in which the close may fail and be tried again."""
+        now = self._ctx.clock.now()
+        return max((poll.closes_at or now) - now, 0) + HOUR
 
 
-def voter_of(room: Room, poll: Poll, session: Session) -> str:
+def voter_of(room: Room, poll: Poll, session_id: str) -> str:
     """What stands for a session in one poll and in no other."""
-    return keyed_hash(room.secret, poll.id, session.id)[:HASH_LENGTH]
+    return keyed_hash(room.secret, poll.id, session_id)[:HASH_LENGTH]
 
 
-def _empty(poll: Poll) -> Ballots:
-    return Ballots((), (0,) * len(poll.options))
+def _key(poll_id: str) -> str:
+    return f"box:{poll_id}"
 
 
-def _encoded(box: Mapping[str, Ballots]) -> bytes:
-    return orjson.dumps({poll_id: (found.voters, found.totals, found.sealed) for poll_id, found in box.items()})
+def _encoded(ballots: Ballots) -> bytes:
+    return orjson.dumps([ballots.totals, ballots.sealed]) + b"\n" + ballots.packed
 
 
-def _decoded(stored: bytes | None) -> Mapping[str, Ballots]:
-    packed: Mapping[str, tuple[Sequence[str], Sequence[int], bool]] = orjson.loads(stored) if stored else {}
-    return {
-        poll_id: Ballots(tuple(voters), tuple(totals), sealed) for poll_id, (voters, totals, sealed) in packed.items()
-    }
+def _decoded(stored: bytes) -> Ballots:
+    head, _, packed = stored.partition(b"\n")
+    totals, sealed = orjson.loads(head)
+    return Ballots(packed, tuple(totals), sealed)

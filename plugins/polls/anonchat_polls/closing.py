@@ -15,7 +15,7 @@ from anonchat_polls.tallies import Tally, read_tallies, state_wire
 from anonchat_polls.telling import Telling
 
 AT_ONCE = 100  # polls that one run of the job closes
-LATELY = 60_000  # milliseconds after a close in which a vote may still be on its way
+LOT = 500  # ballot boxes that one query asks about
 
 
 class Closing:
@@ -34,10 +34,16 @@ class Closing:
         ballots = await self._boxes.seal(poll) if poll.is_secret else None
         closed, tally = await self._ctx.db.transaction(lambda tx: self._store(tx, poll, at, ballots))
         if ballots is not None:
-            await self._boxes.discard(poll)
-            await self.prune(poll.room_id)
+            await self._clear(poll)
         if not closed.is_discarded:
             self._telling.told(closed, tally)
+
+    async def _clear(self, poll: Poll) -> None:
+        try:
+            await self._boxes.clear({poll.id: poll.room_id})
+        except ChatError as error:
+            # Who asked for the close has it: the poll is closed. `prune` comes back to the box.
+            self._ctx.log.warning("secret votes could not be cleared; it is tried again", code=error.code)
 
     async def _store(self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None) -> tuple[Poll, Tally]:
         wanted = {"poll": poll.id, "room": poll.room_id}
@@ -62,9 +68,9 @@ class Closing:
 
     def _result(self, ballots: Ballots | None) -> Mapping[str, Any]:
         """What is kept of secret votes: nothing if too few have voted."""
-        if ballots is None or len(ballots.voters) < self._ctx.config["secret_minimum"]:
+        if ballots is None or ballots.count < self._ctx.config["secret_minimum"]:
             return {"counted": None, "counted_totals": None}
-        return {"counted": len(ballots.voters), "counted_totals": json.dumps(ballots.totals)}
+        return {"counted": ballots.count, "counted_totals": json.dumps(ballots.totals)}
 
     async def close_due(self) -> None:
         """Close the polls whose time has come. On one node at a time; on two at once it does no harm."""
@@ -81,12 +87,15 @@ class Closing:
             elif error.code not in ("poll_closed", "poll_not_found"):
                 self._ctx.log.warning("a poll could not be closed; it is tried again", code=error.code)
 
-    async def prune(self, room_id: str) -> None:
-        """Remove secret votes that nobody needs any more: of polls that are closed, or deleted."""
-        held = await self._boxes.known(room_id)
-        if not held:
-            return
-        wanted = {"polls": list(held), "lately": self._ctx.clock.now() - LATELY}
-        lively = {row["id"] for row in await self._ctx.db.fetch_all(statements.SELECT_LIVELY, wanted)}
-        if gone := held.keys() - lively:
-            await self._boxes.prune(room_id, gone)
+    async def prune(self, room_id: str | None = None) -> None:
+        """Clear the boxes of secret polls that are closed or gone, however that came; in one room, or everywhere.
+
+        A job: polls also go with "forget me", with bans, retention and rooms, and a vote may come just after that.
+        """
+        listed = await self._boxes.listed(room_id)
+        poll_ids = sorted(listed)
+        for start in range(0, len(poll_ids), LOT):
+            lot = poll_ids[start : start + LOT]
+            rows = await self._ctx.db.fetch_all(statements.SELECT_STILL_OPEN, {"polls": lot})
+            still_open = {row["id"] for row in rows}
+            await self._boxes.clear({poll_id: listed[poll_id] for poll_id in lot if poll_id not in still_open})

@@ -32,6 +32,7 @@ from anonchat_polls.votes import forget
 
 TELL_SECONDS = 0.25
 CLOSE_SECONDS = 0.5
+PRUNE_SECONDS = 20.0
 
 
 class Polls(Declared):
@@ -83,6 +84,7 @@ class Polls(Declared):
         return [
             Job("tell", TELL_SECONDS, lambda: self.telling.tell()),
             Job("close", CLOSE_SECONDS, lambda: self.closing.close_due()),
+            Job("prune", PRUNE_SECONDS, lambda: self.closing.prune()),
         ]
 
     # --- what the plugin does
@@ -133,7 +135,7 @@ class Polls(Declared):
 
     @hookimpl
     async def purge_room(self, room_id: str) -> Mapping[str, int]:
-        await self.boxes.remove(room_id)
+        await self.boxes.clear(await self.boxes.listed(room_id))
         return {}
 
     @hookimpl

@@ -77,7 +77,7 @@ class Requests:
             raise ChatError("validation_failed", problem, errors={"optionIds": [problem]})
         if poll.is_secret:
             room = await self._ctx.rooms.find(poll.room_id)
-            await self._boxes.cast(poll, voter_of(room, poll, call.session), options)
+            await self._boxes.cast(poll, voter_of(room, poll, call.session.id), options)
             call.answer("vote_pending", {"pollId": poll.id})
             return
         own = await self._votes.cast(poll, call.session, options, change=call.data["change"])

@@ -30,10 +30,7 @@ COUNT_OPEN = (
     .where(one_of(polls.c.room_id, "rooms"), _OPEN)
     .group_by(polls.c.room_id)
 )
-# Those of the polls named whose secret votes are still needed: open, or closed so lately that a vote may be on its way.
-SELECT_LIVELY = select(polls.c.id).where(
-    one_of(polls.c.id, "polls"), or_(_OPEN, polls.c.closed_at > bindparam("lately"))
-)
+SELECT_STILL_OPEN = select(polls.c.id).where(one_of(polls.c.id, "polls"), _OPEN)
 
 # A change of nothing that locks the row, where a vote may still come: what follows in the transaction is alone with it.
 LOCK_VOTABLE = (

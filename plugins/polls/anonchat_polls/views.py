@@ -93,11 +93,12 @@ class Views:
         if not secret:
             return set()
         room = await self._ctx.rooms.find(session.room_id)
-        voters = {poll.id: voter_of(room, poll, session) for poll in secret}
+        voters = {poll.id: voter_of(room, poll, session.id) for poll in secret}
+        # The box first: at the close the ledger is written before the box is cleared.
+        held = await self._boxes.known([poll for poll in secret if not poll.is_closed])
         wanted = {"polls": list(voters), "voters": list(voters.values())}
         written = await self._ctx.db.fetch_all(statements.SELECT_VOTER, wanted)
-        held = await self._boxes.known(session.room_id)
-        counted = {poll_id for poll_id, ballots in held.items() if voters.get(poll_id) in ballots.voters}
+        counted = {poll_id for poll_id, ballots in held.items() if ballots.holds(voters[poll_id])}
         return counted | {row["poll_id"] for row in written}
 
 

@@ -16,12 +16,13 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, open_room, request
 from anonchat_polls import Polls
-from anonchat_polls.ballots import BallotBoxes
+from anonchat_polls.ballots import BallotBoxes, Ballots
 from anonchat_polls.tables import ledger, polls, votes
 
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
+GONE = Ballots(b"", (), sealed=True)
 pytestmark = pytest.mark.gen_test(timeout=30)
 
 
@@ -93,10 +94,10 @@ async def test_too_few_votes_are_discarded_and_the_card_says_so(booth: Booth) ->
         state = await booth.results(crowd[0], poll_id)
         assert (state["voters"], state["totals"], state["discarded"]) == (None, None, True)
     assert await booth.count(ledger) == 0
-    assert await booth.polls.boxes.known(booth.room.id) != {}  # the seal, until a vote that is on its way has come
-    booth.clock.advance(61)
-    await booth.close(await booth.create(secrecy="secret"))
-    assert poll_id not in await booth.polls.boxes.known(booth.room.id)
+    poll = await booth.poll(poll_id)
+    assert await booth.polls.boxes.known([poll]) == {poll_id: GONE}  # until a vote that is on its way has come
+    booth.clock.advance(60)
+    assert await booth.polls.boxes.known([poll]) == {}
 
 
 async def test_fifty_votes_at_once_are_one(booth: Booth) -> None:
@@ -111,7 +112,7 @@ async def test_fifty_votes_at_once_are_one(booth: Booth) -> None:
         answers = await asyncio.gather(*(booth.vote(tab, poll_id, 1) for tab in tabs))
     outcomes = Counter(answer.data.get("code", answer.event) for answer in answers)
     assert outcomes == {"vote_pending": 1, "already_voted": 49}
-    ballots = (await booth.polls.boxes.known(booth.room.id))[poll_id]
+    ballots = (await booth.polls.boxes.known([await booth.poll(poll_id)]))[poll_id]
     assert (len(ballots.voters), ballots.totals) == (1, (1, 0, 0))
 
 
@@ -170,16 +171,3 @@ async def test_a_close_that_failed_can_be_tried_again(booth: Booth) -> None:
         await booth.polls.boxes.seal(await booth.poll(poll_id))
         assert (await booth.vote(crowd[5], poll_id, 1)).data["code"] == "poll_closed"
         assert (await booth.close(poll_id)).data["totals"] == {"1": 5, "2": 0, "3": 0}
-
-
-async def test_ballots_go_with_their_message_and_their_room(booth: Booth) -> None:
-    poll_id = await booth.create(secrecy="secret")
-    message = await booth.moderator.hear("message")
-    await booth.vote(booth.moderator, poll_id, 1)
-    assert await booth.polls.boxes.known(booth.room.id)
-    await booth.moderator.ask("delete_message", {"messageId": message.data["id"]})
-    await booth.server.dispatcher.settle()
-    assert await booth.polls.boxes.known(booth.room.id) == {}
-    await booth.vote(booth.moderator, await booth.create(secrecy="secret"), 1)
-    await booth.server.retention.end(booth.room.id, "test")
-    assert await booth.polls.ctx.ephemeral.get(booth.room.id) is None
