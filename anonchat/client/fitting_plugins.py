@@ -45,7 +45,7 @@ POLL_CONTENT = record(
         "pollId": text, "question": text, "options": each(record({"id": text, "text": text})),
         "allowMultipleAnswers": truth, "secrecy": text, "secrecyText": text,
     },
-    {"closesAt": time},
+    {"closesInSeconds": whole},
 )  # fmt: skip
 """The content of the message of a poll."""
 

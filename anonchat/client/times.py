@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 
 def moment(iso: str) -> datetime:
@@ -44,3 +44,14 @@ def duration(seconds: float) -> str:
 def remaining(expires_at: str | None, now: float) -> float | None:
     """Seconds until a time of the wire, seen from `now` (seconds since 1970, by the server's clock)."""
     return None if expires_at is None else max(0.0, datetime.fromisoformat(expires_at).timestamp() - now)
+
+
+def later(iso: str, seconds: int | None) -> str | None:
+    """A time of the wire that many seconds after another; None without seconds, or beyond all calendars."""
+    if seconds is None:
+        return None
+    try:
+        found = datetime.fromisoformat(iso).astimezone(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,7 +21,7 @@ from anonchat.client.reception import Position, Reception
 from anonchat.client.server import _secure
 from anonchat.client.suggestions import suggest_name
 from anonchat.client.text import literal, one_line, quoted, said
-from anonchat.client.times import duration, remaining
+from anonchat.client.times import duration, later, remaining
 from anonchat.names import clean_name
 
 
@@ -126,6 +126,14 @@ def test_no_line_of_a_description_looks_like_one_of_ours(padding: str) -> None:
     assert all(line.startswith("  | ") for line in shown)
     assert all(len(line) + line.count("\u4e2d") <= 40 for line in shown)
     assert len(shown) > 1 or padding.isspace()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "end"),
+    [(90, "2026-11-20T00:01:00.000Z"), (0, "2026-11-19T23:59:30.000Z"), (None, None), (10**18, None)],
+)
+def test_a_time_after_another(seconds: int | None, end: str | None) -> None:
+    assert later("2026-11-19T23:59:30.000Z", seconds) == end
 
 
 def test_times_are_told_in_words() -> None:

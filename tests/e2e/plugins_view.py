@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from .view import Part, View
@@ -91,7 +92,7 @@ class Polls(AboutMessages):
     def _on_message(self, wire: dict[str, Any], _: int | None) -> None:
         content = wire["content"]
         if content["type"] == "poll":
-            self.polls[content["pollId"]] = _new_poll(wire["id"], content)
+            self.polls[content["pollId"]] = _new_poll(wire)
             self._change(wire.get("ext", {}).get("polls", {"pollId": content["pollId"]}))
 
     def _on_open_polls(self, data: dict[str, Any], _: int | None) -> None:
@@ -120,14 +121,17 @@ class Polls(AboutMessages):
     _on_vote_pending = _on_vote_recorded
 
 
-def _new_poll(message_id: str, content: dict[str, Any]) -> dict[str, Any]:
+def _new_poll(wire: dict[str, Any]) -> dict[str, Any]:
     """The state of a poll in which nobody has voted."""
+    content, seconds = wire["content"], wire["content"].get("closesInSeconds")
+    created_at = datetime.fromisoformat(wire["createdAt"])
+    closes_at = None if seconds is None else created_at + timedelta(seconds=seconds)
     secrecy = content["secrecy"]
     state = {
         "pollId": content["pollId"],
-        "messageId": message_id,
+        "messageId": wire["id"],
         "secrecy": secrecy,
-        "closesAt": content.get("closesAt"),
+        "closesAt": closes_at and closes_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "closedAt": None,
         "voters": None if secrecy == "secret" else 0,
         "totals": {option["id"]: 0 for option in content["options"]} if secrecy == "open" else None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from anonchat.client.fitting_plugins import POLL_CONTENT, POLL_STATE
 from anonchat.client.reducers.removals import removal
+from anonchat.client.times import later
 
 MOST = 1_000
 STATE = ("secrecy", "closesAt", "closedAt", "voters", "totals", "discarded", "optionIds", "voted")
@@ -57,7 +58,7 @@ class Polls:
         if content.get("type") != "poll" or not POLL_CONTENT(content):
             return
         about = {"pollId": content["pollId"], "messageId": wire["id"]}
-        begun = {} if content["pollId"] in self.all else _beginning(content)
+        begun = {} if content["pollId"] in self.all else _beginning(wire)
         ext = wire.get("ext")
         state = ext.get("polls") if isinstance(ext, Mapping) else None
         told = state if isinstance(state, Mapping) and POLL_STATE(state) else {}
@@ -79,11 +80,12 @@ class Polls:
         self.all[poll_id] = {**poll, **change, **hidden}
 
 
-def _beginning(content: Mapping[str, Any]) -> dict[str, Any]:
+def _beginning(wire: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a poll in which nobody has voted yet, as the server would tell it."""
+    content = wire["content"]
     return {
         "secrecy": content["secrecy"],
-        "closesAt": content.get("closesAt"),
+        "closesAt": later(wire["createdAt"], content.get("closesInSeconds")),
         "voters": None if content["secrecy"] == "secret" else 0,
         "totals": {option["id"]: 0 for option in content["options"]} if content["secrecy"] == "open" else None,
         "discarded": False,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from anonchat import ChatError, Message, Row, iso, new_id
+from anonchat import ChatError, Message, Row, new_id
 from anonchat_polls.secrecy import SECRET
 
 TYPE = "poll"
@@ -83,8 +82,10 @@ def options_wire(options: Iterable[str]) -> list[dict[str, str]]:
     return [{"id": str(number), "text": text} for number, text in enumerate(options, 1)]
 
 
-def content_of(asked: Mapping[str, Any], secrecy_text: str, closes_at: int | None) -> dict[str, Any]:
-    """The content of the message of a new poll, from the data of `create_poll`.
+def content_of(asked: Mapping[str, Any], secrecy_text: str, seconds: int | None) -> dict[str, Any]:
+    """The content of the message of a new poll, from the data of `create_poll`; it closes after so many seconds.
+
+    For how long, and not until when: the message may be held, and what it says cannot change when it is released.
 
     `text` is the poll for whoever knows no polls: rules of moderation, simple clients.
     """
@@ -99,7 +100,7 @@ def content_of(asked: Mapping[str, Any], secrecy_text: str, closes_at: int | Non
         "secrecy": asked["secrecy"],
         "secrecyText": secrecy_text,
     }
-    return content if closes_at is None else content | {"closesAt": iso(closes_at)}
+    return content if seconds is None else content | {"closesInSeconds": seconds}
 
 
 def is_poll(message: Message) -> bool:
@@ -108,9 +109,9 @@ def is_poll(message: Message) -> bool:
 
 
 def row_of(message: Message) -> dict[str, Any]:
-    """The row of the poll that a message carries."""
+    """The row of the poll that a message carries. It begins when the message becomes visible, which is its time."""
     content = message.content
-    closes_at = content.get("closesAt")
+    seconds = content.get("closesInSeconds")
     return {
         "id": content["pollId"],
         "message_id": message.id,
@@ -121,7 +122,7 @@ def row_of(message: Message) -> dict[str, Any]:
         "multiple": int(content["allowMultipleAnswers"]),
         "secrecy": content["secrecy"],
         "created_at": message.created_at,
-        "closes_at": closes_at and round(datetime.fromisoformat(closes_at).timestamp() * 1_000),
+        "closes_at": None if seconds is None else message.created_at + seconds * 1_000,
         "closed_at": None,
         "version": 0,
         "told": 0,

@@ -32,7 +32,7 @@ class Requests:
         self._check_lengths(call.data)
         secrecy = call.data["secrecy"]
         text = sentence(secrecy, self._ctx.config["secret_minimum"])
-        content = content_of(call.data, text, self._closes_at(secrecy, call.data["closes_in_seconds"]))
+        content = content_of(call.data, text, self._seconds(secrecy, call.data["closes_in_seconds"]))
         key = call.data["client_msg_id"] or new_id()
         receipt = await self._ctx.messages.send(call.session, content, client_msg_id=key)
         if receipt.seq is None and receipt.held_reason is not None:
@@ -62,11 +62,9 @@ class Requests:
         if errors:
             raise ChatError("validation_failed", errors=errors)
 
-    def _closes_at(self, secrecy: str, seconds: int | None) -> int | None:
-        """When it closes by itself. A secret poll always does: its votes cannot be kept in memory for ever."""
-        if seconds is None and secrecy == SECRET:
-            seconds = self._ctx.config["longest_seconds"]
-        return None if seconds is None else self._ctx.clock.now() + seconds * 1_000
+    def _seconds(self, secrecy: str, asked: int | None) -> int | None:
+        """After how long it closes by itself. A secret poll always does: its votes cannot be kept in memory for ever."""
+        return self._ctx.config["longest_seconds"] if asked is None and secrecy == SECRET else asked
 
     async def vote(self, call: Call) -> None:
         """`vote`. A secret one is counted in memory and leaves no other trace: no row, no event, no metric, no log."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anonchat import Draft, Held, PluginContext, StartError, hookimpl
+from anonchat.testing.people import request
 from anonchat_polls.tables import polls
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def test_a_poll_is_a_message(booth: Booth) -> None:
             "allowMultipleAnswers": False,
             "secrecy": "open",
             "secrecyText": SENTENCES["open"],
-            "closesAt": "2027-01-15T08:01:00.000Z",
+            "closesInSeconds": 60,
         }
 
 
@@ -162,6 +163,27 @@ async def test_a_held_poll_begins_with_its_release(opening: Opening) -> None:
         assert (await booth.vote(alice, poll_id, 1)).event == "vote_recorded"
         made = await booth.moderator.ask("create_poll", booth.asked(clientMsgId="one"))
         assert (made.event, made.data["pollId"]) == ("poll_created", poll_id)
+
+
+@pytest.mark.parametrize("secrecy", ["open", "secret"])
+async def test_a_poll_that_was_held_is_open_as_long_as_it_was_to_be(opening: Opening, secrecy: str) -> None:
+    holder = Holder()
+    async with opening({"holder": holder}) as booth:
+        held = await booth.moderator.ask("create_poll", booth.asked(secrecy=secrecy, closesInSeconds=60))
+        booth.clock.advance(3_600)
+        await holder.ctx.messages.release(booth.room.id, held.data["messageId"])
+        message = (await booth.moderator.hear("message")).data
+        assert message["createdAt"] == "2027-01-15T09:00:00.000Z"
+        closes_at, poll_id = "2027-01-15T09:01:00.000Z", message["content"]["pollId"]
+        async with booth.room.enter("Alice") as alice:
+            (told,) = (await alice.hear("open_polls")).data["polls"]
+        history = await request(booth.server, "GET", f"/api/rooms/{booth.room.id}/messages", token=alice.token)
+        states = [told, history.body["messages"][-1]["ext"]["polls"], await booth.results(booth.moderator, poll_id)]
+        assert [(state["closesAt"], state["closedAt"]) for state in states] == [(closes_at, None)] * 3
+        booth.clock.advance(59.9)
+        assert (await booth.vote(booth.moderator, poll_id, 1)).event in ("vote_recorded", "vote_pending")
+        booth.clock.advance(0.1)
+        assert (await booth.moderator.hear("poll_closed")).data["closedAt"] == closes_at
 
 
 async def test_a_held_poll_that_was_dropped_is_not_held_any_more(opening: Opening) -> None:
