@@ -111,13 +111,14 @@ async def _write(tx: Transaction, lot: Mapping[Key, int]) -> None:
             for place in {room_id} if metric == PEAK else {room_id, SERVER}:
                 merge(sums, (place, metric, step, start_of(step, hour)), count)
     rows: dict[ClauseElement, list[dict[str, Any]]] = {}
-    # Always in the same order, so that two nodes never wait for each other.
+    # Rows and statements always come in the same order, so that two nodes never wait for each other.
     for (place, metric, step, start), value in sorted(sums.items()):
         statement = WRITE[place != SERVER, metric == PEAK]
         row = {"step": step, "start": start, "metric": metric, "value": value}
         rows.setdefault(statement, []).append(row | {"room_id": place} if place != SERVER else row)
-    for statement, found in rows.items():
-        await tx.execute_many(statement, found)
+    for statement in WRITE.values():
+        if statement in rows:
+            await tx.execute_many(statement, rows[statement])
 
 
 async def _write_votes(tx: Transaction, polls: Sequence[Poll]) -> int:

@@ -87,7 +87,7 @@ WRITE: dict[tuple[bool, bool], ClauseElement] = {
     (True, False): _added(_insert_of_room(), room_sums),
     (True, True): _raised(_insert_of_room(), room_sums),
 }
-"""(of a room, a peak) -> how its sum is written."""
+"""(of a room, a peak) -> how its sum is written. In this order in every transaction."""
 
 
 def _count_votes() -> ClauseElement:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import ClauseElement
 
 from anonchat import ChatError, StartError, Transaction
 from anonchat.app import Server
@@ -116,6 +118,41 @@ async def test_several_nodes_add_to_the_same_sums(analytics: Analytics) -> None:
         ]
         counted = await analytics.counts(server)
         assert (counted["messages"], counted["peak_participants"]) == (40, 9)
+
+
+class Order:
+    """The journal of a server; remembers in which order sums were written."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.written: list[ClauseElement] = []
+
+    async def transaction(self, work: Any) -> Any:
+        async def watched(tx: Transaction) -> None:
+            execute_many = tx.execute_many
+
+            async def execute(statement: ClauseElement, rows: Sequence[Mapping[str, object]]) -> None:
+                self.written.append(statement)
+                await execute_many(statement, rows)
+
+            tx.execute_many = execute  # type: ignore[assignment]
+            await work(tx)
+
+        return await self._server.journal.transaction(watched)
+
+
+@gen_test
+async def test_whoever_writes_sums_locks_them_in_the_same_order(analytics: Analytics) -> None:
+    """Else two nodes would wait for each other. "votes" come after the peak and "joins" before it."""
+    async with analytics.server() as server:
+        room = await open_room(server)
+        for metrics in (("peak_participants", "votes"), ("joins", "peak_participants")):
+            tally, order = Tally(1000), Order(server)
+            for metric in metrics:
+                tally.add((room.id, metric, 0), 1)
+                tally.add((SERVER, metric, 0), 1)
+            await Ledger(order, tally).flush()  # type: ignore[arg-type]
+            assert order.written == list(tables.WRITE.values())
 
 
 class FullDisk:
