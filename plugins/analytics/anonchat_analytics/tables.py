@@ -16,19 +16,18 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    column,
     delete,
     func,
     literal,
     select,
-    table,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite has the same upsert and compiles this one
 from sqlalchemy.sql import ClauseElement
 
+from anonchat import messages_table, rooms_table
+
 metadata = MetaData()
-rooms, messages = (table(name, column("id", Text)) for name in ("rooms", "messages"))  # the core's
 
 
 def _columns() -> tuple[Column[Any], ...]:
@@ -65,7 +64,7 @@ polls = Table(
 def _insert_of_room() -> Insert:
     """An insert that does nothing where the room is gone by now."""
     values = [bindparam(found.name, type_=found.type) for found in room_sums.c if found.name != "room_id"]
-    present = select(rooms.c.id, *values).where(rooms.c.id == bindparam("room_id", type_=Text))
+    present = select(rooms_table.c.id, *values).where(rooms_table.c.id == bindparam("room_id", type_=Text))
     return insert(room_sums).from_select([found.name for found in room_sums.c], present)
 
 
@@ -93,7 +92,7 @@ WRITE: dict[tuple[bool, bool], ClauseElement] = {
 def _count_votes() -> ClauseElement:
     """How many have voted in the poll of `message_id` since it was asked last; no row if nobody has, or it is gone."""
     values = bindparam("voters", type_=BigInteger), literal(0, BigInteger)
-    present = select(messages.c.id, *values).where(messages.c.id == bindparam("message_id", type_=Text))
+    present = select(messages_table.c.id, *values).where(messages_table.c.id == bindparam("message_id", type_=Text))
     counting = insert(polls).from_select(["message_id", "voters", "before"], present)
     voters = counting.excluded.voters
     return counting.on_conflict_do_update(
