@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Table, delete
 from sqlalchemy.sql.dml import UpdateBase
 
+from anonchat import messages_table
 from anonchat.plugins import bundled, load
-from anonchat.store import messages
+
+from .built_statements import built_by, inside
 
 
 def written_by(package: str) -> Iterator[tuple[str, str]]:
-    """(statement, table) of everything that writes and stands in a module of the package."""
-    root = importlib.import_module(package)
-    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-        if ".migrations" in found.name:
-            continue
-        for name, value in vars(importlib.import_module(found.name)).items():
-            statements = value.values() if isinstance(value, dict) else (value,)
-            for statement in statements:
-                if isinstance(statement, UpdateBase):
-                    assert isinstance(statement.table, Table)
-                    yield f"{found.name}.{name}", statement.table.name
+    """(statement, table) of everything that writes."""
+    for name, statement in built_by(package):
+        if isinstance(statement, UpdateBase):
+            assert isinstance(statement.table, Table)
+            yield name, statement.table.name
 
 
 @pytest.mark.parametrize("plugin", bundled())
@@ -37,5 +31,11 @@ def test_a_plugin_writes_to_its_own_tables(plugin: str) -> None:
 
 
 def test_what_writes_to_the_core_would_be_found() -> None:
-    assert isinstance(messages.UPDATE_KEPT, UpdateBase)
     assert ("anonchat.store.messages.UPDATE_KEPT", "messages") in list(written_by("anonchat.store"))
+
+
+def test_it_would_be_found_wherever_it_stands() -> None:
+    writes = delete(messages_table)
+    found = dict(inside("X", {"a": (writes,), ("b", 1): [writes, {"c": writes}], "d": "delete"}))
+    assert list(found) == ["X['a'][0]", "X[('b', 1)][0]", "X[('b', 1)][1]['c']"]
+    assert ("anonchat_analytics.tables.EXPIRE[1]", "analytics_room_sums") in list(written_by("anonchat_analytics"))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     literal,
@@ -114,7 +115,8 @@ def _between(sums: Table, *of: ColumnElement[bool]) -> Any:
 
 
 def _over_all_days(sums: Table, *of: ColumnElement[bool]) -> ClauseElement:
-    total, highest = func.sum(sums.c.value).label("total"), func.max(sums.c.value).label("highest")
+    # On Postgres the sum of a BIGINT is a NUMERIC, of which drivers make a Decimal, and JSON has none.
+    total, highest = cast(func.sum(sums.c.value), BigInteger).label("total"), func.max(sums.c.value).label("highest")
     return select(sums.c.metric, total, highest).where(*of, sums.c.step == "day").group_by(sums.c.metric)
 
 
