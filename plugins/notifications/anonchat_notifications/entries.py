@@ -12,14 +12,29 @@ from anonchat_notifications.schemas import MENTION, POLL_OPENED, REPLY, ROOM
 
 MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
 EXCERPT = 200  # characters of a message that a notification shows
-LATEST = 2**56 - 1  # above every seq: what has none comes after the messages of its millisecond
+PLACE_DIGITS = 20  # hexadecimal, with which an id begins
+PLACES = 2**24  # of each seq: the first is for what the seq is about, the others for what has none
 
 
-def new_row(now: int, room_id: str, kind: str, *, seq: int = LATEST, **more: Any) -> dict[str, Any]:
-    """The parameters of an insert. Ids sort by time and, within a millisecond, by the `seq` of what they are about."""
+def new_row(place: int, now: int, room_id: str, kind: str, **more: Any) -> dict[str, Any]:
+    """The parameters of an insert. Ids sort by `place`, see `place_of` and `next_place`."""
     empty = {"recipient": None, "message": None, "actor": None, "act": None, "until": None, "voters": None, "told": 1}
-    entry_id = f"{now:012x}{seq:014x}{secrets.token_hex(8)}"
+    entry_id = f"{place:0{PLACE_DIGITS}x}{secrets.token_hex(8)}"
     return {"id": entry_id, "room": room_id, "type": kind, "now": now, **empty, **more}
+
+
+def place_of(message: Message) -> int:
+    """Where in its room's order a message stands. No clock is in it, for it may be set back."""
+    return (message.seq or 0) * PLACES
+
+
+async def next_place(tx: Transaction, room_id: str, recipient: str | None = None) -> int:
+    """Where what has no seq stands now: after the last of the room, and after all that the recipient has."""
+    row = await tx.fetch_one(statements.SELECT_NEWEST, {"room": room_id, "recipient": recipient})
+    if row is None:
+        return 0  # the room is gone, and nothing will be written
+    newest: str = max(row["own"] or "0", row["shared"] or "0")
+    return max(int(row["seq"]) * PLACES, int(newest[:PLACE_DIGITS], 16)) + 1
 
 
 def concerns(message: Message) -> bool:
@@ -76,21 +91,21 @@ class Writing:
 
 def _personal(message: Message, authors: Mapping[str, str], now: int) -> Iterator[dict[str, Any]]:
     """For those whom a message mentions and, where it does not, for the author that it answers; never for its own."""
-    about: dict[str, Any] = {"message": message.id, "actor": message.session_id, "seq": message.seq or 0}
+    about: dict[str, Any] = {"message": message.id, "actor": message.session_id}
     reasons = [(recipient, MENTION) for recipient in message.content.get("mentionIds", ())]
     if (author := authors.get(message.reply_to_id or "")) is not None:
         reasons.append((author, REPLY))
     for recipient, kind in reasons:
         if recipient != message.session_id:
-            yield new_row(now, message.room_id, kind, recipient=recipient, **about)
+            yield new_row(place_of(message), now, message.room_id, kind, recipient=recipient, **about)
 
 
 def _shared(message: Message, now: int) -> Iterator[dict[str, Any]]:
-    about: dict[str, Any] = {"message": message.id, "actor": message.session_id, "seq": message.seq or 0}
+    about: dict[str, Any] = {"message": message.id, "actor": message.session_id}
     if "mentionsRoom" in message.content:
-        yield new_row(now, message.room_id, ROOM, **about)
+        yield new_row(place_of(message), now, message.room_id, ROOM, **about)
     if message.content.get("type") == "poll":
-        yield new_row(now, message.room_id, POLL_OPENED, **about)
+        yield new_row(place_of(message), now, message.room_id, POLL_OPENED, **about)
 
 
 def entry_wire(row: Row, message: Message | None) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from anonchat import (
 )
 from anonchat_notifications import statements
 from anonchat_notifications.directory import Directory, Holder
-from anonchat_notifications.entries import Writing, concerns, new_row
+from anonchat_notifications.entries import Writing, concerns, new_row, next_place
 from anonchat_notifications.inbox import Inbox
 from anonchat_notifications.mentions import EVERYBODY, candidates, chosen
 from anonchat_notifications.requests import Requests
@@ -154,20 +154,21 @@ class Notifications(Declared):
         self, tx: Transaction, room_id: str, act: str, session_id: str, until: int | None
     ) -> None:
         """An act of moderation on somebody. It is told by the job, since nobody says when it is committed."""
-        now = self.ctx.clock.now()
         if act == "mute":
             until_when = FOR_EVER if until is None else until
             await tx.execute(statements.UPSERT_MUTED, {"recipient": session_id, "room": room_id, "until": until_when})
         elif act == "unmute":
             await tx.execute(statements.DELETE_MUTED, {"session": session_id})
         if act not in GOING:
-            row = new_row(now, room_id, MODERATION, recipient=session_id, act=act, until=until, told=0)
+            place, now = await next_place(tx, room_id, session_id), self.ctx.clock.now()
+            row = new_row(place, now, room_id, MODERATION, recipient=session_id, act=act, until=until, told=0)
             await self.writing.to_people(tx, [row])
 
     @hookimpl(optionalhook=True)
     async def write_poll_closed(self, tx: Transaction, room_id: str, message_id: str, owner_id: str) -> None:
         """A poll is closed; for everybody but its owner."""
-        row = new_row(self.ctx.clock.now(), room_id, POLL_CLOSED, message=message_id, actor=owner_id, told=0)
+        place, now = await next_place(tx, room_id), self.ctx.clock.now()
+        row = new_row(place, now, room_id, POLL_CLOSED, message=message_id, actor=owner_id, told=0)
         await self.writing.to_everybody(tx, [row])
 
     # --- after the commit
@@ -188,15 +189,15 @@ class Notifications(Declared):
     @hookimpl(optionalhook=True)
     async def polls_voted(self, room_id: str, message_id: str, owner_id: str, voters: int) -> None:
         """So many have voted in somebody's poll: one unread row a poll, whose number grows."""
-        row = new_row(self.ctx.clock.now(), room_id, VOTES, recipient=owner_id, message=message_id, voters=voters)
+        about = {"recipient": owner_id, "message": message_id}
 
         async def work(tx: Transaction) -> Any:
+            place, now = await next_place(tx, room_id, owner_id), self.ctx.clock.now()
+            row = new_row(place, now, room_id, VOTES, **about, voters=voters)
             if voters == 0 or not await tx.execute(statements.UPSERT_VOTES, row):
                 return None
             await self.writing.trim(tx, [owner_id])
-            return await tx.fetch_one(
-                statements.SELECT_VOTES, {"recipient": owner_id, "message": message_id, "kind": VOTES}
-            )
+            return await tx.fetch_one(statements.SELECT_VOTES, {**about, "kind": VOTES})
 
         stored = await self.ctx.db.transaction(work)
         if stored is not None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.sql import ColumnElement, Select
 
-from anonchat import insert_or_ignore, messages_table, one_of, sessions_table, upsert
+from anonchat import insert_or_ignore, messages_table, one_of, rooms_table, sessions_table, upsert
 from anonchat_notifications.tables import entries, muted, reads, unwanted
 
 LAST = "g"  # above every id: they are hexadecimal
@@ -111,6 +111,17 @@ SELECT_NAMES = (
     .limit(bindparam("limit"))
 )
 SELECT_AUTHORS = select(messages_table.c.id, messages_table.c.session_id).where(one_of(messages_table.c.id, "messages"))
+
+
+def _newest(*of: ColumnElement[bool]) -> ColumnElement[Any]:
+    return select(func.max(entries.c.id)).where(*of).scalar_subquery()
+
+
+SELECT_NEWEST = select(
+    rooms_table.c.seq,
+    _newest(entries.c.session_id == bindparam("recipient")).label("own"),
+    _newest(entries.c.room_id == ROOM, entries.c.session_id.is_(None)).label("shared"),
+).where(rooms_table.c.id == ROOM)
 
 
 def _beyond(of: Any, named: str) -> Select[Any]:

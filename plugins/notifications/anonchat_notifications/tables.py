@@ -24,8 +24,9 @@ _EVERYBODY, _UNTOLD = text("session_id IS NULL"), text("told = 0")
 
 
 # `session_id` is whom it is for; NULL is everybody in the room, so that a poll costs one row and not thousands.
-# Ids sort by time. `told` is 0 until who is there was told, where that is the
-# work of the job; `read_at` is that of the one person, for everybody see `reads`.
+# Ids sort in the order of the room, whatever its clock does: what is too old to be kept is found by them. `told` is 0
+# until who is there was told, where that is the work of the job; `read_at` is that of the one person, for everybody see
+# `reads`.
 entries = Table(
     "notifications_entries",
     metadata,

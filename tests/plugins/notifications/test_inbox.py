@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from anonchat import Message, StartError, Transaction, hookimpl, iso
+from anonchat import Message, StartError, Transaction, hookimpl, iso, messages_table
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
@@ -26,6 +27,14 @@ async def inbox(person: Person, **asked: Any) -> Mapping[str, Any]:
 
 async def excerpts(person: Person, **asked: Any) -> list[str]:
     return [told["message"]["excerpt"] for told in (await inbox(person, **asked))["notifications"]]
+
+
+async def last_said(server: Server, text: str, most: int) -> list[str]:
+    """The ids of the last messages whose text is like that, in their order."""
+    said = (
+        select(messages_table.c.id).where(messages_table.c.content.like(f'%"{text}"%')).order_by(messages_table.c.seq)
+    )
+    return [row["id"] for row in (await server.journal.fetch_all(said))][-most:]
 
 
 async def count(server: Server, table: Any) -> int:
@@ -50,7 +59,7 @@ async def back(person: Person, room: OpenRoom) -> Person:
 async def test_who_is_there_hears_of_a_mention_at_once(alice: Person, bob: Person, clock: SettableClock) -> None:
     ack = await alice.say("@Bob look")
     told = dict((await bob.hear("notification")).data)
-    assert len(told.pop("id")) == 42
+    assert len(told.pop("id")) == 36
     assert told == {
         "type": "mention",
         "createdAt": iso(clock.now()),
@@ -329,6 +338,31 @@ async def test_a_flood_fills_nothing(server: Server, room: OpenRoom, alice: Pers
     assert sorted(texts) == sorted(
         [f"@Bob {number}" for number in range(4, 14)] + [f"@room {number}" for number in range(9, 14)]
     )
+
+
+@pytest.mark.parametrize("options", [{"kept_per_person": 10, "kept_per_room": 5, "room_mentions": "off"}])
+async def test_a_clock_that_is_set_back_drops_nothing_that_is_new(
+    server: Server, alice: Person, bob: Person, zoe: Person, clock: SettableClock
+) -> None:
+    for number in range(14):
+        await alice.say(f"@Bob {number}")
+        await zoe.say(f"@room {number}")
+        clock.advance(-60)
+    assert (await excerpts(bob))[:3] == ["@Bob 13", "@Bob 12", "@Bob 11"]
+    rows = await server.journal.fetch_all(entries.select().order_by(entries.c.id))
+    assert [row["message_id"] for row in rows if row["session_id"] is None] == await last_said(server, "@room %", 5)
+    assert [row["message_id"] for row in rows if row["session_id"] is not None] == await last_said(server, "@Bob %", 10)
+
+
+@pytest.mark.parametrize("options", [{"kept_per_person": 10}])
+async def test_nor_does_it_where_nothing_is_said(
+    room: OpenRoom, alice: Person, others: Any, clock: SettableClock
+) -> None:
+    for number in range(12):
+        await others.act(room, "mute", alice, number)
+        clock.advance(-60)
+    kept = (await inbox(alice))["notifications"]
+    assert [told["until"] for told in kept] == [iso(number) for number in range(11, 1, -1)]
 
 
 async def test_a_deleted_message_takes_its_notifications_with_it(
