@@ -11,6 +11,7 @@ from anonchat_notifications import statements
 from anonchat_notifications.schemas import MENTION, POLL_OPENED, REPLY, ROOM
 
 MOST_OF_A_MESSAGE = 20  # rows that one message makes: five mentions, a reply, and two for everybody
+MOST_UNTRIMMED = 10_000  # people whose new rows are counted
 EXCERPT = 200  # characters of a message that a notification shows
 PLACE_DIGITS = 20  # hexadecimal, with which an id begins
 PLACES = 2**24  # of each seq: the first is for what the seq is about, the others for what has none
@@ -54,6 +55,8 @@ class Writing:
     def __init__(self, kept_per_person: int, kept_per_room: int) -> None:
         self._kept_per_person = kept_per_person
         self._kept_per_room = kept_per_room
+        self._patience = kept_per_person // 10  # rows of one person that may be too many for a while
+        self._untrimmed: dict[str, int] = {}
 
     async def of_messages(self, tx: Transaction, messages: Sequence[Message], now: int) -> Sequence[Row]:
         """Those whom messages concern; answers what was written. At most six statements, however many messages."""
@@ -84,9 +87,20 @@ class Writing:
             )
 
     async def trim(self, tx: Transaction, recipients: Sequence[str]) -> None:
-        """Drop what is too old to be kept."""
-        most = self._kept_per_person
-        await tx.execute_many(statements.TRIM_PERSONAL, [{"recipient": one, "most": most} for one in recipients])
+        """Drop what is too old to be kept, of those for whom enough was written to be worth it."""
+        due = [{"recipient": one, "most": self._kept_per_person} for one in recipients if self._is_due(one)]
+        if due:
+            await tx.execute_many(statements.TRIM_PERSONAL, due)
+
+    def _is_due(self, recipient: str) -> bool:
+        """Counted where the transaction is driven; one that is run again only counts once more."""
+        count = self._untrimmed.pop(recipient, 0) + 1
+        if count >= self._patience:
+            return True
+        if len(self._untrimmed) >= MOST_UNTRIMMED:
+            self._untrimmed.clear()
+        self._untrimmed[recipient] = count
+        return False
 
 
 def _personal(message: Message, authors: Mapping[str, str], now: int) -> Iterator[dict[str, Any]]:
