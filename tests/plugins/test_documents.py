@@ -1,18 +1,26 @@
-"""What a bundled plugin takes, sends, stores and can be told stands in its README, and nothing else does."""
+"""What a bundled plugin takes, sends, stores and can be told stands in its README.
+
+No setting, event, route, table, metric or offered hook stands there that it does not have. What the sentences say of them is
+for people to read.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anonchat.plugins import Plugins, bundled, load
+from anonchat.shapes import DURABLE, PASSING
 from anonchat.testing import running_server, settings_in
 
+EVENTS = ("event", "the server sends")  # how the tables begin that have an event in each row
 ROOT = Path(__file__).parents[2]
 NAMES = bundled()
+CORE_EVENTS = {*DURABLE, *PASSING}
 
 
 def readme_of(plugin: str) -> str:
@@ -24,6 +32,28 @@ def row_of(name: str, text: str) -> str:
     rows = [line for line in text.splitlines() if line.startswith(f"| `{name}`")]
     assert len(rows) == 1, f"{name}: {rows}"
     return rows[0]
+
+
+def named_in(text: str, *titles: str) -> set[str]:
+    """What the rows of tables begin with that have one of these titles, or one that begins with it."""
+    found: set[str] = set()
+    is_wanted = False
+    for line, following in pairwise([*text.splitlines(), ""]):
+        first = line.partition("|")[2].partition(" |")[0].strip()
+        if following.startswith("|---"):
+            is_wanted = first.startswith(titles)
+        elif not line.startswith("|"):
+            is_wanted = False
+        elif is_wanted:
+            found.update(re.findall(r"`(\w+)", first))
+    return found
+
+
+def routes_in(text: str) -> set[tuple[str, str, frozenset[str]]]:
+    """(method, path, names in the query) of all routes in tables. Sentences may name the core's."""
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    found = re.findall(r"`(GET|POST|PUT|PATCH|DELETE) ([^`?]+)\??([^`]*)`", rows)
+    return {(method, path, frozenset(filter(None, query.split("&")))) for method, path, query in found}
 
 
 def fields_of(schema: Any) -> list[str]:
@@ -78,8 +108,49 @@ def _written(value: object) -> str:
 
 
 @pytest.mark.parametrize("plugin", NAMES)
-def test_no_other_settings(plugin: str) -> None:
-    section = readme_of(plugin).partition("## Settings")[2].partition("\n## ")[0]
-    schemas = declared(load((plugin,)), plugin, "register_config_schema")
-    known = {name for schema in schemas for name in schema().fields}
-    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == known
+def test_nothing_else(plugin: str) -> None:
+    text, plugins = readme_of(plugin), load((plugin,))
+    settings = text.partition("## Settings")[2].partition("\n## ")[0]
+    schemas = declared(plugins, plugin, "register_config_schema")
+    assert named_in(settings, "setting") == {name for schema in schemas for name in schema().fields}
+    hooks = ("register_client_events", "register_server_events")
+    events = {event.name for hook in hooks for event in declared(plugins, plugin, hook)}
+    assert named_in(text, *EVENTS) - events - CORE_EVENTS == set()
+    routes = {(route.method, route.path) for route in declared(plugins, plugin, "register_routes")}
+    assert {(method, path) for method, path, _ in routes_in(text)} == routes
+    tables = {name for found in declared(plugins, plugin, "register_tables") for name in found.metadata.tables}
+    assert named_in(text, "table") - tables == set()
+    metrics = {metric.name for metric in declared(plugins, plugin, "register_metrics")}
+    assert set(re.findall(rf"`anonchat_{plugin}_(\w+?)(?:_total)?`", text)) == metrics
+    assert named_in(text, "hook") - plugins.offered_by(plugin) == set()
+
+
+@pytest.mark.parametrize("plugin", NAMES)
+def test_what_routes_can_be_asked(plugin: str) -> None:
+    queries = {
+        (found.method, found.path): found.query for found in declared(load((plugin,)), plugin, "register_routes")
+    }
+    for method, path, names in routes_in(readme_of(plugin)):
+        assert names <= set(fields_of(queries[method, path])), path
+
+
+def test_what_is_not_there_would_be_found() -> None:
+    text = """
+| event | data |
+|---|---|
+| `sing` (moderator) | `{song}` |
+| `hum {song}`, `whistle` | see `song` |
+
+| setting | default |
+|---|---|
+| `loud` | `true` |
+
+| REST | answer |
+|---|---|
+| `GET /api/songs?before&limit` | `{songs}` |
+
+It needs `POST /api/rooms`.
+"""
+    assert named_in(text, *EVENTS) == {"sing", "hum", "whistle"}
+    assert named_in(text, "setting") == {"loud"}
+    assert routes_in(text) == {("GET", "/api/songs", frozenset({"before", "limit"}))}
