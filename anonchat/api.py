@@ -38,6 +38,7 @@ from anonchat.models import (
     Room,
     Session,
 )
+from anonchat.names import folded as folded_name
 from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.seats import Applicant
 from anonchat.skeletons import skeleton
@@ -96,6 +97,7 @@ __all__ = [
     "WebAssets",
     "Whole",
     "Work",
+    "folded_name",
     "hookimpl",
     "hookspec",
     "insert_or_ignore",

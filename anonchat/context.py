@@ -127,7 +127,7 @@ class PluginSessions:
         return self._presence.people(room_id)
 
     async def find_named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
-        """Name (NFC, folded case) -> the session that holds it. One query, however many names."""
+        """Name (`folded_name`) -> the session that holds it. One query, however many names."""
         return await self._sessions.named(room_id, usernames)
 
     async def set_role(self, session: Session, role: Role, rank: int, also: Also | None = None) -> Session:

@@ -93,8 +93,11 @@ def clean_name(raw: str) -> str:
 
 
 def folded(name: str) -> str:
-    """How a name is looked for: NFC, without case."""
-    return unicodedata.normalize("NFC", name).casefold()
+    """How a name is looked for: NFC, without case, with single spaces.
+
+    One for all who look: what people type is not tidied as the names are that they look for, see `clean_name`.
+    """
+    return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
 
 
 def _check_claims(name: str) -> None:

@@ -121,7 +121,7 @@ class Sessions:
         self.disconnect(session.id, code, reason)
 
     async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
-        """Name (NFC, folded case) -> the session that holds it. One query."""
+        """Name (`folded`) -> the session that holds it. One query."""
         wanted = {"room": room_id, "names": [folded(username) for username in usernames]}
         rows = await self._journal.fetch_all(statements.SELECT_NAMED, wanted)
         return {row["folded"]: statements.session_of(row) for row in rows}

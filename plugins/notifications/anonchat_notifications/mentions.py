@@ -1,13 +1,14 @@
-"""Finding mentions in a text: ``@Alice``, ``@Anna Maria``, ``@room``. Nothing here knows of anonchat."""
+"""Finding mentions in a text: ``@Alice``, ``@Anna Maria``, ``@room``. What names may be held nothing here knows."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
 import regex
+
+from anonchat import folded_name
 
 EVERYBODY = "room"
 
@@ -45,11 +46,6 @@ _ANY = _patterns(regex, r"\p{L}\p{M}\p{N}", r"\u200c\u200d", r"\p{C}", MOST_LENG
 _ASCII = _patterns(re, "a-zA-Z0-9", "", r"\x00-\x1f\x7f", MOST_LETTERS)  # much quicker
 
 
-def folded(name: str) -> str:
-    """How names are compared: NFC, without case, with single spaces."""
-    return normalize("NFC", " ".join(name.split())).casefold()
-
-
 def candidates(text: str) -> list[list[str]]:
     """For each "@" that may begin a mention what its name could be, folded, the longest first."""
     patterns = _ASCII if text.isascii() else _ANY
@@ -60,7 +56,7 @@ def candidates(text: str) -> list[list[str]]:
             # One more character, to see whether a word goes on.
             whole = text[mark.end() : reach.end() + 1]
             ends = [end.start() for end, _ in zip(patterns.end.finditer(whole), range(MOST_ENDS), strict=False)]
-            found.append([folded(whole[:end]) for end in reversed(ends) if end <= reach.end() - mark.end()])
+            found.append([folded_name(whole[:end]) for end in reversed(ends) if end <= reach.end() - mark.end()])
         if len(found) == MOST_MARKS:
             break
     return found

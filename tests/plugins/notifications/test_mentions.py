@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from anonchat import folded_name
 from anonchat.app import Server
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, Person
-from anonchat_notifications.mentions import MOST_ENDS, MOST_MARKS, candidates, chosen, folded
+from anonchat_notifications.mentions import MOST_ENDS, MOST_MARKS, candidates, chosen
 
 NAMES = {
-    folded(name)
+    folded_name(name)
     for name in ("Bob", "Anna", "Anna Maria", "Anna-Lena", "J. R.", "Zoë", "संजय", "🦊 Fox", "O'Neil", "x.y", "Room Service")
 }  # fmt: skip
 
@@ -38,7 +39,7 @@ def mentioned(text: str) -> list[str]:
         ("@J. R. said so", ["j. r."]),
         ("@x.y.", ["x.y"]),
         ("@O'Neil?", ["o'neil"]),
-        ("@Zoe\u0308", [folded("Zoë")]),
+        ("@Zoe\u0308", [folded_name("Zoë")]),
         ("@संजय जी", ["संजय"]),
         ("@🦊 Fox runs", ["🦊 fox"]),
         ("@Bob @bob @BOB", ["bob"]),
