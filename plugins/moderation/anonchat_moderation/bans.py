@@ -22,6 +22,7 @@ from anonchat import (
 )
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Person, Ranks, chosen
+from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.log import Log
 from anonchat_moderation.pages import read_page
 from anonchat_moderation.purges import Purges
@@ -40,10 +41,11 @@ SAYS = {
 class Bans:
     """Kick, ban, unban, list, and the two guards."""
 
-    def __init__(self, acts: Acts, log: Log, purges: Purges) -> None:
+    def __init__(self, acts: Acts, log: Log, purges: Purges, sent_away: SentAway) -> None:
         self._acts = acts
         self._log = log
         self._purges = purges
+        self._sent_away = sent_away
 
     # --- at the door
 
@@ -117,7 +119,10 @@ class Bans:
     async def _keep_out(
         self, kind: str, by: Session, target: Session, seconds: int, reason: str | None
     ) -> Mapping[str, Any]:
-        """Store who is kept out, then end the session: a crash in between leaves somebody who cannot come back."""
+        """Store who is kept out, then drop what waits of them and end their sessions.
+
+        A crash in between leaves somebody who cannot come back, and what waits to `SentAway.drop_left`.
+        """
         now = self._acts.now
         until = now + seconds * 1_000
         row: dict[str, Any] = {
@@ -143,8 +148,12 @@ class Bans:
             return ranks.by
 
         rank = await self._acts.on(by, target, work)
-        for session in (target, *self._same_device(target, rank)):
-            await self._expel(session, kind, seconds, reason)
+        sessions = (target, *await self._same_device(target, rank))
+        try:
+            await self._sent_away.drop_of(by.room_id, [session.id for session in sessions])
+        finally:
+            for session in sessions:
+                await self._expel(session, kind, seconds, reason)
         return row
 
     async def _marks(self, kind: str, target: Session) -> Mapping[str, str | None]:
@@ -155,16 +164,12 @@ class Bans:
             marks["network"] = network.decode() if network else None
         return marks
 
-    def _same_device(self, target: Session, rank: int) -> list[Session]:
-        """Who else is there from the same device, below the rank of who acts."""
+    async def _same_device(self, target: Session, rank: int) -> list[Session]:
+        """The other sessions of the same device, connected or not, below the rank of who acts."""
         if target.device_hash is None:
             return []
-        present = self._acts.ctx.sessions.present(target.room_id)
-        return [
-            session
-            for session in present
-            if session.device_hash == target.device_hash and session.id != target.id and session.rank < rank
-        ]
+        found = await self._acts.ctx.sessions.find_by_device(target.room_id, target.device_hash)
+        return [session for session in found if session.id != target.id and session.rank < rank]
 
     async def _expel(self, session: Session, kind: str, seconds: int, reason: str | None) -> None:
         told = {"banned": kind == "ban", "coolOffSeconds": seconds} | ({"reason": reason} if reason else {})

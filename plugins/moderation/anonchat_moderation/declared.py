@@ -24,6 +24,7 @@ from anonchat_moderation.tables import metadata
 from anonchat_moderation.upkeep import delete_expired
 
 LOG_SECONDS = 1.0
+SENT_AWAY_SECONDS = 1.0
 UPKEEP_SECONDS = 60.0
 
 
@@ -35,7 +36,8 @@ class Declared:
         self.log = Log(self.acts)
         self.mutes = Mutes(self.acts, self.log)
         self.purges = Purges(self.acts, self.log)
-        self.bans = Bans(self.acts, self.log, self.purges)
+        self.content = Content(self.acts, self.log, self.mutes)
+        self.bans = Bans(self.acts, self.log, self.purges, self.content.sent_away)
         self.reports = Reports(self.acts, self.log)
         self.possible = routes.acts_of(
             self.bans,
@@ -46,7 +48,6 @@ class Declared:
             self.reports,
             self.log,
         )
-        self.content = Content(self.acts, self.log, self.mutes)
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:
@@ -76,5 +77,6 @@ class Declared:
     def register_jobs(self) -> Sequence[Job]:
         return [
             Job("log", LOG_SECONDS, self.log.tell_gathered),
+            Job("sent_away", SENT_AWAY_SECONDS, self.content.sent_away.drop_left),
             Job("upkeep", UPKEEP_SECONDS, lambda: delete_expired(self.acts)),
         ]

@@ -31,6 +31,7 @@ class Moderation(Declared):
     async def setup(self, ctx: PluginContext) -> None:
         self.acts.open(ctx)
         self.content.rooms.open()
+        await self.content.sent_away.drop_left()  # before anything is released
 
     # --- before something happens
 

@@ -52,15 +52,13 @@ class Roles:
         if not await ephemeral.put(key, mine, LEASE_MILLISECONDS, only_if_absent=True):
             raise ChatError("conflict", "Somebody is doing that right now.")
         try:
-            await self._acts.as_moderator(by, lambda tx, _: self._record(tx, by), least=RANK_OWNER)
+            await self._acts.as_moderator(by, _nothing, least=RANK_OWNER)
             token = await self._acts.ctx.rooms.rotate_moderator_token(by.room_id)
+            await self._acts.in_room(by.room_id, lambda tx: self._log.write(tx, by.room_id, "rotate", by=by))
             await self._depose_others(by)
         finally:
             await ephemeral.remove(key, only_if=mine)
         return {"moderatorToken": token}
-
-    async def _record(self, tx: Transaction, by: Session) -> None:
-        await self._log.write(tx, by.room_id, "rotate", by=by)
 
     async def _depose_others(self, by: Session) -> None:
         sessions, wanted = self._acts.ctx.sessions, {"room": by.room_id, "by": by.id, "limit": OWNERS}
@@ -71,6 +69,10 @@ class Roles:
             for row in rows:
                 if (session := await sessions.get(row["id"])) is not None:
                     await sessions.set_role(session, "participant", RANK_PARTICIPANT)
+
+
+async def _nothing(_tx: Transaction, _rank: int) -> None:
+    """The comparison of ranks is all that is wanted."""
 
 
 def _role(rank: int) -> Any:

@@ -13,7 +13,7 @@ from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.presets import LISTS, Overrides
 from anonchat_moderation.content.room_rules import Chosen, RoomRules, RoomState
 from anonchat_moderation.content.schemas import RuleChanges
-from anonchat_moderation.content.tables import END_PANIC, START_PANIC, UPDATE_RULES
+from anonchat_moderation.content.tables import END_PANIC, FORGET_COUNTS, LOCK_ROOM, START_PANIC, UPDATE_RULES
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.verdicts import PANIC_REASONS, REASONS
 from anonchat_moderation.log import Log
@@ -70,23 +70,29 @@ class Controls:
     async def calm(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """`calm`: what held before holds again. Answers the report, which all moderators get.
 
-        What the panic has held is dropped or released. Safe to repeat: if it was cut off, the rest is done.
+        What the panic has held is dropped or released. Safe to repeat: if it was cut off, the rest is done, and reported
+        together with what was done before.
         """
         await self._tally.flush(by.room_id)
 
-        async def work(tx: Transaction, row: Row) -> Mapping[str, int]:
+        async def work(tx: Transaction, row: Row) -> None:
             if row["panic_at"] is not None:
                 await tx.execute(END_PANIC, {"room": by.room_id})
                 await self._tell(tx, by, Chosen.of(row)._replace(panic_at=None), None)
-            return {name: row[name] for name in ("refused", "dropped", "released")}
 
-        before = await self._change(by, work)
-        release = data["held"] == "release"
-        decided = await self._held.decide(by, PANIC_REASONS, release=release)
-        report = _report(before, dropped=0 if release else decided, released=decided if release else 0)
-        text = "Held {held}, dropped {dropped}, released {released}.".format(**report)
-        await self._acts.ctx.db.transaction(lambda tx: self._log.write(tx, by.room_id, "calm", by=by, reason=text))
+        await self._change(by, work)
+        await self._held.decide(by, PANIC_REASONS, release=data["held"] == "release")
+        report = await self._acts.in_room(by.room_id, lambda tx: self._reported(tx, by))
         self._acts.ctx.rooms.broadcast(by.room_id, "panic_report", report, moderators=True, skip=by.id)
+        return report
+
+    async def _reported(self, tx: Transaction, by: Session) -> Mapping[str, int]:
+        """What was counted since the panic began, written into the log and counted from zero again."""
+        row = await tx.fetch_one(LOCK_ROOM, {"room": by.room_id})
+        report = _report(row) if row is not None else {"held": 0, "dropped": 0, "released": 0}
+        await tx.execute(FORGET_COUNTS, {"room": by.room_id})
+        text = "Held {held}, dropped {dropped}, released {released}.".format(**report)
+        await self._log.write(tx, by.room_id, "calm", by=by, reason=text)
         return report
 
     async def _change(self, by: Session, work: Callable[[Transaction, Row], Awaitable[T]]) -> T:
@@ -116,13 +122,9 @@ def _changed(chosen: Chosen, data: Mapping[str, Any]) -> Chosen:
     return chosen._replace(overrides={**kept_rules, **merged})
 
 
-def _report(before: Mapping[str, int], *, dropped: int, released: int) -> dict[str, int]:
-    by_hand = before["dropped"] + before["released"]
-    return {
-        "held": by_hand + dropped + released,
-        "dropped": before["refused"] + before["dropped"] + dropped,
-        "released": before["released"] + released,
-    }
+def _report(row: Row) -> dict[str, int]:
+    dropped, released = row["dropped"], row["released"]
+    return {"held": dropped + released, "dropped": row["refused"] + dropped, "released": released}
 
 
 def public_wire(state: RoomState) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from anonchat import ChatError, Held, HeldMessage, Message, PluginContext, Session, Transaction, iso
 from anonchat_moderation.acts import Acts
-from anonchat_moderation.content.tables import COUNT
+from anonchat_moderation.content.tables import COUNT_DECIDED, SELECT_REASON
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.verdicts import PANIC_REASONS
 from anonchat_moderation.content.waiting import MOST_IN_ROOM, Waiting
@@ -18,9 +18,7 @@ from anonchat_moderation.log import Log
 SHOWN = 200  # held messages in one answer
 SHOWN_BYTES = 200_000
 DROPPED = "A moderator has dropped this message."
-EXPELLED = "Its author has been removed from the room."
 TAKEN_BACK = "Its author has deleted it."
-ENDED = frozenset({"left", "expired"})  # sessions whose held messages go on waiting
 
 
 class HeldMessages:
@@ -71,16 +69,14 @@ class HeldMessages:
     async def release(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Show a held message to everybody. Raises `message_not_found`, `conflict`."""
         message = await self._find(by.room_id, data["message_id"])
-        await self._ctx.messages.release(by.room_id, message.id)
-        await self._record(by.room_id, "released", {message.id: message.session_id}, by)
-        return self._told(message.room_id, message.id, message.session_id, "message_released", by)
+        await self._ctx.messages.release(by.room_id, message.id, self._recorded("released", by, message))
+        return self.told(message.room_id, message.id, message.session_id, "message_released", by)
 
     async def drop(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Delete a held message. Raises `message_not_found`, `conflict`."""
         message = await self._find(by.room_id, data["message_id"])
-        await self._ctx.messages.drop(by.room_id, message.id)
-        await self._record(by.room_id, "dropped", {message.id: message.session_id}, by)
-        return self._told(message.room_id, message.id, message.session_id, "message_dropped", by, DROPPED)
+        await self._ctx.messages.drop(by.room_id, message.id, self._recorded("dropped", by, message))
+        return self.told(message.room_id, message.id, message.session_id, "message_dropped", by, DROPPED)
 
     async def _find(self, room_id: str, message_id: str) -> Message:
         message = (await self._ctx.messages.get(room_id, [message_id])).get(message_id)
@@ -90,91 +86,84 @@ class HeldMessages:
             raise ChatError("conflict", "This message is not held any more.")
         return message
 
-    async def _record(self, room_id: str, act: str, decided: Mapping[str, str], by: Session | None) -> None:
-        """Write into the log what was decided: message id -> session id. The report of a panic counts what it has held."""
-        waited = [self._waiting.gone(room_id, message_id) for message_id in decided]
-        count = sum(one is not None and one.reason in PANIC_REASONS for one in waited)
-        names = {"dropped": "more_dropped", "released": "more_released"}
-        counts = {name: count if name == names[act] else 0 for name in ("more_refused", *names.values())}
+    def _recorded(self, act: str, by: Session, message: Message) -> Callable[[Transaction], Awaitable[None]]:
+        """What belongs into the transaction of the act: whether `by` may, the count of a panic, and the log."""
 
-        async def work(tx: Transaction) -> None:
-            await tx.execute(COUNT, {"room": room_id, **counts})
-            await self._log.write(tx, room_id, act, len(decided), by=by)
-            if by is not None and act == "dropped":
-                for session_id in decided.values():
-                    await self._acts.tell(tx, room_id, act, session_id, DROPPED)
+        async def work(tx: Transaction, _: int) -> None:
+            await count_decided(tx, by.room_id, message.id, act)
+            await self._log.write(tx, by.room_id, act, by=by)
+            if act == "dropped":
+                await self._acts.tell(tx, by.room_id, act, message.session_id, DROPPED)
 
-        await self._ctx.db.transaction(work)
+        return self._acts.moderating(by, work)
 
-    def _told(
+    def told(
         self, room_id: str, message_id: str, author: str, event: str, by: Session | None = None, reason: str = ""
     ) -> Mapping[str, Any]:
-        """Tell author and moderators, but for `by`, what became of a held message. Answers what they are told."""
+        """Tell author and moderators, but for `by`, what became of a held message, which does not wait any more.
+
+        Answers what they are told.
+        """
+        self._waiting.gone(room_id, message_id)
         data = {"messageId": message_id} | ({"reason": reason} if reason else {})
         skip = by.id if by is not None else author
         self._ctx.rooms.broadcast(room_id, event, data, moderators=True, skip=skip)
         self._ctx.rooms.send(room_id, author, event, data)
         return data
 
-    async def decide(self, by: Session, reasons: frozenset[str], *, release: bool) -> int:
-        """Release or drop everything in the room that is held for one of `reasons`; answers how many it was.
+    async def decide(self, by: Session, reasons: frozenset[str], *, release: bool) -> None:
+        """Release or drop everything in the room that is held for one of `reasons`, and count it in the same transactions.
 
         Authors are told of each of theirs, moderators once, by what still waits.
         """
-        room_id, done = by.room_id, 0
+        room_id = by.room_id
         act = self._ctx.messages.release if release else self._ctx.messages.drop
+        count = COUNT_DECIDED["released" if release else "dropped"]
         for held in await self._ctx.messages.held(room_id, 2 * MOST_IN_ROOM):
-            if held.reason not in reasons or not await self._done(act(room_id, held.message.id)):
+            if held.reason not in reasons:
                 continue
-            done += 1
+            if not await is_done(act(room_id, held.message.id, lambda tx: tx.execute(count, {"room": room_id}))):
+                continue
             self._waiting.gone(room_id, held.message.id)
             data = {"messageId": held.message.id} | ({} if release else {"reason": DROPPED})
             event = "message_released" if release else "message_dropped"
             self._ctx.rooms.send(room_id, held.message.session_id, event, data)
         left = await self._ctx.messages.held(room_id, MOST_IN_ROOM)
         self._ctx.rooms.broadcast(room_id, "held_messages", shown(left), moderators=True)
-        return done
 
-    async def _done(self, act: Awaitable[None]) -> bool:
-        """Whether it could be done; not if somebody was faster."""
-        try:
-            await act
-        except ChatError as error:
-            if error.code not in ("conflict", "message_not_found"):
-                raise
-            return False
-        return True
-
-    # --- when authors go, or take it back
+    # --- when authors take it back
 
     def deleted(self, room_id: str, message_id: str, by: str) -> None:
         """A message was deleted by "author" or "moderator"; all who see it waiting are told."""
         waited = self._waiting.gone(room_id, message_id)
         if waited is not None:
             reason = TAKEN_BACK if by == "author" else DROPPED
-            self._told(room_id, message_id, waited.session_id, "message_dropped", reason=reason)
+            self.told(room_id, message_id, waited.session_id, "message_dropped", reason=reason)
 
-    async def left(self, session: Session, reason: str) -> None:
-        """Somebody is gone. Of those who were sent away nothing is waited for; others may have taken all back."""
-        room_id = session.room_id
-        if reason in ENDED:
-            await self._taken_back(room_id, session.id)
-            return
-        waiting = await self._waiting.of_session(room_id, session.id)
-        drop = self._ctx.messages.drop
-        dropped = [message_id for message_id in waiting if await self._done(drop(room_id, message_id))]
-        if dropped:
-            await self._record(room_id, "dropped", dict.fromkeys(dropped, session.id), None)
-        for message_id in dropped:
-            self._told(room_id, message_id, session.id, "message_dropped", reason=EXPELLED)
-
-    async def _taken_back(self, room_id: str, session_id: str) -> None:
+    async def left(self, room_id: str, session_id: str) -> None:
         """Whoever left with "forget me" has taken along what waited: moderators who see it are told."""
         known = self._waiting.last_known(room_id, session_id)
         there = await self._ctx.messages.get(room_id, list(known)) if known else {}
         for message_id in known.keys() - there.keys():
-            self._waiting.gone(room_id, message_id)
-            self._told(room_id, message_id, session_id, "message_dropped", reason=TAKEN_BACK)
+            self.told(room_id, message_id, session_id, "message_dropped", reason=TAKEN_BACK)
+
+
+async def count_decided(tx: Transaction, room_id: str, message_id: str, act: str) -> None:
+    """Count for the report of a panic, if that has held the message: before it is "dropped" or "released"."""
+    row = await tx.fetch_one(SELECT_REASON, {"room": room_id, "message": message_id})
+    if row is not None and row["held_reason"] in PANIC_REASONS:
+        await tx.execute(COUNT_DECIDED[act], {"room": room_id})
+
+
+async def is_done(act: Awaitable[None]) -> bool:
+    """Do it, and answer whether it could be done; not if somebody was faster, or the room has ended."""
+    try:
+        await act
+    except ChatError as error:
+        if error.code not in ("conflict", "message_not_found", "room_ended"):
+            raise
+        return False
+    return True
 
 
 def held_wire(held: HeldMessage) -> dict[str, Any]:

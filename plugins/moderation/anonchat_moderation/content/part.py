@@ -12,6 +12,7 @@ from anonchat_moderation.content.controls import Controls
 from anonchat_moderation.content.gate import Gate
 from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.room_rules import RoomRules
+from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.waiting import Waiting
 from anonchat_moderation.log import Log
@@ -19,6 +20,7 @@ from anonchat_moderation.mutes import Mutes
 from anonchat_moderation.routes import Act
 
 NOTHING, HELD_ID = schemas.NoData(), schemas.HeldId()
+ENDED = frozenset({"left", "expired"})  # sessions whose held messages go on waiting
 
 
 class Content:
@@ -28,6 +30,7 @@ class Content:
         tally, waiting = Tally(acts, log), Waiting(acts)
         self.rooms = RoomRules(acts)
         self.held = HeldMessages(acts, log, waiting, tally)
+        self.sent_away = SentAway(acts, log, self.held)
         self.gate = Gate(acts, mutes, self.rooms, waiting, tally)
         self._controls = Controls(acts, log, self.rooms, self.held, tally)
 
@@ -74,4 +77,7 @@ class Content:
     async def left(self, session: Session, reason: str) -> None:
         """A session is over."""
         self.gate.forget(session)
-        await self.held.left(session, reason)
+        if reason in ENDED:
+            await self.held.left(session.room_id, session.id)
+        else:
+            await self.sent_away.drop_of(session.room_id, [session.id])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, bindparam, exists, or_, select, update
 
-from anonchat import insert_or_ignore, one_of
-from anonchat_moderation.tables import metadata
+from anonchat import insert_or_ignore, messages_table, one_of, rooms_table, sessions_table
+from anonchat_moderation.tables import bans, metadata
 
 # No row: as the room was made, or the server's default. `slow_mode_seconds` None: as the preset has it. `rules` holds
 # what differs from the preset, as JSON. `panic_at` is set while the panic lasts; the last three count what became of
@@ -39,13 +39,42 @@ START_PANIC = (
     .where(_ROOM, rooms.c.panic_at.is_(None))
     .values(panic_at=bindparam("now"), refused=0, dropped=0, released=0)
 )
-END_PANIC = update(rooms).where(_ROOM).values(panic_at=None, refused=0, dropped=0, released=0)
-COUNT = (
-    update(rooms)
-    .where(_ROOM, rooms.c.panic_at.is_not(None))
-    .values(
-        refused=rooms.c.refused + bindparam("more_refused"),
-        dropped=rooms.c.dropped + bindparam("more_dropped"),
-        released=rooms.c.released + bindparam("more_released"),
+END_PANIC = update(rooms).where(_ROOM).values(panic_at=None)
+FORGET_COUNTS = update(rooms).where(_ROOM).values(refused=0, dropped=0, released=0)
+COUNT_REFUSED = (
+    update(rooms).where(_ROOM, rooms.c.panic_at.is_not(None)).values(refused=rooms.c.refused + bindparam("more"))
+)
+# Also when the panic is over: what it has held is decided then.
+COUNT_DECIDED = {
+    "dropped": update(rooms).where(_ROOM).values(dropped=rooms.c.dropped + 1),
+    "released": update(rooms).where(_ROOM).values(released=rooms.c.released + 1),
+}
+
+_HELD = messages_table.c.held_reason.is_not(None)
+_IN_ROOM = messages_table.c.room_id == bindparam("room")
+_WAITS = select(messages_table.c.id, messages_table.c.room_id, messages_table.c.session_id)
+SELECT_REASON = select(messages_table.c.held_reason).where(messages_table.c.id == bindparam("message"), _IN_ROOM)
+SELECT_HELD_OF = _WAITS.where(
+    _IN_ROOM, messages_table.c.seq.is_(None), _HELD, one_of(messages_table.c.session_id, "sessions")
+).limit(bindparam("limit"))
+# Of who is kept out, by the session or by its device.
+_DEVICE = (
+    select(sessions_table.c.device_hash)
+    .where(sessions_table.c.id == messages_table.c.session_id, sessions_table.c.rank < bans.c.by_rank)
+    .correlate(messages_table, bans)
+    .scalar_subquery()
+)
+SELECT_HELD_OF_BANNED = (
+    _WAITS.join(rooms_table, rooms_table.c.id == messages_table.c.room_id)
+    .where(
+        _HELD,
+        rooms_table.c.ended_at.is_(None),
+        exists().where(
+            bans.c.room_id == messages_table.c.room_id,
+            bans.c.until > bindparam("now", type_=BigInteger),
+            or_(bans.c.session_id == messages_table.c.session_id, bans.c.device == _DEVICE),
+        ),
     )
+    .order_by(messages_table.c.held_until)
+    .limit(bindparam("limit"))
 )

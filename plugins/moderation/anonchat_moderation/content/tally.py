@@ -7,7 +7,7 @@ from collections import Counter
 
 from anonchat import ChatError, Transaction
 from anonchat_moderation.acts import Acts
-from anonchat_moderation.content.tables import COUNT
+from anonchat_moderation.content.tables import COUNT_REFUSED
 from anonchat_moderation.log import Log
 
 GATHER_SECONDS = 1.0
@@ -51,8 +51,7 @@ class Tally:
                 await self._log.write(tx, room_id, "held", held)
             if dropped:
                 await self._log.write(tx, room_id, "dropped", dropped)
-                counts = {"more_refused": dropped, "more_dropped": 0, "more_released": 0}
-                await tx.execute(COUNT, {"room": room_id, **counts})
+                await tx.execute(COUNT_REFUSED, {"room": room_id, "more": dropped})
 
         try:
             await self._acts.in_room(room_id, work)

@@ -180,6 +180,15 @@ async def test_rotation_refuses_the_old_token_and_deposes_who_came_by_it(crowd: 
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_rotation_that_fails_is_not_in_the_log(crowd: Any) -> None:
+    olga = await crowd.owner()
+    crowd.execute("CREATE TRIGGER stay BEFORE DELETE ON invites BEGIN SELECT RAISE(ABORT, 'no'); END")
+    assert (await olga.ask("rotate_moderator_token")).event == "error"
+    assert crowd.rows("SELECT act FROM moderation_log") == []
+    await crowd.owner("Oleg")
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_of_two_rotations_at_once_one_holds(crowd: Any) -> None:
     owners = [await crowd.owner(name) for name in ("Olga", "Oleg")]
     numbers = [await person.send("rotate_moderator_token") for person in owners]
