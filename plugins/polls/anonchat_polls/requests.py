@@ -80,7 +80,7 @@ class Requests:
             return
         own = await self._votes.cast(poll, call.session, options, change=call.data["change"])
         self._ctx.metrics["votes"].inc()  # type: ignore[union-attr]
-        call.answer("vote_recorded", _own_wire(poll, own))
+        self._answer_tabs(call, "vote_recorded", poll, own)
 
     async def unvote(self, call: Call) -> None:
         """`unvote`: some options, or without any all of them."""
@@ -89,7 +89,14 @@ class Requests:
         if poll.is_secret:
             raise ChatError("polls.vote_final", "A vote in a secret poll is final.")
         every = range(1, len(poll.options) + 1)
-        call.answer("vote_removed", _own_wire(poll, await self._votes.withdraw(poll, call.session, options or every)))
+        own = await self._votes.withdraw(poll, call.session, options or every)
+        self._answer_tabs(call, "vote_removed", poll, own)
+
+    def _answer_tabs(self, call: Call, event: str, poll: Poll, own: Sequence[int]) -> None:
+        """Answer with what one has voted for now, and tell the other tabs of the session, too."""
+        data = {"pollId": poll.id, "optionIds": [str(option) for option in own]}
+        call.answer(event, data)
+        self._ctx.rooms.send(call.room_id, call.session.id, event, data)
 
     async def close(self, call: Call) -> None:
         """`close_poll`: by a moderator, or by who made it. The answer is the result."""
@@ -115,10 +122,6 @@ class Requests:
         """The poll and the options that are meant. Raises `poll_not_found`, `unknown_option`."""
         poll = await self._find(call)
         return poll, poll.numbers_of(call.data["option_ids"])
-
-
-def _own_wire(poll: Poll, own: Sequence[int]) -> dict[str, Any]:
-    return {"pollId": poll.id, "optionIds": [str(option) for option in own]}
 
 
 def _held_wire(receipt: Receipt) -> dict[str, Any]:

@@ -160,10 +160,28 @@ async def test_open_polls_come_with_ones_own_votes(booth: Booth) -> None:
     ]
 
 
-async def test_where_nothing_is_open_nothing_is_said(booth: Booth) -> None:
+async def test_where_nothing_is_open_that_is_said(booth: Booth) -> None:
+    """So that a client that was away knows which of its polls are not open any more."""
     await booth.close(await booth.create())
     async with booth.room.enter("Alice") as alice:
-        assert "open_polls" not in {heard.event for heard in await booth.until_now(alice)}
+        assert (await alice.hear("open_polls")).data == {"polls": []}
+
+
+async def test_the_other_tabs_are_told_of_ones_vote_and_nobody_else(booth: Booth) -> None:
+    poll_id = await booth.create()
+    async with booth.room.enter("Alice") as alice:
+        tab = await booth.room.identify("Alice", alice.session_id, alice.token)
+        await booth.vote(alice, poll_id, 2)
+        heard = await tab.hear("vote_recorded")
+        assert (heard.data, heard.id, heard.seq) == ({"pollId": poll_id, "optionIds": ["2"]}, None, None)
+        await alice.ask("unvote", {"pollId": poll_id})
+        assert (await tab.hear("vote_removed")).data == {"pollId": poll_id, "optionIds": []}
+        secret = await booth.create(secrecy="secret")
+        await booth.vote(alice, secret, 1)
+        assert "vote_pending" not in {heard.event for heard in await booth.until_now(tab)}
+        told = {heard.event for heard in await booth.until_now(booth.moderator)}
+        assert told.isdisjoint({"vote_recorded", "vote_removed"})
+        await tab.close()
 
 
 class CountedStatements:
