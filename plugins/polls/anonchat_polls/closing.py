@@ -9,10 +9,10 @@ from typing import Any
 
 from anonchat import ChatError, PluginContext, Transaction
 from anonchat_polls import statements
-from anonchat_polls.ballots import BallotBoxes, Ballots
+from anonchat_polls.ballots import BallotBoxes, Ballots, voter_of
 from anonchat_polls.poll import Poll, poll_of
 from anonchat_polls.tallies import Tally, read_tallies, state_wire
-from anonchat_polls.telling import Telling
+from anonchat_polls.telling import Telling, count_others
 
 AT_ONCE = 100  # polls that one run of the job closes
 LOT = 500  # ballot boxes that one query asks about
@@ -31,12 +31,14 @@ class Closing:
 
         A secret poll is sealed first. If the transaction then fails, it stays sealed and can be closed again.
         """
+        room = await self._ctx.rooms.find(poll.room_id)
         ballots = await self._boxes.seal(poll) if poll.is_secret else None
-        closed, tally = await self._ctx.db.transaction(lambda tx: self._store(tx, poll, at, ballots))
+        closed, tally, others = await self._ctx.db.transaction(lambda tx: self._store(tx, poll, at, ballots))
         if ballots is not None:
+            others = tally.voters - ballots.holds(voter_of(room, poll, poll.owner_id))
             await self._clear(poll)
         if not closed.is_discarded:
-            self._telling.told(closed, tally)
+            self._telling.told(closed, tally, others)
 
     async def _clear(self, poll: Poll) -> None:
         try:
@@ -45,7 +47,7 @@ class Closing:
             # Who asked for the close has it: the poll is closed. `prune` comes back to the box.
             self._ctx.log.warning("secret votes could not be cleared; it is tried again", code=error.code)
 
-    async def _store(self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None) -> tuple[Poll, Tally]:
+    async def _store(self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None) -> tuple[Poll, Tally, int]:
         wanted = {"poll": poll.id, "room": poll.room_id}
         # Room before poll, as the deletion of a message locks them; two that lock crosswise would wait for each other.
         await tx.lock_room(poll.room_id)
@@ -64,7 +66,7 @@ class Closing:
         await tx.append(poll.room_id, "poll_closed", state, message_id=poll.message_id)
         owner = {"message_id": poll.message_id, "owner_id": poll.owner_id}
         await self._ctx.hooks.write(tx, "write_poll_closed", room_id=poll.room_id, poll_id=poll.id, **owner)
-        return closed, tally
+        return closed, tally, await count_others(tx, closed, tally)
 
     def _result(self, ballots: Ballots | None) -> Mapping[str, Any]:
         """What is kept of secret votes: nothing if too few have voted."""

@@ -16,10 +16,13 @@ class Offered:
     """Hooks for other plugins, which mark their implementations ``@hookimpl(optionalhook=True)``."""
 
     @hookspec
-    async def polls_voted(self, room_id: str, poll_id: str, message_id: str, owner_id: str, voters: int) -> None:
+    async def polls_voted(
+        self, room_id: str, poll_id: str, message_id: str, owner_id: str, voters: int, others: int
+    ) -> None:
         """Votes have changed: `voters` people have voted now. At most twice a second for each poll.
 
-        Of a secret poll nothing is told before its close. `owner_id` is the session that made the poll.
+        Of a secret poll nothing is told before its close. `owner_id` is the session that made the poll, `others` are
+        the voters without it.
         """
 
     @hookspec

@@ -41,11 +41,10 @@ class Telling:
                 self._ctx.log.warning("votes could not be told of; it is tried again", code=error.code)
             return
         if found is not None:
-            told, tally, voters = found
-            self.told(told, tally, voters)
+            self.told(*found)
 
-    async def _store(self, tx: Transaction, poll: Poll) -> tuple[Poll, Tally, tuple[str, ...]] | None:
-        """The poll, its tally, and who of a hidden poll may know it; None if it has been told meanwhile, or is gone."""
+    async def _store(self, tx: Transaction, poll: Poll) -> tuple[Poll, Tally, int, tuple[str, ...]] | None:
+        """Arguments of `told`; None if it has been told meanwhile, or the poll is gone."""
         await tx.lock_room(poll.room_id)  # room before poll, as everywhere
         now = self._ctx.clock.now()
         if not await tx.execute(statements.UPDATE_TOLD, {"poll": poll.id, "now": now, "lately": now - APART}):
@@ -55,17 +54,21 @@ class Telling:
             return None
         present = poll_of(row)
         tally = (await read_tallies(tx, [present]))[poll.id]
+        others = await count_others(tx, present, tally)
         state = state_wire(present, tally)
         shown = ("pollId", "messageId", "voters", "totals")
         update = {name: state[name] for name in shown if state[name] is not None}
         await tx.append(poll.room_id, "poll_update", update, message_id=poll.message_id)
         if present.is_closed or present.secrecy != HIDDEN:
-            return present, tally, ()
+            return present, tally, others, ()
         rows = await tx.fetch_all(statements.SELECT_SESSIONS, {"poll": poll.id, "limit": MOST_TOLD})
-        return present, tally, tuple(row["session_id"] for row in rows)
+        return present, tally, others, tuple(row["session_id"] for row in rows)
 
-    def told(self, poll: Poll, tally: Tally, voters: tuple[str, ...] = ()) -> None:
-        """After the commit: the part of the state that is not for everybody, or not for ever; and the other plugins."""
+    def told(self, poll: Poll, tally: Tally, others: int, voters: tuple[str, ...] = ()) -> None:
+        """After the commit: the part of the state that is not for everybody, or not for ever; and the other plugins.
+
+        `others` have voted beside the poll's owner; the sessions `voters` may know the totals of an open hidden poll.
+        """
         waits = poll.secrecy == HIDDEN and not poll.is_closed
         results = state_wire(poll, tally, voted=waits)
         self._ctx.rooms.broadcast(poll.room_id, "poll_results", results, only=voters if waits else None)
@@ -76,9 +79,16 @@ class Telling:
             message_id=poll.message_id,
             owner_id=poll.owner_id,
             voters=tally.voters,
+            others=others,
         )
 
     async def settle(self, room_id: str) -> None:
         """Let the polls of a room that is over be."""
         ending = {"room": room_id, "now": self._ctx.clock.now()}
         await self._ctx.db.transaction(lambda tx: tx.execute(statements.SETTLE_ROOM, ending))
+
+
+async def count_others(tx: Transaction, poll: Poll, tally: Tally) -> int:
+    """How many have voted in an open or hidden poll beside its owner."""
+    own = await tx.fetch_all(statements.SELECT_OWN, {"poll": poll.id, "session": poll.owner_id})
+    return tally.voters - bool(own)

@@ -26,8 +26,8 @@ class Listener:
         self.refuses = False
 
     @hookimpl(optionalhook=True)
-    async def polls_voted(self, room_id: str, poll_id: str, message_id: str, owner_id: str, voters: int) -> None:
-        self.voted.append({"room": room_id, "poll": poll_id, "owner": owner_id, "voters": voters})
+    async def polls_voted(self, room_id: str, poll_id: str, owner_id: str, voters: int, others: int) -> None:
+        self.voted.append({"room": room_id, "poll": poll_id, "owner": owner_id, "voters": voters, "others": others})
 
     @hookimpl(optionalhook=True)
     async def write_poll_closed(self, tx: Transaction, room_id: str, poll_id: str, owner_id: str) -> None:
@@ -50,9 +50,31 @@ async def test_votes_and_closes_are_told_to_other_plugins(opening: Opening) -> N
         await booth.vote(booth.moderator, poll_id, 1)
         booth.clock.advance(1)
         await booth.moderator.hear("poll_update")
-        assert await heard(booth, listener) == ([about | {"voters": 1}], [])
+        assert await heard(booth, listener) == ([about | {"voters": 1, "others": 0}], [])
         await booth.close(poll_id)
         assert (await heard(booth, listener))[1] == [about | {"closed": 1}]
+
+
+@pytest.mark.parametrize("secrecy", ["open", "hidden", "secret"])
+async def test_the_vote_of_who_made_the_poll_is_none_of_the_others(opening: Opening, secrecy: str) -> None:
+    listener = Listener()
+    async with opening({"listener": listener}) as booth, booth.crowd(5) as crowd:
+        both, without = await booth.create(secrecy=secrecy), await booth.create(secrecy=secrecy)
+        for person in crowd:
+            await booth.vote(person, both, 1)
+            await booth.vote(person, without, 1)
+        await booth.vote(booth.moderator, both, 1)
+        if secrecy != "secret":
+            booth.clock.advance(1)
+            for _ in range(2):
+                await booth.moderator.hear("poll_update")
+            voted, _ = await heard(booth, listener)
+            assert {one["poll"]: (one["voters"], one["others"]) for one in voted} == {both: (6, 5), without: (5, 5)}
+            listener.voted.clear()
+        await booth.close(both)
+        await booth.close(without)
+        voted, _ = await heard(booth, listener)
+        assert {one["poll"]: (one["voters"], one["others"]) for one in voted} == {both: (6, 5), without: (5, 5)}
 
 
 async def test_of_secret_polls_nothing_is_told_before_the_close(opening: Opening) -> None:
