@@ -187,14 +187,14 @@ class Notifications(Declared):
             await self.telling.saved(message)
 
     @hookimpl(optionalhook=True)
-    async def polls_voted(self, room_id: str, message_id: str, owner_id: str, voters: int) -> None:
-        """So many have voted in somebody's poll: one unread row a poll, whose number grows."""
+    async def polls_voted(self, room_id: str, message_id: str, owner_id: str, others: int) -> None:
+        """So many others have voted in somebody's poll: one unread row a poll, whose number grows."""
         about = {"recipient": owner_id, "message": message_id}
 
         async def work(tx: Transaction) -> Any:
             place, now = await next_place(tx, room_id, owner_id), self.ctx.clock.now()
-            row = new_row(place, now, room_id, VOTES, **about, voters=voters)
-            if voters == 0 or not await tx.execute(statements.UPSERT_VOTES, row):
+            row = new_row(place, now, room_id, VOTES, **about, voters=others)
+            if others == 0 or not await tx.execute(statements.UPSERT_VOTES, row):
                 return None
             await self.writing.trim(tx, [owner_id])
             return await tx.fetch_one(statements.SELECT_VOTES, {**about, "kind": VOTES})

@@ -19,8 +19,10 @@ class Offered:
     """The hooks that notifications implements, as polls and moderation offer them."""
 
     @hookspec
-    async def polls_voted(self, room_id: str, poll_id: str, message_id: str, owner_id: str, voters: int) -> None:
-        """So many have voted."""
+    async def polls_voted(
+        self, room_id: str, poll_id: str, message_id: str, owner_id: str, voters: int, others: int
+    ) -> None:
+        """So many have voted, and so many of them have not made the poll."""
 
     @hookspec
     async def write_poll_closed(
@@ -60,9 +62,10 @@ class Others:
         poll = {"room_id": room.id, "poll_id": "p", "message_id": message_id, "owner_id": owner.session_id}
         await self.ctx.db.transaction(lambda tx: self.ctx.hooks.write(tx, "write_poll_closed", **poll))
 
-    async def count_votes(self, room: OpenRoom, owner: Person, message_id: str, voters: int) -> None:
+    async def count_votes(self, room: OpenRoom, owner: Person, message_id: str, others: int) -> None:
+        """So many others have voted, and the owner, too."""
         poll = {"room_id": room.id, "poll_id": "p", "message_id": message_id, "owner_id": owner.session_id}
-        self.ctx.hooks.observe("polls_voted", **poll, voters=voters)
+        self.ctx.hooks.observe("polls_voted", **poll, voters=others + 1, others=others)
 
     async def act(
         self, room: OpenRoom, act: str, person: Person, until: int | None = None, *, fails: bool = False
