@@ -26,6 +26,7 @@ from anonchat.client import (
     join,
 )
 from anonchat.client.ballots import Ballots
+from anonchat.client.reducers.polls import Polls
 from anonchat.client.sentences import sentence
 from anonchat.plugins import bundled
 from anonchat.testing import running_server, settings_in
@@ -299,3 +300,14 @@ async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> No
     assert await compare(state("a"), state("b")) == ["b"]
     assert await compare() == await compare(state("b")) == []
     casting.cancel()
+
+
+@pytest.mark.parametrize(("seconds", "end"), [({"closesInSeconds": 60}, "2026-11-20T08:01:00.000Z"), ({}, None)])
+def test_a_poll_that_has_just_begun_is_known_with_its_end(seconds: Mapping[str, Any], end: str | None) -> None:
+    """A live message tells how long the poll is open; its state, which would tell the end, comes with the first vote."""
+    options = [{"id": "1", "text": "Yes"}, {"id": "2", "text": "No"}]
+    content = {"type": "poll", "text": "Tea?", "pollId": "p", "question": "Tea?", "options": options, **seconds}
+    content |= {"allowMultipleAnswers": False, "secrecy": "open", "secrecyText": "Open."}
+    polls = Polls()
+    polls.apply("message", {"id": "m", "seq": 1, "createdAt": "2026-11-20T08:00:00.000Z", "content": content})
+    assert polls.all["p"]["closesAt"] == end
