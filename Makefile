@@ -11,6 +11,7 @@ PYTHON := $(VENV)/bin/python
 # The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
 WORKERS := 2
+BENCHMARKS := idle plugins
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
 find_python = $(shell for name in $(BASE_PYTHONS); do \
@@ -50,8 +51,8 @@ format: $(DEVELOPMENT)  ## mend style and layout where that can be done by a too
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
-bench: $(DEVELOPMENT)  ## measure what an idle connection costs
-	$(PYTHON) benchmarks/idle.py $(ARGUMENTS)
+bench: $(DEVELOPMENT)  ## measure idle connections, and messages with and without plugins (BENCHMARKS=plugins ARGUMENTS="3 1" narrows it)
+	@for name in $(BENCHMARKS); do echo "benchmarks/$$name.py"; $(PYTHON) benchmarks/$$name.py $(ARGUMENTS) || exit 1; done
 
 clean:  ## remove the virtual environment and everything built; leaves databases alone
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
