@@ -220,7 +220,7 @@ def grows_as_the_text(judge: Callable[[str], object], text: str) -> bool:
         return time.thread_time() - started
 
     whole, eighth = (min(seconds(text[:length]) for _ in range(7)) for length in (4_000, 500))
-    return whole < 0.1 and whole < 24 * eighth + 0.001
+    return whole < 24 * eighth + 0.001  # both on the same machine: how fast it is does not matter
 
 
 @pytest.mark.parametrize("name", NASTY)
