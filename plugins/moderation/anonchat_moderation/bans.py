@@ -50,19 +50,26 @@ class Bans:
     # --- at the door
 
     async def check_join(self, room_id: str, applicant: Applicant) -> Denied | None:
-        """Keep out an applicant who shares a mark with somebody who is kept out."""
+        """Keep out an applicant who shares a mark with somebody who is kept out.
+
+        A neighbour whose device was here before the ban comes back, as on connect.
+        """
         is_moderator = applicant.role == "moderator"
-        return await self._check(
-            room_id,
-            {
-                "session": "",
-                "device": applicant.device_hash,
-                "fingerprint": applicant.fingerprint_hash,
-                "network": None if is_moderator else applicant.network,
-                "since": NEVER,
-                "rank": RANK_MODERATOR if is_moderator else RANK_PARTICIPANT,
-            },
-        )
+        marks = {
+            "session": "",
+            "device": applicant.device_hash,
+            "fingerprint": applicant.fingerprint_hash,
+            "network": None if is_moderator else applicant.network,
+            "since": NEVER,
+            "rank": RANK_MODERATOR if is_moderator else RANK_PARTICIPANT,
+        }
+        denied = await self._check(room_id, marks)
+        if denied is None or applicant.device_hash is None:
+            return denied
+        before = await self._acts.ctx.sessions.find_by_device(room_id, applicant.device_hash)
+        if not before:
+            return denied
+        return await self._check(room_id, {**marks, "since": min(session.created_at for session in before)})
 
     async def check_connect(self, session: Session, network: str) -> Denied | None:
         """Keep out a session that is banned, or began after the ban of its network; remember its network in passing."""
@@ -89,7 +96,12 @@ class Bans:
         row = await self._acts.ctx.db.fetch_one(statements.SELECT_MATCHING, wanted)
         if row is None:
             return None
-        text = SAYS[row["kind"]] + (f": {row['reason']}" if row["reason"] else ".")
+        # Why somebody is kept out is not for those who only share a network with them.
+        is_meant = any(
+            marks[mark] and marks[mark] == row[column]
+            for mark, column in (("session", "session_id"), ("device", "device"), ("fingerprint", "fingerprint"))
+        )
+        text = SAYS[row["kind"]] + (f": {row['reason']}" if row["reason"] and is_meant else ".")
         return Denied(DONE[row["kind"]], text, retry_after_ms=row["until"] - now)
 
     async def forget_network(self, session: Session) -> None:

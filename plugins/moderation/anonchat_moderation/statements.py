@@ -98,7 +98,7 @@ _marks = or_(
     and_(bans.c.network == bindparam("network"), bans.c.at < bindparam("since", type_=BigInteger)),
 )
 SELECT_MATCHING = (
-    select(bans.c.kind, bans.c.reason, bans.c.until)
+    select(bans.c.kind, bans.c.reason, bans.c.until, bans.c.session_id, bans.c.device, bans.c.fingerprint)
     .where(bans.c.room_id == bindparam("room"), _live, bans.c.by_rank > bindparam("rank", type_=Integer), _marks)
     .order_by(bans.c.until.desc())
     .limit(1)

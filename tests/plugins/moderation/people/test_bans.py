@@ -105,6 +105,21 @@ async def test_a_ban_matches_a_network_for_those_who_come_later(crowd: Any) -> N
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_neighbour_who_was_here_before_the_ban_may_also_join_again(crowd: Any) -> None:
+    """As a program does that has lost its token; and why somebody else is banned is not told to neighbours."""
+    olga = await crowd.owner()
+    await crowd.enter("Anna", deviceId=OTHER_DEVICE, network=ELSEWHERE)
+    mallory = await crowd.enter("Mallory", deviceId=DEVICE, network=ELSEWHERE)
+    crowd.clock.advance(1)
+    await olga.ask("ban", {"targetSessionId": mallory.session_id, "reason": "Mallory is rude"})
+    assert (await crowd.join("Anna", deviceId=OTHER_DEVICE, network=ELSEWHERE)).status == 201
+    stranger = await crowd.join("Bert", deviceId="a-third-device", network=ELSEWHERE)
+    assert (stranger.body["code"], "rude" in stranger.body["detail"]) == ("banned", False)
+    himself = await crowd.join("Mal", deviceId=DEVICE, network=ELSEWHERE)
+    assert (himself.body["code"], "rude" in himself.body["detail"]) == ("banned", True)
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_networks_are_not_used_where_the_operator_does_not_want_it(crowd_with: Any) -> None:
     async with crowd_with({"ban_networks": False}) as crowd:
         olga = await crowd.owner()
