@@ -43,7 +43,8 @@ class Ballots:
     async def cast_again(self) -> None:
         """Send what was lost, for ever; each vote once for each time that it was found missing."""
         while True:
-            data = self._cast.get(await self._lost.get())
+            poll_id = await self._lost.get()
+            data = self._cast.get(poll_id)
             if data is None:
                 continue
             try:
