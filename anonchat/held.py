@@ -63,7 +63,9 @@ class HeldMessages:
         `also(tx)` comes first, and may refuse. Raises `message_not_found`, or `conflict` if it is not held (any more).
         """
         released = await self._journal.transaction(lambda tx: self._release(tx, room_id, message_id, also))
-        await asyncio.sleep(0)  # a commit is published in the turn after its answer: what the caller tells comes after it
+        await asyncio.sleep(
+            0
+        )  # a commit is published in the turn after its answer: what the caller tells comes after it
         self._dispatcher.observe("message_saved", message=released)
 
     async def _release(self, tx: Transaction, room_id: str, message_id: str, also: Also | None) -> Message:
