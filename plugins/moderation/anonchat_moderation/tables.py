@@ -74,7 +74,7 @@ log = Table(
     metadata,
     Column("id", Text, primary_key=True),
     _room_key(),
-    Column("number", BigInteger, nullable=False, server_default="0"),
+    Column("number", BigInteger, nullable=False),
     Column("act", Text, nullable=False),
     Column("count", Integer, nullable=False),
     Column("by_session", Text),

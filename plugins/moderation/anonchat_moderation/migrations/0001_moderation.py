@@ -1,4 +1,4 @@
-"""People who are kept out or muted, reports, and the log."""
+"""People who are kept out or muted, reports, the log, and what a room has chosen."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,14 @@ def room_key() -> sa.Column[str]:
 
 def upgrade() -> None:
     """Make the tables."""
+    _create_bans()
+    _create_mutes()
+    _create_reports()
+    _create_log()
+    _create_rooms()
+
+
+def _create_bans() -> None:
     op.create_table(
         "moderation_bans",
         sa.Column("id", sa.Text, primary_key=True),
@@ -31,6 +39,9 @@ def upgrade() -> None:
     )
     op.create_index("moderation_bans_room", "moderation_bans", ["room_id", "until"])
     op.create_index("moderation_bans_until", "moderation_bans", ["until"])
+
+
+def _create_mutes() -> None:
     op.create_table(
         "moderation_mutes",
         sa.Column("id", sa.Text, primary_key=True),
@@ -43,6 +54,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("room_id", "session_id", name="moderation_mutes_session"),
     )
     op.create_index("moderation_mutes_until", "moderation_mutes", ["until"])
+
+
+def _create_reports() -> None:
     op.create_table(
         "moderation_reports",
         sa.Column("id", sa.Text, primary_key=True),
@@ -55,10 +69,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", "session_id", name="moderation_reports_once"),
     )
     op.create_index("moderation_reports_room", "moderation_reports", ["room_id", "at"])
+
+
+def _create_log() -> None:
     op.create_table(
         "moderation_log",
         sa.Column("id", sa.Text, primary_key=True),
         room_key(),
+        sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("act", sa.Text, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("by_session", sa.Text),
@@ -71,7 +89,7 @@ def upgrade() -> None:
         sa.Column("pending", sa.Text),
         sa.UniqueConstraint("room_id", "pending", name="moderation_log_pending"),
     )
-    op.create_index("moderation_log_room", "moderation_log", ["room_id", "at", "id"])
+    op.create_index("moderation_log_room", "moderation_log", ["room_id", "number"])
     op.create_index("moderation_log_at", "moderation_log", ["at"])
     gathering = sa.text("pending IS NOT NULL")
     op.create_index(
@@ -79,7 +97,21 @@ def upgrade() -> None:
     )
 
 
+def _create_rooms() -> None:
+    op.create_table(
+        "moderation_rooms",
+        sa.Column("room_id", sa.Text, sa.ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("preset", sa.Text, nullable=False),
+        sa.Column("slow_mode_seconds", sa.Integer),
+        sa.Column("rules", sa.Text, nullable=False),
+        sa.Column("panic_at", sa.BigInteger),
+        sa.Column("refused", sa.Integer, nullable=False),
+        sa.Column("dropped", sa.Integer, nullable=False),
+        sa.Column("released", sa.Integer, nullable=False),
+    )
+
+
 def downgrade() -> None:
     """Drop them."""
-    for table in ("moderation_log", "moderation_reports", "moderation_mutes", "moderation_bans"):
+    for table in ("moderation_rooms", "moderation_log", "moderation_reports", "moderation_mutes", "moderation_bans"):
         op.drop_table(table)

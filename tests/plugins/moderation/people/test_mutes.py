@@ -134,6 +134,7 @@ async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: A
 async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     await olga.ask("mute", target(mallory, durationSeconds=10))
+    assert len(crowd.rows("SELECT id FROM moderation_mutes")) == 1
     crowd.clock.advance(61)
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_mutes"))
 
