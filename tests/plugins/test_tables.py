@@ -1,0 +1,49 @@
+"""The tables that a bundled plugin declares are those that its revisions make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Index, MetaData, Table, create_engine
+
+from anonchat.plugins import bundled, load
+from anonchat.tables import metadata as core
+from anonchat.testing import running_server, settings_in
+
+
+@pytest.mark.parametrize("plugin", bundled())
+@pytest.mark.gen_test(timeout=20)
+async def test_tables_and_revisions_are_alike(plugin: str, tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path, plugins={"enabled": (plugin,)})):
+        """The revisions have run."""
+    (tables,) = [declared for owner, declared in load((plugin,)).declared("register_tables") if owner == plugin]
+
+    together = MetaData()
+    for table in (*core.tables.values(), *tables.metadata.tables.values()):  # keys lead from one to the other
+        table.to_metadata(together)
+    own = set(tables.metadata.tables)
+    assert own
+
+    def is_own(name: str | None, kind: str, _: object) -> bool:
+        return kind != "table" or name in own
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'anonchat.db'}")
+    with engine.connect() as connection:
+        options = {"include_name": is_own, "compare_type": True, "compare_server_default": True}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), together)
+    engine.dispose()
+    # What the core declares is not looked at here, and therefore taken for missing.
+    assert [entry for entry in found if not _is_of_core(entry)] == []
+
+
+def _is_of_core(entry: Any) -> bool:
+    return isinstance(entry, tuple) and entry[0] in ("add_table", "add_index") and _table_of(entry[1]) in core.tables
+
+
+def _table_of(what: Table | Index) -> str:
+    table = what if isinstance(what, Table) else what.table
+    return table.name if table is not None else ""
