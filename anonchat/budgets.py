@@ -47,42 +47,61 @@ class PluginFailed(Exception):
 
 
 async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T:
-    """Await `function(...)` for at most `seconds`.
+    """Await `function(...)` for at most `seconds`. Raises what `begin` raises."""
+    answer = begin(function, *arguments, **named)
+    return await answer.finish(seconds) if isinstance(answer, Begun) else answer
+
+
+def begin(function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T | Begun[T]:
+    """Call `function` up to where it first waits: its answer, or what is to be finished.
+
+    Most calls wait for nothing, and so need no timer, which costs more than they do, and no coroutine around them.
 
     A `ChatError` passes, and so does the cancellation of the caller. Whatever else goes wrong becomes `PluginFailed`:
     also `SystemExit`, which would end the server, and a cancellation that nobody asked for, which would end the caller.
     """
-    budget: asyncio.Timeout | None = None
     try:
         steps = function(*arguments, **named).__await__()
-        try:
-            waits_for = next(steps)
-        except StopIteration as end:  # most calls wait for nothing: they need no timer, which costs more than they do
-            return cast(T, end.value)
-        async with asyncio.timeout(seconds) as budget:
-            return await _Rest(steps, waits_for)
+        return Begun(steps, next(steps))
+    except StopIteration as end:
+        return cast(T, end.value)
     except ChatError:
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise PluginFailed("cancelled by itself") from error
+        raise _uncalled_for(error) from error
     except (Exception, SystemExit) as error:
-        late = budget is not None and budget.expired()
-        raise PluginFailed(f"took longer than {seconds:g} s" if late else f"raised {type(error).__name__}") from error
+        raise PluginFailed(f"raised {type(error).__name__}") from error
 
 
-class _Rest(Generic[T]):
-    """What follows the first step of a coroutine, which has begun to wait: as ``yield from`` would go on (PEP 380)."""
+class Begun(Generic[T]):
+    """A call that waits for something."""
 
-    __slots__ = ("_steps", "_waits_for")
+    __slots__ = ("_steps", "_waits_for", "since")
 
     def __init__(self, steps: Generator[Any, Any, T], waits_for: Any) -> None:
         self._steps = steps
         self._waits_for = waits_for
+        self.since = 0.0
+        """When it was called, for whoever keeps the time."""
+
+    async def finish(self, seconds: float) -> T:
+        """Await the rest of it for at most `seconds`. Raises what `begin` raises."""
+        budget = asyncio.timeout(seconds)
+        try:
+            async with budget:
+                return await self
+        except ChatError:
+            raise
+        except asyncio.CancelledError as error:
+            raise _uncalled_for(error) from error
+        except (Exception, SystemExit) as error:
+            late = budget.expired()
+            raise PluginFailed(
+                f"took longer than {seconds:g} s" if late else f"raised {type(error).__name__}"
+            ) from error
 
     def __await__(self) -> Generator[Any, Any, T]:
+        """What follows the first step, as ``yield from`` would go on (PEP 380)."""
         waits_for = self._waits_for
         while True:
             try:
@@ -95,3 +114,11 @@ class _Rest(Generic[T]):
                 waits_for = step()
             except StopIteration as end:
                 return cast(T, end.value)
+
+
+def _uncalled_for(error: asyncio.CancelledError) -> PluginFailed:
+    """The failure of a plugin that cancels itself. Raises `error` where it is the caller who is cancelled."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise error
+    return PluginFailed("cancelled by itself")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 
-from anonchat.budgets import Budgets, PluginFailed, bounded
+from anonchat.budgets import Begun, Budgets, PluginFailed, begin
 from anonchat.errors import ChatError, StartError
 from anonchat.journal import Transaction
 from anonchat.metrics import Metrics
@@ -97,7 +97,12 @@ class Dispatcher:
     async def guard(self, hook: str, **arguments: Any) -> None:
         """Raises `ChatError` with the first denial, or `plugin_failed` if a guard fails."""
         for plugin, function in self._hooks[hook]:
-            verdict = await self._closed(plugin, hook, function, arguments)
+            try:
+                verdict = self._begin(plugin, hook, function, arguments)
+                if isinstance(verdict, Begun):
+                    verdict = await self._finish(plugin, hook, verdict, self.budgets.guard_seconds)
+            except PluginFailed as error:
+                raise ChatError("plugin_failed") from error
             if isinstance(verdict, Denied):
                 raise self._refusal(plugin, hook, verdict)
             if verdict is not None:
@@ -120,7 +125,12 @@ class Dispatcher:
         """
         held: Held | None = None
         for plugin, function in self._hooks[hook]:
-            verdict = await self._closed(plugin, hook, function, {name: value})
+            try:
+                verdict = self._begin(plugin, hook, function, {name: value})
+                if isinstance(verdict, Begun):
+                    verdict = await self._finish(plugin, hook, verdict, self.budgets.guard_seconds)
+            except PluginFailed as error:
+                raise ChatError("plugin_failed") from error
             if verdict is None:
                 continue
             if isinstance(verdict, Rejected):
@@ -197,35 +207,39 @@ class Dispatcher:
             observers.give_up()
         await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _closed(self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        """A guard or a filter: whatever goes wrong in it becomes a refusal, and a `ChatError` is one."""
-        try:
-            return await self._call(plugin, hook, function, arguments, self.budgets.guard_seconds, may_refuse=True)
-        except PluginFailed as error:
-            raise ChatError("plugin_failed") from error
-
     async def _call(
-        self,
-        plugin: str,
-        hook: str,
-        function: Callable[..., Any],
-        arguments: dict[str, Any],
-        seconds: float,
-        *,
-        may_refuse: bool = False,
+        self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any], seconds: float
     ) -> Any:
-        """Raises `PluginFailed`, logged and counted; with `may_refuse` also the `ChatError` of the plugin."""
-        started = time.perf_counter()
+        """Raises `PluginFailed`, logged and counted; a `ChatError` is one, too, where nothing can be refused."""
         try:
-            return await bounded(seconds, function, **arguments)
+            answer = self._begin(plugin, hook, function, arguments)
+            return await self._finish(plugin, hook, answer, seconds) if isinstance(answer, Begun) else answer
         except ChatError as error:
-            if may_refuse:
-                raise
             raise self._failed(plugin, hook, PluginFailed(f"raised {error.code}")) from error
+
+    def _begin(self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """The answer, or what is to be finished. Raises `PluginFailed`, logged and counted, and the plugin's `ChatError`."""
+        started = time.perf_counter()
+        answer = None
+        try:
+            answer = begin(function, **arguments)
         except PluginFailed as error:
             raise self._failed(plugin, hook, error) from error.__cause__
         finally:
-            self._timers[plugin, hook].observe(time.perf_counter() - started)
+            if isinstance(answer, Begun):
+                answer.since = started
+            else:
+                self._timers[plugin, hook].observe(time.perf_counter() - started)
+        return answer
+
+    async def _finish(self, plugin: str, hook: str, call: Begun[Any], seconds: float) -> Any:
+        """The answer. Raises what `_begin` raises."""
+        try:
+            return await call.finish(seconds)
+        except PluginFailed as error:
+            raise self._failed(plugin, hook, error) from error.__cause__
+        finally:
+            self._timers[plugin, hook].observe(time.perf_counter() - call.since)
 
     def _failed(self, plugin: str, hook: str, failure: PluginFailed) -> PluginFailed:
         self._metrics.plugin_failures.labels(plugin, hook).inc()

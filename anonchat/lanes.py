@@ -12,12 +12,15 @@ class Lanes:
     def __init__(self) -> None:
         self._held: dict[str, deque[asyncio.Future[None]]] = {}
 
-    async def enter(self, key: str) -> None:
-        """Wait until the key is free, and hold it. Whoever is cancelled while waiting holds nothing."""
+    async def enter(self, key: str) -> bool:
+        """Wait until the key is free, and hold it; answers whether it was held by somebody else meanwhile.
+
+        Whoever is cancelled while waiting holds nothing.
+        """
         waiting = self._held.get(key)
         if waiting is None:
             self._held[key] = deque()
-            return
+            return False
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         try:
@@ -26,6 +29,7 @@ class Lanes:
             if turn.done() and not turn.cancelled():
                 self.leave(key)  # it was one's turn already
             raise
+        return True
 
     def leave(self, key: str) -> None:
         """Let the next in."""

@@ -103,9 +103,9 @@ class Messages:
             await self._submit(draft, done, limited=limited)
             return
         # One send of a session in the filters at a time, in the order of their coming.
-        await self._lanes.enter(draft.session.id)
+        has_waited = await self._lanes.enter(draft.session.id)
         try:
-            if not await self._is_repeated(draft, done):  # while this waited
+            if not has_waited or not await self._is_repeated(draft, done):
                 await self._submit(draft, done, limited=limited)
         finally:
             self._lanes.leave(draft.session.id)

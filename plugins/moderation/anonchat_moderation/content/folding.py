@@ -14,6 +14,8 @@ _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _KEPT = (string.ascii_letters + string.digits).encode()
+_NOT_KEPT = bytes(sign for sign in range(256) if sign not in _KEPT)
+_LOWER = bytes(range(256)).lower()
 _WORDS_ONLY = bytes(sign if sign in _KEPT else ord(" ") for sign in range(256)).lower()
 _STRETCHED = re.compile(r"(.)\1+", re.DOTALL)
 _MIXED = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -22,7 +24,8 @@ _LOOKALIKE = regex.compile(r"[\p{Script=Cyrillic}\p{Script=Greek}]")
 # Small letters of Cyrillic and Greek that a reader takes for Latin ones.
 _LATIN_LOOKS = str.maketrans("авеһіјкмнорѕтухԁԛԝαβεικνορτυχ", "abehijkmhopstyxdqwabeiknoptux")
 
-FEW = 5  # words with which texts are compared word by word
+SHORT = 24  # letters: many people say "good morning" at once
+FEWEST = 5  # words with which texts are compared word by word
 SKETCH = 16  # hashes that stand for the words of a text
 NO_SKETCH: frozenset[int] = frozenset()
 
@@ -68,14 +71,15 @@ def words_of(folded: str) -> list[str]:
 class Text:
     """What somebody wrote. Each form is made when a rule first asks for it."""
 
-    __slots__ = ("_compatible", "_plain", "_said", "_words", "raw")
+    __slots__ = ("_compatible", "_plain", "_said", "_sketch", "_words", "raw")
 
     def __init__(self, raw: str) -> None:
         self.raw = raw
         self._plain: str | None = None
         self._compatible: str | None = None
         self._words: list[str] | None = None
-        self._said: tuple[str, frozenset[int]] | None = None
+        self._said: str | None = None
+        self._sketch: frozenset[int] | None = None
 
     @property
     def plain(self) -> str:
@@ -96,23 +100,34 @@ class Text:
         return self._words
 
     @property
-    def said(self) -> tuple[str, frozenset[int]]:
-        """What counts when texts are compared: the words without spaces, numbers and codes, and a sketch of them.
+    def said(self) -> str:
+        """What counts when texts are compared: the words without spaces, numbers and codes.
 
-        Of few words, stretched letters stand once; where there are no words, it is all of the text. The sketch are the
-        smallest `SKETCH` hashes of the words, which stand for all of them (bottom-k sketch, Broder 1997); of few words none.
+        In a short one, stretched letters stand once; where there are no words, it is all of the text.
         """
         if self._said is None:
-            self._said = self._without_numbers()
+            letters = self._letters()
+            self._said = letters if len(letters) >= SHORT else _STRETCHED.sub(r"\1", letters) or self.raw.strip()
         return self._said
 
-    def _without_numbers(self) -> tuple[str, frozenset[int]]:
-        words = self.words
-        joined = "".join(words)
-        if not joined.isalpha():
-            words = [word for word in words if word.isalpha() or not word.isascii()]
-            joined = "".join(words)
-        if len(words) < FEW:
-            return _STRETCHED.sub(r"\1", joined) or self.raw.strip(), NO_SKETCH
-        hashes = frozenset(map(hash, words))
-        return joined, hashes if len(hashes) <= SKETCH else frozenset(sorted(hashes)[:SKETCH])
+    @property
+    def sketch(self) -> frozenset[int]:
+        """The smallest `SKETCH` hashes of the words, which stand for all of them (bottom-k sketch, Broder 1997).
+
+        Of few words none.
+        """
+        if self._sketch is None:
+            hashes = frozenset(map(hash, spoken)) if len(spoken := self._spoken()) >= FEWEST else NO_SKETCH
+            self._sketch = hashes if len(hashes) <= SKETCH else frozenset(sorted(hashes)[:SKETCH])
+        return self._sketch
+
+    def _letters(self) -> str:
+        if self.raw.isascii():
+            letters = self.raw.encode().translate(_LOWER, _NOT_KEPT)
+            if letters.isalpha():  # as most are
+                return letters.decode()
+        return "".join(self._spoken())
+
+    def _spoken(self) -> list[str]:
+        """The words, but for numbers and codes."""
+        return [word for word in self.words if not word.isascii() or word.replace("'", "").isalpha()]

@@ -7,7 +7,6 @@ from anonchat_moderation.acts import Acts
 from anonchat_moderation.content.folding import Text
 from anonchat_moderation.content.memory import CROWDS, SENDERS, Crowd, Recent, Sender
 from anonchat_moderation.content.room_rules import RoomRules, RoomState
-from anonchat_moderation.content.rules.repeats import remember
 from anonchat_moderation.content.slow_mode import SlowMode
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.verdicts import REASONS, Facts, Verdict
@@ -104,7 +103,7 @@ class Gate:
         if facts.edited is None:
             facts.sender.sent += 1
         if state.rules.repeats.is_on:
-            remember(text, facts)
+            state.rules.repeats.remember(text, facts)
 
     async def _hold(self, draft: Draft, verdict: Verdict, state: RoomState) -> Rejected | Held:
         if await self._waiting.admit(draft.room_id, draft.session.id):

@@ -81,7 +81,7 @@ PRESETS: Mapping[str, Preset] = {
             words=Words("refuse"),
             links=Links("allow"),
             shouting=Shouting("allow", percent=80),
-            repeats=Repeats("refuse", times=3, seconds=60, sessions=10),
+            repeats=Repeats("refuse", times=3, seconds=60, sessions=10, nearly=False),
             newcomers=Newcomers("allow", seconds=300, messages=3, hold_seconds=30),
         )
     ),
@@ -92,7 +92,7 @@ PRESETS: Mapping[str, Preset] = {
             words=Words("refuse"),
             links=Links("hold"),
             shouting=Shouting("refuse", percent=80),
-            repeats=Repeats("refuse", times=2, seconds=120, sessions=5),
+            repeats=Repeats("refuse", times=2, seconds=120, sessions=5, nearly=True),
             newcomers=Newcomers("hold", seconds=300, messages=2, hold_seconds=20),
         )
     ),
@@ -103,7 +103,7 @@ PRESETS: Mapping[str, Preset] = {
             words=Words("refuse"),
             links=Links("refuse"),
             shouting=Shouting("refuse", percent=60),
-            repeats=Repeats("refuse", times=1, seconds=300, sessions=3),
+            repeats=Repeats("refuse", times=1, seconds=300, sessions=3, nearly=True),
             newcomers=Newcomers("hold", seconds=600, messages=3, hold_seconds=60),
         ),
         slow_mode_seconds=5,

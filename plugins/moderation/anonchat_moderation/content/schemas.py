@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow
 from marshmallow import fields, validate
 
-from anonchat import EventSchema, Schema, Whole
+from anonchat import EventSchema, Schema, Truth, Whole
 from anonchat_moderation.content.folding import plain, words_of
 from anonchat_moderation.content.memory import MOST_PER_MINUTE, MOST_SESSIONS, MOST_TIMES
 from anonchat_moderation.content.presets import PRESETS
@@ -75,6 +75,7 @@ class RepeatsChange(RuleChange):
     times = Whole(validate=validate.Range(1, MOST_TIMES))
     seconds = Whole(validate=validate.Range(1, 3_600))
     sessions = Whole(validate=validate.Range(0, MOST_SESSIONS))
+    nearly = Truth()
 
 
 class ShoutingChange(RuleChange):

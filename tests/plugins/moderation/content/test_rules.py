@@ -6,6 +6,7 @@ import re
 import string
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from anonchat_moderation.content.memory import CROWD_TEXTS, MOST_SESSIONS, Crowd
 from anonchat_moderation.content.presets import PRESETS
 from anonchat_moderation.content.rules.flooding import Flooding
 from anonchat_moderation.content.rules.newcomers import Newcomers
-from anonchat_moderation.content.rules.repeats import Repeats, remember
+from anonchat_moderation.content.rules.repeats import Repeats
 from anonchat_moderation.content.rules.shouting import Shouting
 from anonchat_moderation.content.rules.words import WordList, Words
 from anonchat_moderation.content.verdicts import Facts
@@ -32,7 +33,7 @@ def facts(now: int = NOW, number: int = 0, sender: Sender | None = None, crowd: 
 
 # --- repeats
 
-REPEATS = Repeats("refuse", times=1, seconds=60, sessions=3)
+REPEATS = Repeats("refuse", times=1, seconds=60, sessions=3, nearly=True)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +44,22 @@ REPEATS = Repeats("refuse", times=1, seconds=60, sessions=3)
         SENTENCE.replace(" ", "  ") + " 42",
         SENTENCE.replace("today", "tonight"),
         SENTENCE + " x7f3",
+        SENTENCE.replace("tell", "te'll"),
         SENTENCE.replace("very", "v\u00e9ry"),
     ],
 )
 def test_nearly_the_same_again(again: str) -> None:
     sender = Sender()
-    remember(Text(SENTENCE), facts(sender=sender))
+    REPEATS.remember(Text(SENTENCE), facts(sender=sender))
     assert REPEATS.judge(Text(again), facts(number=1, sender=sender)) is not None
     assert REPEATS.judge(Text(again), facts(NOW + 60_001, 1, sender)) is None
+
+
+@pytest.mark.parametrize(("again", "is_again"), [(SENTENCE.upper() + " 42!", True), (SENTENCE + " tonight", False)])
+def test_exactly_the_same_again(again: str, is_again: bool) -> None:
+    rule, sender = replace(REPEATS, nearly=False), Sender()
+    rule.remember(Text(SENTENCE), facts(sender=sender))
+    assert (rule.judge(Text(again), facts(number=1, sender=sender)) is not None) is is_again
 
 
 @pytest.mark.parametrize(
@@ -65,13 +74,13 @@ def test_nearly_the_same_again(again: str) -> None:
 )
 def test_no_repetition(once: str, again: str) -> None:
     sender = Sender()
-    remember(Text(once), facts(sender=sender))
+    REPEATS.remember(Text(once), facts(sender=sender))
     assert REPEATS.judge(Text(again), facts(number=1, sender=sender)) is None
 
 
 def test_a_send_that_is_tried_again_does_not_repeat_itself() -> None:
     sender = Sender()
-    remember(Text(SENTENCE), facts(sender=sender))
+    REPEATS.remember(Text(SENTENCE), facts(sender=sender))
     assert REPEATS.judge(Text(SENTENCE), facts(sender=sender)) is None
 
 
@@ -79,7 +88,7 @@ def test_many_sessions_paste_the_same() -> None:
     crowd = Crowd()
     for number in range(3):
         assert REPEATS.judge(Text(SENTENCE), facts(number=number, crowd=crowd)) is None
-        remember(Text(SENTENCE), facts(number=number, crowd=crowd))
+        REPEATS.remember(Text(SENTENCE), facts(number=number, crowd=crowd))
     assert REPEATS.judge(Text(SENTENCE + " 77"), facts(number=9, crowd=crowd)) is not None
     assert REPEATS.judge(Text("Good morning everyone"), facts(number=9, crowd=crowd)) is None
     assert REPEATS.judge(Text(SENTENCE), facts(NOW + 60_001, 9, crowd=crowd)) is None

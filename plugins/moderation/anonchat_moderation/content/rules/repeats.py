@@ -4,55 +4,69 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anonchat_moderation.content.folding import FEW, SKETCH, Text
+from anonchat_moderation.content.folding import FEWEST, NO_SKETCH, SHORT, SKETCH, Text
 from anonchat_moderation.content.memory import Said
 from anonchat_moderation.content.verdicts import Action, Facts, Verdict
 
 SHORTEST = 6  # letters: "ok", "yes" and "+1" are said again and again
-SHORTEST_OF_CROWD = 24  # letters: many people say "good morning" at once
 ALIKE = 0.75  # share of words above which two texts are nearly the same
 
 
 def is_near(one: frozenset[int], other: frozenset[int]) -> bool:
     """Whether two sketches have nearly the same words: exact up to `SKETCH` different ones."""
     common = one & other
-    if len(common) < FEW or len(common) < ALIKE * len(one) or len(common) < ALIKE * len(other):
+    if len(common) < FEWEST or len(common) < ALIKE * len(one) or len(common) < ALIKE * len(other):
         return False
     least = sorted(one | other)[:SKETCH]
     return len(common.intersection(least)) >= ALIKE * len(least)
 
 
-def is_same(one: tuple[str, frozenset[int]], other: tuple[str, frozenset[int]]) -> bool:
-    """Whether two texts, as `Text.said` has them, are the same or nearly so."""
-    return one[0] == other[0] or is_near(one[1], other[1])
-
-
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Lets one session say the same `times` in `seconds`, and `sessions` sessions together once each (0: any number)."""
+    """Lets one session say the same `times` in `seconds`, and `sessions` sessions together once each (0: any number).
+
+    Case, numbers, marks and spaces do not count; with `nearly`, a few words of many may be others, too.
+    """
 
     action: Action
     times: int
     seconds: int
     sessions: int
+    nearly: bool
 
     @property
     def is_on(self) -> bool:
         return self.action != "allow"
 
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
-        said, sketch = text.said
+        said = text.said
         if len(said) < SHORTEST:
             return None
-        key = hash(said)
-        times = self.times
-        if facts.edited is not None and is_same(facts.edited.said, text.said):
+        key, times = hash(said), self.times
+        sketch = self._sketch(text)
+        if facts.edited is not None and self._is_same(facts.edited, text):
             times += 1  # that one is to be replaced
         if len(facts.sender.said) >= times and self._is_again(key, sketch, facts, times):
             return Verdict("repeats", self.action)
-        if self.sessions and len(said) >= SHORTEST_OF_CROWD and self._is_crowd(key, facts):
+        if self.sessions and len(said) >= SHORT and self._is_crowd(key, facts):
             return Verdict("repeats", self.action)
         return None
+
+    def remember(self, text: Text, facts: Facts) -> None:
+        """Keep what was said, for the next judgement."""
+        said = text.said
+        if len(said) < SHORTEST:
+            return
+        key = hash(said)
+        facts.sender.said.append(Said(key, self._sketch(text), facts.now, facts.client_msg_id))
+        if len(said) >= SHORT:
+            facts.crowd.add(key, facts.session_id, facts.now)
+
+    def _sketch(self, text: Text) -> frozenset[int]:
+        return text.sketch if self.nearly else NO_SKETCH
+
+    def _is_same(self, one: Text, other: Text) -> bool:
+        return one.said == other.said or is_near(self._sketch(one), self._sketch(other))
 
     def _is_again(self, key: int, sketch: frozenset[int], facts: Facts, times: int) -> bool:
         """Whether the session has said it so many times; stops where that cannot be any more."""
@@ -75,14 +89,3 @@ class Repeats:
             return False
         since = facts.now - self.seconds * 1_000
         return sum(at > since for session_id, at in sayers if session_id != facts.session_id) >= self.sessions
-
-
-def remember(text: Text, facts: Facts) -> None:
-    """Keep what was said, for the next judgement. Case, numbers, marks and spaces do not count."""
-    said, sketch = text.said
-    if len(said) < SHORTEST:
-        return
-    key = hash(said)
-    facts.sender.said.append(Said(key, sketch, facts.now, facts.client_msg_id))
-    if len(said) >= SHORTEST_OF_CROWD:
-        facts.crowd.add(key, facts.session_id, facts.now)
