@@ -10,17 +10,19 @@ class Lanes:
     """`enter` and `leave`, as a lock for each key; there are as many as keys that are held."""
 
     def __init__(self) -> None:
-        self._held: dict[str, deque[asyncio.Future[None]]] = {}
+        self._held: dict[str, deque[asyncio.Future[None]] | None] = {}  # who waits for each key that is held
 
     async def enter(self, key: str) -> bool:
         """Wait until the key is free, and hold it; answers whether it was held by somebody else meanwhile.
 
         Whoever is cancelled while waiting holds nothing.
         """
-        waiting = self._held.get(key)
-        if waiting is None:
-            self._held[key] = deque()
+        if key not in self._held:
+            self._held[key] = None
             return False
+        waiting = self._held[key]
+        if waiting is None:
+            waiting = self._held[key] = deque()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         try:

@@ -30,14 +30,10 @@ class Gate:
     async def message(self, draft: Draft) -> Rejected | Held | None:
         """The filter's answer to a message. Costs two look-ups in dictionaries where nothing is asked."""
         session, now = draft.session, self._acts.now
-        if not self._mutes.has_none(session.room_id, now):
-            if muted := await self._mutes.check(session):
-                return muted
-            now = self._acts.now
-        if session.is_moderator:
-            return None
-        state = self._rooms.at_hand(draft.room_id, now) or await self._rooms.of(draft.room_id)
-        if state.is_free:
+        state = self._at_hand(session, now) or await self._find_out(session)
+        if isinstance(state, Rejected):
+            return state
+        if session.is_moderator or state.is_free:
             return None
         if state.is_frozen(session):
             return await self._hold(draft, Verdict("panic", "hold"), state)
@@ -55,14 +51,10 @@ class Gate:
     async def edit(self, edit: Edit) -> Rejected | None:
         """The filter's answer to an edit: what would be held is refused, since an edit cannot wait."""
         session, now = edit.session, self._acts.now
-        if not self._mutes.has_none(session.room_id, now):
-            if muted := await self._mutes.check(session):
-                return muted
-            now = self._acts.now
-        if session.is_moderator:
-            return None
-        state = self._rooms.at_hand(session.room_id, now) or await self._rooms.of(session.room_id)
-        if state.is_free:
+        state = self._at_hand(session, now) or await self._find_out(session)
+        if isinstance(state, Rejected):
+            return state
+        if session.is_moderator or state.is_free:
             return None
         if state.is_frozen(session):
             return Rejected("message_refused", REASONS["panic"])
@@ -73,6 +65,14 @@ class Gate:
             return await self._refuse(verdict, facts, session)
         self._accept(state, text, facts)
         return None
+
+    def _at_hand(self, session: Session, now: int) -> RoomState | None:
+        """What holds for somebody, if all of it is at hand, and nobody in the room is muted."""
+        return self._rooms.at_hand(session.room_id, now) if self._mutes.has_none(session.room_id, now) else None
+
+    async def _find_out(self, session: Session) -> RoomState | Rejected:
+        """What holds for somebody, or that they are muted."""
+        return await self._mutes.check(session) or await self._rooms.of(session.room_id)
 
     def forget(self, session: Session) -> None:
         """Drop what is remembered of a session."""

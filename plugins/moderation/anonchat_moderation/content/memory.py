@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -10,8 +10,8 @@ MOST_PER_MINUTE = 60
 MOST_TIMES = 5  # repetitions that a room may allow
 MOST_SESSIONS = 20  # sessions that may say the same
 CROWD_TEXTS = 200  # a room's latest texts, which are kept at least; at most twice as many
-SENDERS = 10_000  # about 3 kB each for those who write without a pause
-CROWDS = 1_000
+SENDERS = 5_000  # about 3 kB each for those who write without a pause
+CROWDS = 500
 
 Kept = TypeVar("Kept")
 Sayers = tuple[tuple[str, int], ...]
@@ -63,27 +63,30 @@ class Crowd:
 
 
 class Recent(Generic[Kept]):
-    """As many values as fit; the one that was not asked for longest goes first."""
+    """The `most` values that were asked for last, and up to as many more that were before.
+
+    Two generations: where the newer one is full the older one goes, so that to ask again costs one look-up.
+    """
 
     def __init__(self, make: type[Kept], most: int) -> None:
         self._make = make
         self._most = most
-        self._values: OrderedDict[str, Kept] = OrderedDict()
+        self._newer: dict[str, Kept] = {}
+        self._older: dict[str, Kept] = {}
 
     def get(self, key: str) -> Kept:
         """The value of `key`, a new one if there is none."""
-        value = self._values.get(key)
+        value = self._newer.get(key)
         if value is None:
-            value = self._values[key] = self._make()
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
-        else:
-            self._values.move_to_end(key)
+            if len(self._newer) >= self._most:
+                self._newer, self._older = {}, self._newer
+            value = self._newer[key] = self._older.pop(key, None) or self._make()
         return value
 
     def forget(self, key: str) -> None:
         """Drop what is kept of `key`."""
-        self._values.pop(key, None)
+        self._newer.pop(key, None)
+        self._older.pop(key, None)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._newer) + len(self._older)

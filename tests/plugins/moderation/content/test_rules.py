@@ -118,14 +118,16 @@ def test_words_of_ascii_are_those_of_the_pattern(text: str) -> None:
     assert Text(text).words == re.findall(r"[a-z0-9]+(?:'[a-z0-9]+)*", text.lower())
 
 
-def test_who_was_not_asked_for_longest_is_forgotten() -> None:
-    recent = Recent(Sender, 2)
-    first = recent.get("a")
-    recent.get("b")
-    assert recent.get("a") is first
-    recent.get("c")
-    assert recent.get("a") is first
-    assert len(recent) == 2
+@given(st.lists(st.sampled_from("abcdefg")))
+def test_who_was_asked_for_last_is_remembered(keys: list[str]) -> None:
+    recent, latest = Recent(Sender, 2), dict[str, Sender]()
+    for key in keys:
+        value = recent.get(key)
+        assert latest.pop(key, value) is value
+        latest[key] = value
+        for old in list(latest)[:-2]:
+            del latest[old]
+        assert len(recent) <= 4
 
 
 # --- shouting
