@@ -18,14 +18,8 @@ Sayers = tuple[tuple[str, int], ...]
 """(session id, when), the latest last."""
 
 
-@dataclass(slots=True)
-class Said:
-    """One text that was let through or held. `sketch` stands for its words."""
-
-    key: int
-    sketch: frozenset[int]
-    at: int
-    client_msg_id: str
+Said = tuple[int, frozenset[int], int, str]
+"""One text that was let through or held: (key, sketch of its words, when, the client's id of the message)."""
 
 
 @dataclass(slots=True)

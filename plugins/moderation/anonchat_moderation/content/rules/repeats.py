@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anonchat_moderation.content.folding import FEWEST, NO_SKETCH, SHORT, SKETCH, Text
-from anonchat_moderation.content.memory import Said
 from anonchat_moderation.content.verdicts import Action, Facts, Verdict
 
 SHORTEST = 6  # letters: "ok", "yes" and "+1" are said again and again
@@ -58,7 +57,7 @@ class Repeats:
         if len(said) < SHORTEST:
             return
         key = hash(said)
-        facts.sender.said.append(Said(key, self._sketch(text), facts.now, facts.client_msg_id))
+        facts.sender.said.append((key, self._sketch(text), facts.now, facts.client_msg_id))
         if len(said) >= SHORT:
             facts.crowd.add(key, facts.session_id, facts.now)
 
@@ -71,14 +70,14 @@ class Repeats:
     def _is_again(self, key: int, sketch: frozenset[int], facts: Facts, times: int) -> bool:
         """Whether the session has said it so many times; stops where that cannot be any more."""
         since, left = facts.now - self.seconds * 1_000, len(facts.sender.said)
-        for earlier in facts.sender.said:
+        for earlier, words, at, client_msg_id in facts.sender.said:
             if times > left:
                 return False
             left -= 1
-            if earlier.key != key and sketch.isdisjoint(earlier.sketch):
+            if earlier != key and sketch.isdisjoint(words):
                 continue  # as most are: seen without another call
-            if earlier.at > since and earlier.client_msg_id != facts.client_msg_id:
-                times -= earlier.key == key or is_near(sketch, earlier.sketch)
+            if at > since and client_msg_id != facts.client_msg_id:
+                times -= earlier == key or is_near(sketch, words)
             if times == 0:
                 return True
         return False
