@@ -35,9 +35,9 @@ from anonchat.http.rooms import RoomRoutes
 from anonchat.http.server import ServerRoutes
 from anonchat.limits import Networks
 from anonchat.node import Node
-from anonchat.protocol import JsonWire
 from anonchat.schemas import Identify
 from anonchat.watchdog import Watchdog
+from anonchat.websocket.fanout import SocketWire
 from anonchat.websocket.handler import Sockets, WebSocketEntrance
 from anonchat.websocket.transport import SocketLimits, Transports
 
@@ -115,7 +115,7 @@ class Server(Node):
             )
         )
         self.sockets = Sockets(
-            self._desk(), self.door, self.transports, JsonWire(), settings.limits.sockets_per_network,
+            self._desk(), self.door, self.transports, SocketWire(self.transports), settings.limits.sockets_per_network,
             settings.server.token_in_url, Tally(),
         )  # fmt: skip
         public_rules, metrics_rules = self._rules()

@@ -72,10 +72,10 @@ class Connection:
         "_refusals",
         "_session",
         "_timer",
-        "_transport",
         "enqueue",
         "finish",
         "network",
+        "transport",
         "wire",
     )
 
@@ -83,7 +83,7 @@ class Connection:
         self.wire = wire
         self.enqueue = transport.enqueue
         self._desk = desk
-        self._transport = transport
+        self.transport = transport
         self.network = network
         self._on_closed = on_closed
         self._session: Session | None = None
@@ -104,7 +104,7 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether the transport has begun to close."""
-        return self._transport.closed
+        return self.transport.closed
 
     def update(self, session: Session) -> None:
         """The session has changed."""
@@ -113,7 +113,7 @@ class Connection:
     def close(self, code: int, reason: str = "") -> None:
         """Send what waits, then close; what the client has sent and is not handled yet is dropped."""
         self._inbox.clear()
-        self._transport.close(code, reason)
+        self.transport.close(code, reason)
 
     # --- what the transport calls
 
@@ -183,7 +183,7 @@ class Connection:
         data = frame.data
         session, room = await self._desk.welcome.session_of(data["token"], self.network)
         self._session = session
-        if self._transport.closed:
+        if self.transport.closed:
             return  # what was sent before the close is still handled, but there is nobody to welcome
         try:
             self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"), frame.id)

@@ -1,6 +1,6 @@
 """This node's connections by room: an event is encoded once for each wire format and queued on every connection.
 
-This is the fast path of a broadcast. It knows a connection only by `Member`, so that another transport can be added
+It knows a connection only by `Member`, so that another transport can be added
 without touching rooms or messages.
 """
 
@@ -19,6 +19,9 @@ class Wire(Protocol):
     def encode(
         self, event: str, data: Mapping[str, Any], *, seq: int | None = None, id: str | int | None = None
     ) -> bytes: ...
+
+    def channel(self) -> Channel:
+        """A new channel, for the members of one room."""
 
 
 class Member(Protocol):
@@ -69,6 +72,15 @@ class Audience:
 EVERYBODY = Audience()
 
 
+class Channel(set[Member]):
+    """The members of one room that share a wire. A transport that knows how to serve many at once has one of its own."""
+
+    def send(self, frame: bytes, droppable: bool = False) -> None:
+        """Queue a frame on each. Cost: O(members)."""
+        for member in self:
+            member.enqueue(frame, droppable)
+
+
 class _Arrival:
     """What is kept for a member until it is told: (seq that was delivered before, frame)."""
 
@@ -91,7 +103,7 @@ class Hub:
     """Members of each room, by wire format and by session."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, dict[Wire, set[Member]]] = {}
+        self._rooms: dict[str, dict[Wire, Channel]] = {}
         self._sessions: dict[str, set[Member]] = {}
         self._arriving: dict[str, dict[Member, _Arrival]] = {}
 
@@ -105,7 +117,10 @@ class Hub:
 
         First it gets what was kept for it, and what it `missed`: (seq, frame). All in the order in which it happened.
         """
-        self._rooms.setdefault(member.session.room_id, {}).setdefault(member.wire, set()).add(member)
+        channels = self._rooms.setdefault(member.session.room_id, {})
+        if member.wire not in channels:
+            channels[member.wire] = member.wire.channel()
+        channels[member.wire].add(member)
         kept = ((position, 1, frame) for position, frame in self._arrived(member))
         durable = ((seq, 0, frame) for seq, frame in missed)
         for _, _, frame in sorted((*durable, *kept), key=lambda turn: turn[:2]):
@@ -115,11 +130,13 @@ class Hub:
         """The opposite of `enter` and `add`; may be called twice."""
         self._arrived(member)
         session = member.session
-        wires = self._rooms.get(session.room_id, {})
-        wires.get(member.wire, set()).discard(member)
-        if not wires.get(member.wire, True):
-            del wires[member.wire]
-        if not wires:
+        channels = self._rooms.get(session.room_id, {})
+        channel = channels.get(member.wire)
+        if channel is not None:
+            channel.discard(member)
+            if not channel:
+                del channels[member.wire]
+        if not channels:
             self._rooms.pop(session.room_id, None)
         members = self._sessions.get(session.id, set())
         members.discard(member)
@@ -135,10 +152,8 @@ class Hub:
         seq: int | None = None,
     ) -> None:
         """Queue an event on every connection of a room. Cost: O(members)."""
-        for wire, members in self._rooms.get(room_id, {}).items():
-            frame = wire.encode(event, data, seq=seq)
-            for member in members:
-                member.enqueue(frame)
+        for wire, channel in self._rooms.get(room_id, {}).items():
+            channel.send(wire.encode(event, data, seq=seq))
 
     def tell(self, room_id: str, event: str, data: Mapping[str, Any], audience: Audience, position: int = 0) -> None:
         """Queue an event that is not kept on the connections of some of the room's members.
@@ -147,6 +162,10 @@ class Hub:
         What everybody gets is dropped first when a queue fills; what is meant for few is not.
         """
         droppable = audience.only is None and not audience.moderators
+        if audience is EVERYBODY:
+            for wire, channel in self._rooms.get(room_id, {}).items():
+                channel.send(wire.encode(event, data), droppable)
+            return
         for wire, members in self._audience(room_id, audience):
             frame = wire.encode(event, data)
             for member in members:
@@ -175,8 +194,6 @@ class Hub:
     def _audience(self, room_id: str, audience: Audience) -> Iterable[tuple[Wire, Iterable[Member]]]:
         """Members of a room, by wire format. Of an audience of few only these are looked at."""
         room = self._rooms.get(room_id, {})
-        if audience is EVERYBODY:
-            return room.items()
         if audience.only is None:
             return [
                 (wire, [member for member in members if audience.includes(member.session)])
@@ -198,14 +215,14 @@ class Hub:
 
     def of_room(self, room_id: str) -> tuple[Member, ...]:
         """The connections of a room on this node."""
-        return tuple(member for members in self._rooms.get(room_id, {}).values() for member in members)
+        return tuple(member for channel in self._rooms.get(room_id, {}).values() for member in channel)
 
     def rooms(self) -> tuple[str, ...]:
         """The rooms with a connection on this node."""
         return tuple(self._rooms)
 
     def __iter__(self) -> Iterator[Member]:
-        return (member for wires in self._rooms.values() for members in wires.values() for member in members)
+        return (member for channels in self._rooms.values() for channel in channels.values() for member in channel)
 
     def sessions(self) -> tuple[str, ...]:
         """The sessions with a connection on this node."""

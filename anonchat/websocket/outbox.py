@@ -89,11 +89,15 @@ class Outbox:
             # The answer to the handshake may still be on its way, an empty write waits for it.
             unsent = memoryview(b"") if stream.writing() else self._send()
             if unsent is not None:
-                self._unsent = len(unsent)
-                self._cost += self._unsent
-                self._sending = stream.write(unsent)
-                return self._sending
+                return self.hold(unsent)
         return None
+
+    def hold(self, unsent: memoryview) -> asyncio.Future[None]:
+        """Leave the rest of a send with the stream. Returns a future: flush again when it is done."""
+        self._unsent = len(unsent)
+        self._cost += self._unsent
+        self._sending = self._stream.write(unsent)
+        return self._sending
 
     def _send(self) -> memoryview | None:
         """One `send()`; returns what of it was not taken."""
@@ -138,8 +142,8 @@ class Outbox:
 class Flushable(Protocol):
     """Something that has frames to send."""
 
-    def flush(self) -> None:
-        """Send them; must not raise."""
+    def flush(self, most: int) -> int:
+        """Send them to at most so many connections; answers to how many. What is left adds itself again. Must not raise."""
 
 
 class Flusher:
@@ -149,17 +153,20 @@ class Flusher:
         self._waiting: deque[Flushable] = deque()
         self._scheduled = False
 
-    def add(self, outbox: Flushable) -> None:
-        """Flush `outbox` at the end of this turn. Whoever adds itself twice is flushed twice."""
-        self._waiting.append(outbox)
+    def add(self, waiting: Flushable) -> None:
+        """Flush it at the end of this turn. Whoever adds itself twice is flushed twice."""
+        self._waiting.append(waiting)
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
+        left = FLUSHES_A_TURN
         try:
-            for _ in range(min(len(self._waiting), FLUSHES_A_TURN)):
-                self._waiting.popleft().flush()
+            for _ in range(len(self._waiting)):
+                left -= self._waiting.popleft().flush(left)
+                if left <= 0:
+                    break
         finally:
             self._scheduled = bool(self._waiting)
             if self._scheduled:

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import math
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.util import _websocket_mask as unmask
@@ -89,6 +90,14 @@ class Transports:
         self.keepalive.abort_all()
 
 
+class Channel(Protocol):
+    """What is sent to many connections, see `fanout`."""
+
+    end: int
+
+    def since(self, place: int) -> list[tuple[bytes, bool]]: ...
+
+
 class SocketTransport:
     """A connection after its handshake; belongs to one event loop and is not thread-safe.
 
@@ -98,6 +107,7 @@ class SocketTransport:
 
     __slots__ = (
         "_awaits_pong",
+        "_channel",
         "_close_code",
         "_close_received",
         "_failed",
@@ -110,8 +120,11 @@ class SocketTransport:
         "_reader",
         "_stream",
         "_transports",
+        "_write",
         "closed",
         "due",
+        "is_ready",
+        "place",
     )
 
     def __init__(self, stream: IOStream, transports: Transports) -> None:
@@ -131,6 +144,15 @@ class SocketTransport:
         self._close_code: int | None = None
         self._close_received = False
         self._failed = False
+        # TLS must pass the stream; else one call is saved for each send.
+        self._write: Callable[[Any], int] = (
+            stream.write_to_fd if isinstance(stream, SSLIOStream) else stream.socket.send
+        )
+        self._channel: Channel | None = None
+        self.place = 0
+        """How much of the channel's log it has got."""
+        self.is_ready = False
+        """Whether nothing waits to be sent, so that a channel may `send`."""
 
     def start(self, peer: Peer) -> None:
         """Read from now on and give what comes to `peer`; called once."""
@@ -149,6 +171,13 @@ class SocketTransport:
         """
         if self.closed:
             return
+        if self._channel is not None and self.place != self._channel.end:
+            self.catch_up(self._channel, self._channel.end)
+        if not self.closed:
+            self._add(frame, droppable)
+
+    def _add(self, frame: bytes, droppable: bool) -> None:
+        self.is_ready = False
         if not self._outbox.add(frame, droppable):
             self._outbox.clear()
             self._begin_close(4413, encode_close(4413, "too slow"), OVERFLOW_SECONDS)
@@ -159,12 +188,48 @@ class SocketTransport:
     def close(self, code: int, reason: str = "") -> None:
         """Send what waits and a close frame, then wait for the client's, all within `close_seconds`."""
         if not self.closed:
+            self.follow(None)
             self._begin_close(code, encode_close(code, reason), self._transports.limits.close_seconds)
+
+    # --- what a channel sends
+
+    def follow(self, channel: Channel | None) -> None:
+        """Get what is sent to a channel from now on, and all that was sent to the one before it."""
+        if self._channel is not None:
+            self.catch_up(self._channel, self._channel.end)
+        self._channel = channel
+        if channel is not None:
+            self.place = channel.end
+
+    def catch_up(self, channel: Channel, place: int) -> None:
+        """Queue the frames of a channel up to a place, if it is the one that is followed."""
+        if channel is not self._channel or self.place >= place:
+            return
+        frames, self.place = channel.since(self.place)[: place - self.place], place
+        for frame, droppable in frames:
+            if not self.closed:
+                self._add(frame, droppable)
+
+    def send(self, joined: bytes, place: int) -> None:
+        """Send the frames up to a place at once; only while `is_ready`. What is not taken now is sent as soon as it is."""
+        self.place = place
+        try:
+            sent = self._write(joined)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.abort()
+            return
+        if sent < len(joined):
+            self.is_ready = False
+            self._outbox.hold(memoryview(joined)[sent:]).add_done_callback(self._flush_again)
 
     def abort(self) -> None:
         """End at once and release everything; can be called in any state."""
         peer, self._peer = self._peer, None
+        self._channel = None
         self.closed = True
+        self.is_ready = False
         self._outbox.clear()
         self._transports.keepalive.discard(self)
         self._stream.set_close_callback(None)
@@ -199,23 +264,35 @@ class SocketTransport:
         elif self._read.done():
             loop.call_soon(self._received, self._read)
 
-    def flush(self) -> None:
+    def flush(self, most: int = 1) -> int:
         """Send what waits; called by the `Flusher` and when the stream can take more."""
+        if self._channel is not None and self.place != self._channel.end:
+            self._flushing = True  # as it is: what is queued now goes with the rest
+            self.catch_up(self._channel, self._channel.end)
         self._flushing = False
         if self._peer is None:
-            return
+            return 1
         try:
             sending = self._outbox.flush()
         except OSError:
             self.abort()
-            return
+            return 1
         if sending is not None:
-            sending.add_done_callback(lambda _: self.flush())
-        elif self.closed and self._outbox.empty:
-            if self._close_received:
-                self.abort()
-            elif self._failed:
-                _shut_down_writing(self._stream)
+            sending.add_done_callback(self._flush_again)
+        elif self._outbox.empty:
+            self._sent_all()
+        return 1
+
+    def _sent_all(self) -> None:
+        if not self.closed:
+            self.is_ready = True
+        elif self._close_received:
+            self.abort()
+        elif self._failed:
+            _shut_down_writing(self._stream)
+
+    def _flush_again(self, _: asyncio.Future[None]) -> None:
+        self.flush()
 
     def overdue(self, now: float) -> None:
         """Called by the `Keepalive` when `due` has passed."""
@@ -235,6 +312,8 @@ class SocketTransport:
 
     def _begin_close(self, code: int, frame: bytes, seconds: float) -> None:
         self.closed = True
+        self.is_ready = False
+        self._channel = None
         self._close_code = code
         self._outbox.add_last(frame)
         self.due = asyncio.get_running_loop().time() + seconds
@@ -299,12 +378,14 @@ class SocketTransport:
                 self._awaits_pong = False
                 self._ping_due = asyncio.get_running_loop().time() + limits.ping_seconds
             case Close(code):
+                self.follow(None)
                 self._close_received = True
                 if self.closed:
                     self.flush()
                 else:
                     self._begin_close(NO_STATUS if code is None else code, encode_close(code), limits.close_seconds)
             case ProtocolError():
+                self.follow(None)
                 self._failed = True
                 if not self.closed:
                     self._begin_close(item.close_code, encode_close(item.close_code, item.reason), limits.close_seconds)

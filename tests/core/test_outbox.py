@@ -177,10 +177,11 @@ class Order:
     def __init__(self, log: list[int], number: int) -> None:
         self.log, self.number = log, number
 
-    def flush(self) -> None:
+    def flush(self, most: int) -> int:
         self.log.append(self.number)
         if self.number == 1:
             raise ArithmeticError("a bug in one of them")
+        return 1
 
 
 def test_the_flusher_works_at_the_end_of_the_turn_and_lets_others_in_between() -> None:

@@ -12,7 +12,7 @@ import pytest
 from anonchat import active as active_module
 from anonchat.active import ActiveRoom
 from anonchat.app import Server
-from anonchat.hub import Wire
+from anonchat.hub import Channel, Wire
 from anonchat.journal import Transaction
 from anonchat.models import Event, Session
 from anonchat.rooms import NewRoom
@@ -37,6 +37,9 @@ class Recorder:
     ) -> bytes:
         self.told.append((event, seq))
         return b""
+
+    def channel(self) -> Channel:
+        return Channel()
 
     def enqueue(self, frame: bytes, droppable: bool = False) -> None:
         assert frame == b""
