@@ -24,11 +24,11 @@ from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Person, Ranks, chosen
 from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.log import Log
+from anonchat_moderation.networks import Networks
 from anonchat_moderation.pages import read_page
 from anonchat_moderation.purges import Purges
 
 BANS = 1_000  # that a room may have, kicks included
-NETWORK_MILLISECONDS = 86_400_000  # for which the network of a connected session is remembered, in passing
 NEVER = 2**62  # later than every ban
 CLOSE_CODE = 4403
 DONE = {"kick": "kicked", "ban": "banned"}  # the code that refuses, and the reason that the room hears
@@ -41,9 +41,10 @@ SAYS = {
 class Bans:
     """Kick, ban, unban, list, and the two guards."""
 
-    def __init__(self, acts: Acts, log: Log, purges: Purges, sent_away: SentAway) -> None:
+    def __init__(self, acts: Acts, log: Log, networks: Networks, purges: Purges, sent_away: SentAway) -> None:
         self._acts = acts
         self._log = log
+        self._networks = networks
         self._purges = purges
         self._sent_away = sent_away
 
@@ -84,14 +85,14 @@ class Bans:
                 "rank": session.rank,
             },
         )
-        if denied is None and self._acts.ctx.config["ban_networks"]:
-            await self._acts.ctx.ephemeral.put(_key(session.id), network.encode(), NETWORK_MILLISECONDS)
+        if denied is None:
+            await self._networks.remember(session, network)
         return denied
 
     async def _check(self, room_id: str, marks: Mapping[str, Any]) -> Denied | None:
         now = self._acts.now
         wanted = {**marks, "room": room_id, "now": now}
-        if not self._acts.ctx.config["ban_networks"]:
+        if not self._networks.are_used:
             wanted["network"] = None
         row = await self._acts.ctx.db.fetch_one(statements.SELECT_MATCHING, wanted)
         if row is None:
@@ -103,10 +104,6 @@ class Bans:
         )
         text = SAYS[row["kind"]] + (f": {row['reason']}" if row["reason"] and is_meant else ".")
         return Denied(DONE[row["kind"]], text, retry_after_ms=row["until"] - now)
-
-    async def forget_network(self, session: Session) -> None:
-        """The session is over."""
-        await self._acts.ctx.ephemeral.remove(_key(session.id))
 
     # --- acting
 
@@ -171,9 +168,8 @@ class Bans:
     async def _marks(self, kind: str, target: Session) -> Mapping[str, str | None]:
         """What the person will be known by. A whole classroom may sit behind one address: a kick uses it only in need."""
         marks = {"device": target.device_hash, "fingerprint": target.fingerprint_hash, "network": None}
-        if self._acts.ctx.config["ban_networks"] and (kind == "ban" or not any(marks.values())):
-            network = await self._acts.ctx.ephemeral.get(_key(target.id))
-            marks["network"] = network.decode() if network else None
+        if kind == "ban" or not any(marks.values()):
+            marks["network"] = await self._networks.of(target)
         return marks
 
     async def _same_device(self, target: Session, rank: int) -> list[Session]:
@@ -210,10 +206,6 @@ class Bans:
         db, now = self._acts.ctx.db, self._acts.now
         rows, more = await read_page(db, statements.SELECT_BANS, statements.SELECT_BAN, by, data, now=now)
         return {"bans": [_wire(row) for row in rows], "hasMore": more}
-
-
-def _key(session_id: str) -> str:
-    return f"network:{session_id}"
 
 
 def _wire(row: Row) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from anonchat_moderation.content.part import Content
 from anonchat_moderation.hooks import ModerationHooks
 from anonchat_moderation.log import Log
 from anonchat_moderation.mutes import Mutes
+from anonchat_moderation.networks import Networks
 from anonchat_moderation.purges import Purges
 from anonchat_moderation.reports import Reports
 from anonchat_moderation.roles import Roles
@@ -34,10 +35,11 @@ class Declared:
     def __init__(self) -> None:
         self.acts = Acts()
         self.log = Log(self.acts)
-        self.mutes = Mutes(self.acts, self.log)
+        self.networks = Networks(self.acts)
+        self.mutes = Mutes(self.acts, self.log, self.networks)
         self.purges = Purges(self.acts, self.log)
         self.content = Content(self.acts, self.log, self.mutes)
-        self.bans = Bans(self.acts, self.log, self.purges, self.content.sent_away)
+        self.bans = Bans(self.acts, self.log, self.networks, self.purges, self.content.sent_away)
         self.reports = Reports(self.acts, self.log)
         self.possible = routes.acts_of(
             self.bans,

@@ -1,44 +1,72 @@
-"""Mutes: who may not speak until when. Asked for every message, so a room's mutes are kept at hand for a second."""
+"""Mutes: who may not speak until when. Asked for every message, so a room's mutes are kept at hand for a second.
+
+A mute holds for all sessions of a device. It follows who joins after it began: with the same fingerprint, or, giving
+neither device nor fingerprint, from the same network.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from anonchat import ChatError, Rejected, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Ranks, chosen
 from anonchat_moderation.log import Log
+from anonchat_moderation.networks import Networks
 
 FRESH_MILLISECONDS = 1_000  # after which a mute of another node is in force here
 ROOMS = 1_000  # whose mutes are kept at hand
 MUTES = 1_000  # that a room may have
 
-Mute = tuple[int, str | None]
+
+class Mute(NamedTuple):
+    """When it began and ends, in milliseconds, and why."""
+
+    at: int
+    until: int
+    reason: str | None
+
+
+class _Marks(NamedTuple):
+    """What somebody is known by; None is what was not given or does not count."""
+
+    session: str
+    device: str | None = None
+    fingerprint: str | None = None
+    network: str | None = None
 
 
 @dataclass(slots=True)
 class _Known:
-    """A room's mutes by session and device, as they were at `read_at`."""
+    """A room's mutes by mark, as they were at `read_at`."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     read_at: int | None = None
-    mutes: Mapping[str, Mute] = field(default_factory=dict)
+    mutes: Mapping[str, Sequence[Mute]] = field(default_factory=dict)
     count: int = 0
 
     def is_fresh(self, now: int) -> bool:
         """False also where the clock was set back."""
         return self.read_at is not None and self.read_at <= now < self.read_at + FRESH_MILLISECONDS
 
+    def of(self, marks: _Marks, joined_at: int) -> Iterator[Mute]:
+        """The mutes of somebody who is known by these marks."""
+        for mark in filter(None, (marks.session, marks.device)):
+            yield from self.mutes.get(mark, ())
+        for mark in filter(None, (marks.fingerprint, marks.network)):
+            yield from (mute for mute in self.mutes.get(mark, ()) if mute.at < joined_at)
+
 
 class Mutes:
-    """Mute, unmute, and who is muted. A mute also holds for other sessions of the same device."""
+    """Mute, unmute, and who is muted."""
 
-    def __init__(self, acts: Acts, log: Log) -> None:
+    def __init__(self, acts: Acts, log: Log, networks: Networks) -> None:
         self._acts = acts
         self._log = log
+        self._networks = networks
         self._rooms: dict[str, _Known] = {}
 
     # --- asking
@@ -49,13 +77,21 @@ class Mutes:
         return known is not None and not known.mutes and known.is_fresh(now)
 
     async def of(self, session: Session) -> Mute | None:
-        """(until in milliseconds, reason) of a muted person, or None. Mostly two look-ups in a dictionary."""
+        """The mute that lasts longest, or None. Mostly a few look-ups in a dictionary."""
         now = self._acts.now
         known = await self._fresh(session.room_id, now)
         if not known.mutes:
             return None
-        found = (known.mutes.get(mark) for mark in _marks(session))
-        return max((mute for mute in found if mute and mute[0] > now), key=lambda mute: mute[0], default=None)
+        found = known.of(await self._marks(session), session.created_at)
+        return max((mute for mute in found if mute.until > now), key=lambda mute: mute.until, default=None)
+
+    async def _marks(self, session: Session) -> _Marks:
+        """A moderator is not muted with somebody else who uses the same device."""
+        if session.is_moderator:
+            return _Marks(session.id)
+        device, fingerprint = session.device_hash, session.fingerprint_hash
+        network = None if device or fingerprint else await self._networks.of(session)
+        return _Marks(session.id, device, fingerprint, network)
 
     async def has_place(self, room_id: str) -> bool:
         """Whether one more person can be muted, as far as is at hand: a room that is full costs no transactions."""
@@ -85,9 +121,8 @@ class Mutes:
         mute = await self.of(session)
         if mute is None:
             return None
-        until, reason = mute
-        text = "You are muted for now." if reason is None else f"You are muted for now: {reason}"
-        return Rejected("muted", text, retry_after_ms=until - self._acts.now)
+        text = "You are muted for now." if mute.reason is None else f"You are muted for now: {mute.reason}"
+        return Rejected("muted", text, retry_after_ms=mute.until - self._acts.now)
 
     def _drop(self, room_id: str) -> None:
         """Forget what is at hand. Who is just reading keeps what was true before, and no one after finds it."""
@@ -102,8 +137,10 @@ class Mutes:
         the room has `MUTES` of them already.
         """
 
+        network = await self._networks.of(session)
+
         async def work(tx: Transaction, _: Ranks | None = None) -> None:
-            await self._store(tx, session, until, reason)
+            await self._store(tx, session, network, until, reason)
             await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
             await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
 
@@ -113,7 +150,9 @@ class Mutes:
             self._drop(session.room_id)  # a room that proved full is read anew, too
         self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
 
-    async def _store(self, tx: Transaction, session: Session, until: int, reason: str | None) -> None:
+    async def _store(
+        self, tx: Transaction, session: Session, network: str | None, until: int, reason: str | None
+    ) -> None:
         now = self._acts.now
         counted = await tx.fetch_one(statements.COUNT_MUTES, {"room": session.room_id, "now": now})
         if counted is not None and counted["count"] >= MUTES:
@@ -123,6 +162,8 @@ class Mutes:
             "room_id": session.room_id,
             "session_id": session.id,
             "device": session.device_hash,
+            "fingerprint": session.fingerprint_hash,
+            "network": network,
             "reason": reason,
             "at": now,
             "until": until,
@@ -139,9 +180,10 @@ class Mutes:
         return {"sessionId": target.id, "until": iso(until)}
 
     async def unmute(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Let a person speak again. Raises `conflict` for somebody who is not muted."""
+        """Let a person speak again, by lifting every mute that holds for them. Raises `conflict` where there is none."""
         target = await self._acts.find(by, data["target_session_id"])
-        wanted = {"room": by.room_id, "session": target.id, "device": target.device_hash, "now": self._acts.now}
+        marks = (await self._marks(target))._asdict()
+        wanted = {**marks, "room": by.room_id, "since": target.created_at, "now": self._acts.now}
 
         async def work(tx: Transaction, _: Ranks) -> None:
             if not await tx.execute(statements.DELETE_MUTE, wanted):
@@ -155,16 +197,10 @@ class Mutes:
         return {"sessionId": target.id}
 
 
-def _marks(session: Session) -> tuple[str, ...]:
-    """What a person is known by. A moderator is not muted with somebody else who uses the same device."""
-    return (session.id,) if session.device_hash is None or session.is_moderator else (session.id, session.device_hash)
-
-
-def _by_mark(rows: Iterable[Row]) -> dict[str, Mute]:
-    """Session id or device -> the mute that lasts longest."""
-    mutes: dict[str, Mute] = {}
+def _by_mark(rows: Iterable[Row]) -> Mapping[str, Sequence[Mute]]:
+    mutes: dict[str, list[Mute]] = {}
     for row in rows:
-        for mark in filter(None, (row["session_id"], row["device"])):
-            if mark not in mutes or mutes[mark][0] < row["until"]:
-                mutes[mark] = (row["until"], row["reason"])
+        mute = Mute(row["at"], row["until"], row["reason"])
+        for mark in filter(None, (row["session_id"], row["device"], row["fingerprint"], row["network"])):
+            mutes.setdefault(mark, []).append(mute)
     return mutes

@@ -69,7 +69,7 @@ class Moderation(Declared):
 
     @hookimpl
     async def session_left(self, session: Session, reason: str) -> None:
-        await self.bans.forget_network(session)
+        await self.networks.forget(session)
         await self.content.left(session, reason)
 
     @hookimpl
@@ -87,7 +87,7 @@ class Moderation(Declared):
         if session.is_moderator:
             state["report_count"] = {"open": await self.reports.waiting(session.room_id)}
         if (mute := await self.mutes.of(session)) is not None:
-            state["muted"] = {"until": iso(mute[0]), "reason": mute[1]}
+            state["muted"] = {"until": iso(mute.until), "reason": mute.reason}
         return state
 
     @hookimpl

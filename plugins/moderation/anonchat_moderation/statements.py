@@ -116,16 +116,21 @@ DELETE_EXPIRED_BANS = expired(bans, bans.c.until)
 # --- who is muted
 
 _muted = mutes.c.until > _now
-UPSERT_MUTE = upsert(mutes, [mutes.c.room_id, mutes.c.session_id], ["device", "reason", "at", "until"])
-SELECT_MUTES = (
-    select(mutes.c.session_id, mutes.c.device, mutes.c.reason, mutes.c.until)
-    .where(mutes.c.room_id == bindparam("room"), _muted)
-    .limit(bindparam("limit"))
+UPSERT_MUTE = upsert(
+    mutes, [mutes.c.room_id, mutes.c.session_id], ["device", "fingerprint", "network", "reason", "at", "until"]
 )
+SELECT_MUTES = select(mutes).where(mutes.c.room_id == bindparam("room"), _muted).limit(bindparam("limit"))
 COUNT_MUTES = count(mutes, _muted)
 DELETE_MUTE = delete(mutes).where(
     mutes.c.room_id == bindparam("room"),
-    or_(mutes.c.session_id == bindparam("session"), mutes.c.device == bindparam("device")),
+    or_(
+        mutes.c.session_id == bindparam("session"),
+        mutes.c.device == bindparam("device"),
+        and_(
+            mutes.c.at < bindparam("since", type_=BigInteger),
+            or_(mutes.c.fingerprint == bindparam("fingerprint"), mutes.c.network == bindparam("network")),
+        ),
+    ),
     _muted,
 )
 DELETE_EXPIRED_MUTES = expired(mutes, mutes.c.until)

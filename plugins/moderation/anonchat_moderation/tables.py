@@ -36,7 +36,7 @@ bans = Table(
     Index("moderation_bans_until", "until"),
 )
 
-# One row for each person, whose device is muted too.
+# One row for each person, who is known again by device and fingerprint; `network` is for those who give neither.
 mutes = Table(
     "moderation_mutes",
     metadata,
@@ -44,6 +44,8 @@ mutes = Table(
     _room_key(),
     Column("session_id", Text, nullable=False),
     Column("device", Text),
+    Column("fingerprint", Text),
+    Column("network", Text),
     Column("reason", Text),
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),

@@ -48,6 +48,8 @@ def _create_mutes() -> None:
         room_key(),
         sa.Column("session_id", sa.Text, nullable=False),
         sa.Column("device", sa.Text),
+        sa.Column("fingerprint", sa.Text),
+        sa.Column("network", sa.Text),
         sa.Column("reason", sa.Text),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("until", sa.BigInteger, nullable=False),

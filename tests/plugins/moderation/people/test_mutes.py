@@ -9,6 +9,7 @@ import pytest
 from ...lock_order import recorded
 
 DEVICE = "device-of-mallory"
+BROWSER = "1" * 64
 
 
 def target(person: Any, **more: Any) -> dict[str, Any]:
@@ -72,6 +73,48 @@ async def test_a_mute_holds_for_the_device_and_survives_leaving(crowd: Any) -> N
     assert (await again.say("hello")).data["code"] == "muted"
     # The control: another device may speak.
     assert (await (await crowd.enter("Bob", deviceId="device-of-bob")).say("hello")).event == "message_ack"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({}, {}, id="without a device"),
+        pytest.param({"deviceId": DEVICE}, {}, id="the device is kept back"),
+        pytest.param(
+            {"deviceId": DEVICE, "fingerprintHash": BROWSER},
+            {"deviceId": "a-new-device", "fingerprintHash": BROWSER},
+            id="fingerprint",
+        ),
+    ],
+)
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_follows_who_joins_anew(crowd: Any, before: dict[str, str], after: dict[str, str]) -> None:
+    olga = await crowd.owner()
+    neighbour, mallory = await crowd.enter("Neighbour", fingerprintHash=BROWSER), await crowd.enter("Mallory", **before)
+    other = await crowd.enter("Other")
+    await olga.ask("mute", target(mallory, durationSeconds=60))
+    crowd.clock.advance(1)
+    await mallory.ask("leave")
+    again = await crowd.enter("Somebody", **after)
+    assert [heard.data["until"] for heard in again.welcome if heard.event == "muted"] == ["2027-01-15T08:01:00.000Z"]
+    assert (await again.say("hello")).data["code"] == "muted"
+    # The controls: who was there before, who comes from elsewhere, and who is known by a device of their own.
+    elsewhere = await crowd.enter("Elsewhere", network="203.0.113.9")
+    own = await crowd.enter("Own", deviceId="device-of-own", fingerprintHash="2" * 64)
+    for person in (neighbour, other, elsewhere, own):
+        assert (await person.say(f"hello from {person.username}")).event == "message_ack"
+    assert (await olga.ask("unmute", target(again))).event == "unmute_ack"
+    assert (await again.say("hello")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_knows_no_network_where_the_operator_wants_none(crowd_with: Any) -> None:
+    async with crowd_with({"ban_networks": False}) as crowd:
+        olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+        await olga.ask("mute", target(mallory))
+        crowd.clock.advance(1)
+        assert (await (await crowd.enter("Somebody")).say("hello")).event == "message_ack"
+        assert crowd.rows("SELECT network FROM moderation_mutes") == [(None,)]
 
 
 @pytest.mark.gen_test(timeout=30)

@@ -1,0 +1,39 @@
+"""Where people come from: the core's mark of their network, kept outside the database while their session lives."""
+
+from __future__ import annotations
+
+from anonchat import Session
+from anonchat_moderation.acts import Acts
+
+REMEMBERED_MILLISECONDS = 86_400_000
+
+
+class Networks:
+    """The network of each connected session, for acts on it; with the setting `ban_networks` off, of none."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+
+    @property
+    def are_used(self) -> bool:
+        """What the operator has chosen."""
+        used: bool = self._acts.ctx.config["ban_networks"]
+        return used
+
+    async def remember(self, session: Session, network: str) -> None:
+        """The session connects from there."""
+        if self.are_used:
+            await self._acts.ctx.ephemeral.put(_key(session), network.encode(), REMEMBERED_MILLISECONDS)
+
+    async def of(self, session: Session) -> str | None:
+        """The mark, or None for who has not connected for long."""
+        network = await self._acts.ctx.ephemeral.get(_key(session)) if self.are_used else None
+        return network.decode() if network else None
+
+    async def forget(self, session: Session) -> None:
+        """The session is over."""
+        await self._acts.ctx.ephemeral.remove(_key(session))
+
+
+def _key(session: Session) -> str:
+    return f"network:{session.id}"
