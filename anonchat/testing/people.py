@@ -137,9 +137,9 @@ class OpenRoom:
         return await request(self.server, "POST", f"/api/rooms/{self.id}/join", {"username": username, **token, **body})
 
     @asynccontextmanager
-    async def enter(self, username: str, *, moderator: bool = False) -> AsyncIterator[Person]:
+    async def enter(self, username: str, *, moderator: bool = False, **body: Any) -> AsyncIterator[Person]:
         """Join and identify; the socket is closed at the end. Raises AssertionError if the room does not let one in."""
-        reply = await self.join(username, moderator=moderator)
+        reply = await self.join(username, moderator=moderator, **body)
         assert reply.status == 201, reply.body
         person = await self.identify(username, reply.body["sessionId"], reply.body["sessionToken"])
         try:

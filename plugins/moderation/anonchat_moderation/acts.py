@@ -133,6 +133,11 @@ def _gone() -> ChatError:
     return ChatError("not_found", "There is no such participant in this room, or they have left.")
 
 
+def mark_of(session: Session) -> str:
+    """What stands for a person where acts are counted: the device that they gave, else the fingerprint, else their session."""
+    return session.device_hash or session.fingerprint_hash or session.id
+
+
 def chosen(asked: int | None, default: int, most: int, name: str = "durationSeconds") -> int:
     """The seconds that hold. Raises `validation_failed` above the operator's maximum."""
     if asked is not None and asked > most:

@@ -7,7 +7,7 @@ from typing import Any
 
 from anonchat import ChatError, Message, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
-from anonchat_moderation.acts import Acts
+from anonchat_moderation.acts import Acts, mark_of
 from anonchat_moderation.log import Log
 from anonchat_moderation.pages import read_page
 
@@ -24,7 +24,7 @@ class Reports:
 
     async def report(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Point at a message; a second time changes nothing. Moderators hear of it at once, but not from whom."""
-        await self._acts.ctx.limits.hit("reports", RATE, by.id)
+        await self._acts.ctx.limits.hit("reports", RATE, mark_of(by))
         message = (await self._acts.ctx.messages.get(by.room_id, [data["message_id"]])).get(data["message_id"])
         if message is None or message.seq is None or message.deleted_at is not None:
             raise ChatError("message_not_found")
@@ -35,6 +35,7 @@ class Reports:
             "room_id": by.room_id,
             "message_id": message.id,
             "session_id": by.id,
+            "reporter": mark_of(by),
             "reason": data["reason"],
             "at": self._acts.now,
             "resolved_at": None,

@@ -138,7 +138,7 @@ DELETE_EXPIRED_MUTES = expired(mutes, mutes.c.until)
 # --- reports
 
 _open = reports.c.resolved_at.is_(None)
-INSERT_REPORT = insert_or_ignore(reports, reports.c.message_id, reports.c.session_id)
+INSERT_REPORT = insert_or_ignore(reports, reports.c.message_id, reports.c.reporter)
 SELECT_REPORTS = page(reports, _open)
 SELECT_REPORT = position(reports)
 COUNT_REPORTS = count(reports, _open)

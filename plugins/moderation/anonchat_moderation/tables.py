@@ -53,7 +53,8 @@ mutes = Table(
     Index("moderation_mutes_until", "until"),
 )
 
-# One row for each message and person who reports it; it goes with the message.
+# One row for each message and person who reports it; it goes with the message. `reporter` is what the person is known by,
+# also after joining anew.
 reports = Table(
     "moderation_reports",
     metadata,
@@ -61,10 +62,11 @@ reports = Table(
     _room_key(),
     Column("message_id", Text, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
     Column("session_id", Text, nullable=False),
+    Column("reporter", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("resolved_at", BigInteger),
-    UniqueConstraint("message_id", "session_id", name="moderation_reports_once"),
+    UniqueConstraint("message_id", "reporter", name="moderation_reports_once"),
     Index("moderation_reports_room", "room_id", "at"),
 )
 

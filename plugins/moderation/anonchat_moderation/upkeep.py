@@ -52,7 +52,8 @@ def privacy(config: Mapping[str, Any]) -> Mapping[str, str]:
         f"that is over, for {longest} at most; they mean nothing in another room.",
         "mutes": f"Of somebody who is muted, reason and hashes of device, browser{network} are kept until that is over, for "
         f"{span(config['max_mute_seconds'])} at most; they mean nothing in another room.",
-        "reports": "A report is kept with the message that it is about; moderators do not see who made it.",
+        "reports": "A report is kept with the message that it is about and a hash of the device that it came from; moderators do "
+        "not see who made it.",
         "repeats": "Of the last messages, hashes are kept in memory for a while, so that floods are found; never in the database.",
         "log": f"What moderators did is kept for {span(config['log_seconds'])} at most, with names. {names}".strip(),
     }

@@ -1,13 +1,13 @@
-"""Slow mode: a least time between two messages of one person, however many tabs and nodes they use."""
+"""Slow mode: a least time between two messages of one person, however many tabs, sessions and nodes they use."""
 
 from __future__ import annotations
 
 from anonchat import Session
-from anonchat_moderation.acts import Acts
+from anonchat_moderation.acts import Acts, mark_of
 
 
 class SlowMode:
-    """The last message of each session, kept for as long as it keeps others waiting."""
+    """The last message of each person, kept for as long as it keeps others waiting."""
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
@@ -19,16 +19,17 @@ class SlowMode:
         compare and set.
         """
         now, ephemeral = self._acts.now, self._acts.ctx.ephemeral
-        turn = f"{now}:{client_msg_id}".encode()
-        key, gap = f"slow:{session.id}", seconds * 1_000
+        mine = f"{session.id}:{client_msg_id}"
+        turn = f"{now}:{mine}".encode()
+        key, gap = f"slow:{mark_of(session)}", seconds * 1_000
         if await ephemeral.put(key, turn, gap, only_if_absent=True):
             return 0
         last = await ephemeral.get(key)
         if last is None:
             return 0 if await ephemeral.put(key, turn, gap, only_if_absent=True) else gap
-        at, _, last_id = last.decode().partition(":")
+        at, _, whose = last.decode().partition(":")
         wait = int(at) + gap - now
-        if last_id == client_msg_id:
+        if whose == mine:
             return 0
         if 0 < wait <= gap:
             return wait

@@ -65,10 +65,11 @@ def _create_reports() -> None:
         room_key(),
         sa.Column("message_id", sa.Text, sa.ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
         sa.Column("session_id", sa.Text, nullable=False),
+        sa.Column("reporter", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("resolved_at", sa.BigInteger),
-        sa.UniqueConstraint("message_id", "session_id", name="moderation_reports_once"),
+        sa.UniqueConstraint("message_id", "reporter", name="moderation_reports_once"),
     )
     op.create_index("moderation_reports_room", "moderation_reports", ["room_id", "at"])
 

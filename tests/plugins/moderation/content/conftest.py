@@ -45,8 +45,8 @@ class House:
         self.room = room
         self.olga = olga
 
-    def enter(self, username: str) -> AbstractAsyncContextManager[Person]:
-        return self.room.enter(username)
+    def enter(self, username: str, **body: Any) -> AbstractAsyncContextManager[Person]:
+        return self.room.enter(username, **body)
 
     async def rules(self, **rules: Mapping[str, Any]) -> Heard:
         return await self.olga.ask("set_moderation", {"slowModeSeconds": 0, "rules": {**OFF, **rules}})

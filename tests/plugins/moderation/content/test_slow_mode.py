@@ -40,6 +40,18 @@ async def test_two_tabs_are_one_person(house: House) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_who_joins_anew_with_the_same_device_waits_on(house: House) -> None:
+    await house.press("set_moderation", slowModeSeconds=10)
+    async with house.enter("Alice", deviceId="device-of-alice") as alice:
+        assert (await alice.say("first")).event == "message_ack"
+        await alice.ask("leave")
+    async with house.enter("Alicia", deviceId="device-of-alice") as alicia:
+        assert (await alicia.say("too soon")).data["code"] == "slow_mode"
+    async with house.enter("Bob", deviceId="device-of-bob") as bob:
+        assert (await bob.say("my own turn")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_what_is_refused_takes_no_turn(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=10, rules={"links": {"action": "refuse"}})
     async with house.enter("Alice") as alice:

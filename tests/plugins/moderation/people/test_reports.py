@@ -47,6 +47,21 @@ async def test_one_report_a_message_and_person_also_when_they_come_at_once(crowd
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_who_joins_anew_with_the_same_device_has_reported_already(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    message = (await mallory.say("hello")).data["serverMessageId"]
+    body = {"messageId": message, "reason": "Spam"}
+    for name in ("Eve", "Evelyn", "Evita"):
+        eve = await crowd.enter(name, deviceId="device-of-eve")
+        assert (await eve.ask("report_message", body)).event == "report_message_ack"
+        await eve.ask("leave")
+    assert (await olga.ask("get_reports")).data["open"] == 1
+    bob = await crowd.enter("Bob", deviceId="device-of-bob")
+    await bob.ask("report_message", body)
+    assert (await olga.ask("get_reports")).data["open"] == 2
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_a_report_is_resolved_for_all_who_reported_that_message(crowd: Any) -> None:
     olga, bob, eve, mallory = [await crowd.owner(), *[await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]]
     meg = await crowd.promoted(olga, "Meg")
@@ -140,6 +155,8 @@ async def test_who_is_forgotten_has_reported_nothing(crowd: Any) -> None:
 async def test_more_reports_than_can_be_read_are_refused(crowd: Any) -> None:
     bob, mallory = await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
-    rows = ",".join(f"('r{n}', '{crowd.room.id}', '{message}', 'somebody {n}', 'x', 0)" for n in range(1_000))
-    crowd.execute(f"INSERT INTO moderation_reports (id, room_id, message_id, session_id, reason, at) VALUES {rows}")
+    rows = ",".join(f"('r{n}', '{crowd.room.id}', '{message}', 'somebody {n}', '{n}', 'x', 0)" for n in range(1_000))
+    crowd.execute(
+        f"INSERT INTO moderation_reports (id, room_id, message_id, session_id, reporter, reason, at) VALUES {rows}"
+    )
     assert (await bob.ask("report_message", {"messageId": message, "reason": "Spam"})).data["code"] == "conflict"
