@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat.client.device import device_id
+from anonchat.client.device import devices_for
 from anonchat.client.errors import ChatRefused, ClientError
 from anonchat.client.link import Link
 from anonchat.client.plain import chat_plainly
@@ -76,7 +76,6 @@ def _print_about(room: Mapping[str, Any], left: float | None) -> None:
 
 def _join(link: Link, name: str | None) -> Membership:
     """Join, asking for a name as often as needed. Raises `ClientError` where nobody can be asked."""
-    server, device = Server(link.base_url), device_id(link.room_id)
     asked = name is None and sys.stdin.isatty()
     chosen = name or suggest_name()
     while True:
@@ -84,9 +83,29 @@ def _join(link: Link, name: str | None) -> Membership:
             print(f"Your name [{chosen}]: ", end="", file=sys.stderr, flush=True)
             chosen = input().strip() or chosen
         try:
-            return asyncio.run(server.join(link, chosen, device_id=device))
+            return _enter(link, chosen)
         except ChatRefused as refusal:
             if refusal.code not in ANOTHER_NAME or (name is not None and not sys.stdin.isatty()):
                 raise
             print(literal(refusal.message), file=sys.stderr)
             asked, chosen = sys.stdin.isatty(), suggest_name()
+
+
+def _enter(link: Link, name: str) -> Membership:
+    """Join under a name. One that is taken may be this person's own, from another device of this machine.
+
+    The device with which it succeeds is this chat's until the process ends.
+    """
+    server, devices = Server(link.base_url), list(devices_for(link.room_id))
+    try:
+        while True:
+            device = devices.pop(0)
+            try:
+                return asyncio.run(server.join(link, name, device_id=device.id))
+            except ClientError as error:
+                device.release()
+                if not devices or not (isinstance(error, ChatRefused) and error.code == "username_taken"):
+                    raise
+    finally:
+        for device in devices:
+            device.release()

@@ -30,7 +30,7 @@ from anonchat.client import (
     Server,
     join,
 )
-from anonchat.client.device import device_id
+from anonchat.client.device import devices_for
 from anonchat.testing import running_server, settings_in
 
 SECONDS = 15
@@ -46,6 +46,13 @@ async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
 @pytest.fixture
 async def link(server: RunningServer) -> str:
     return (await Server(server.url).create_room("Lunch", description="Where?")).join_url
+
+
+def device_of(room_id: str, folder: Path) -> str:
+    device, *others = devices_for(room_id, folder)
+    assert not others
+    device.release()
+    return device.id
 
 
 class Witness:
@@ -174,12 +181,12 @@ async def test_leaving_frees_the_name_at_once(link: str) -> None:
 
 @pytest.mark.gen_test
 async def test_the_same_device_may_take_its_name_again(link: str, tmp_path: Path) -> None:
-    device = device_id("room", tmp_path)
-    assert device == device_id("room", tmp_path) != device_id("another", tmp_path)
+    device = device_of("room", tmp_path)
+    assert device == device_of("room", tmp_path) != device_of("another", tmp_path)
     async with await join(link, "Alice", device_id=device) as alice:
         await Witness(alice).until_online()
     with pytest.raises(ChatRefused, match="taken"):
-        await join(link, "Alice", device_id=device_id("room", tmp_path / "other"))
+        await join(link, "Alice", device_id=device_of("room", tmp_path / "other"))
     async with await join(link, "Alice", device_id=device) as again:
         assert (await again.send("me again")).seq == 1
 

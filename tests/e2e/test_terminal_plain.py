@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -121,6 +123,33 @@ async def test_a_name_is_made_up_and_a_taken_one_refused(link: str, tmp_path: Pa
         assert len(name.split()) == 2
         code, errors = await other.end()
         assert (code, "is taken" in errors, "Traceback" in errors) == (1, True, False)
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_people_who_share_a_machine_are_not_one_device(link: str, tmp_path: Path) -> None:
+    """Whoever is there at the same time is somebody else; whoever comes back is the same, also under another name."""
+    async with typist(link, "Ann", tmp_path) as ann, typist(link, "Bob", tmp_path) as bob:
+        await ann.until("You are in")
+        await bob.until("You are in")
+        devices = devices_in(tmp_path)
+        assert len(set(devices.values())) == 2
+        bob.type("/quit")
+        await bob.end()
+        async with typist(link, "Bert", tmp_path) as bert:
+            await bert.until("You are in")
+            assert devices_in(tmp_path)["Bert"] == devices["Bob"]
+        ann.type("/quit")
+        await ann.end()
+    async with typist(link, "Bob", tmp_path) as bob, typist(link, "Bob", tmp_path) as tab:
+        await bob.until("You are in “Lunch” as Bob.")
+        await tab.until("You are in “Lunch” as Bob.")
+    assert {name: devices_in(tmp_path)[name] for name in devices} == devices
+
+
+def devices_in(folder: Path) -> dict[str, str]:
+    """Name -> device, of the only room."""
+    with contextlib.closing(sqlite3.connect(folder / "anonchat.db")) as connection:
+        return dict(connection.execute("SELECT username, device_hash FROM sessions"))
 
 
 @pytest.mark.gen_test(timeout=40)
