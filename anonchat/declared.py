@@ -1,4 +1,4 @@
-"""What the enabled plugins declare: asked once, each thing of its type, each name once, the settings valid."""
+"""What the enabled plugins declare: asked once, each thing of its type, each name once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import click
 import marshmallow
 from limits import parse
 
-from anonchat.config import ConfigError, validate_plugin_options
 from anonchat.declarations import ClientEvent, Job, Metric, Route, ServerEvent, Tables, WebAssets
 from anonchat.errors import StartError
 from anonchat.tables import metadata as core_metadata
@@ -75,24 +74,3 @@ def check_tables(declared: Sequence[tuple[str, Tables]]) -> None:
                     f"The plugin {plugin!r} declares the table {name!r}, which {owners[name]!r} has declared already."
                 )
             owners[name] = plugin
-
-
-def options_of(
-    plugins: Sequence[str],
-    schemas: Mapping[str, type[marshmallow.Schema]],
-    options: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
-    """The validated table of each plugin. Raises `ConfigError` with everything that is wrong in all of them."""
-    valid: dict[str, dict[str, Any]] = {}
-    problems: list[tuple[str, str]] = []
-    for name in plugins:
-        try:
-            schema = schemas.get(name, marshmallow.Schema)()  # that of a plugin without settings takes none
-            valid[name] = validate_plugin_options(name, schema, options.get(name, {}))
-        except ConfigError as error:
-            problems += error.errors
-        except Exception as error:
-            raise StartError(f"The plugin {name!r} failed with its settings, [plugins.{name}]: {error!r}") from error
-    if problems:
-        raise ConfigError(problems)
-    return valid

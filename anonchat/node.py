@@ -24,7 +24,6 @@ from anonchat.context import (
 )
 from anonchat.core_events import CoreEvents
 from anonchat.declarations import Job
-from anonchat.declared import options_of
 from anonchat.dispatch import Dispatcher
 from anonchat.epoch import stored_epoch
 from anonchat.errors import ChatError, StartError
@@ -39,6 +38,7 @@ from anonchat.messages import Messages
 from anonchat.metrics import Metrics
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Event
+from anonchat.plugin_options import options_of
 from anonchat.plugins import bundled, load
 from anonchat.presence import Presence
 from anonchat.receipts import Receipts
@@ -76,9 +76,7 @@ class Node:
         self.dispatcher = Dispatcher(
             self.plugins, self.metrics, self.budgets, lambda plugin, event: self.events.check(plugin, event)
         )
-        self._options = options_of(
-            self.plugins.names, dict(self.plugins.declared("register_config_schema")), settings.plugins.options
-        )
+        self._options = options_of(self.plugins, settings.plugins)
         self._contexts: list[PluginContext] = []
         self._told_overdue = False
         self._open_storage()

@@ -196,6 +196,11 @@ def _from_entry_point(name: str, point: EntryPoint) -> Plugin:
         raise StartError(f"The plugin {name!r} ({point.value}) cannot be loaded: {error!r}") from error
 
 
+def is_there(name: str, folder: Path | None) -> bool:
+    """Whether a plugin of that name could be enabled."""
+    return name in available() or (folder is not None and _in_folder(folder, name) is not None)
+
+
 def _in_folder(folder: Path, name: str) -> Path | None:
     """``<folder>/<name>.py`` or ``<folder>/<name>/__init__.py``."""
     return next((path for path in (folder / f"{name}.py", folder / name / "__init__.py") if path.is_file()), None)

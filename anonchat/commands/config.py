@@ -44,18 +44,10 @@ def example() -> None:
 
 def _check_plugins(settings: Settings) -> None:
     """Raises `StartError` or `ConfigError` for a plugin that does not load or does not take its options."""
-    from anonchat.config import ConfigError, validate_plugin_options
+    from anonchat.plugin_options import options_of
     from anonchat.plugins import load as load_plugins
 
-    plugins = load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir)
-    problems = []
-    for name, schema in plugins.declared("register_config_schema"):
-        try:
-            validate_plugin_options(name, schema(), settings.plugins.options.get(name, {}))
-        except ConfigError as error:
-            problems += error.errors
-    if problems:
-        raise ConfigError(problems)
+    options_of(load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir), settings.plugins)
 
 
 def _lines(settings: Settings) -> Iterator[str]:

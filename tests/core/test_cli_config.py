@@ -90,6 +90,27 @@ def test_check_looks_at_the_options_of_plugins(folder: Path) -> None:
     assert (done.exit_code, "plugins.dice.sides" in done.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("dyce", "plugins.dyce: there is no plugin 'dyce'; did you mean [plugins.dice]?"),
+        ("modration", "plugins.modration: there is no plugin 'modration'; did you mean [plugins.moderation]?"),
+        ("zebra", "plugins.zebra: there is no plugin 'zebra'; install its package, or remove the table"),
+    ],
+)
+@pytest.mark.parametrize("command", [("config", "check"), ("serve",)])
+def test_a_table_of_no_plugin_is_refused(folder: Path, command: tuple[str, ...], table: str, told: str) -> None:
+    _configure(folder, "dice", more=f"[plugins.{table}]\nsides = 20\n")
+    done = _run(*command)
+    assert done.exit_code != 0
+    assert [line.strip() for line in done.stderr.splitlines()][1:] == [told]
+
+
+def test_a_plugin_that_is_off_keeps_its_table(folder: Path) -> None:
+    _configure(folder, more="[plugins.moderation]\nanything = 20\n[plugins.dice]\nsides = 20\n")
+    assert _run("config", "check").exit_code == 0
+
+
 def test_example_is_the_file_of_the_project() -> None:
     assert _run("config", "example").output == EXAMPLE.read_text("utf-8")
 
