@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from anonchat import schemas, shapes
 from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
+from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.hub import Audience
 from anonchat.messages import Messages
@@ -28,6 +29,7 @@ class CoreEvents:
         relay: Relay,
         welcome: Welcome,
         clock: Clock,
+        dispatcher: Dispatcher,
     ) -> None:
         self._messages = messages
         self._sessions = sessions
@@ -35,6 +37,7 @@ class CoreEvents:
         self._relay = relay
         self._welcome = welcome
         self._clock = clock
+        self._dispatcher = dispatcher
 
     def client_events(self) -> Sequence[ClientEvent]:
         """What clients may send."""
@@ -82,6 +85,8 @@ class CoreEvents:
 
     async def typing(self, call: Call) -> None:
         session = call.session
+        if call.data["typing"]:
+            await self._dispatcher.guard("check_typing", session=session)
         who = {"sessionId": session.id, "username": session.username, "anonymousId": session.anonymous_id}
         self._relay.broadcast(call.room_id, "typing", {**who, "typing": call.data["typing"]}, Audience(skip=session.id))
 

@@ -109,6 +109,10 @@ class Guard:
     async def check_delete(self, message: Message, session: Session) -> Denied | None:
         """`session` may delete `message` (own, or as a moderator) unless this says no."""
 
+    @hookspec
+    async def check_typing(self, session: Session) -> Denied | None:
+        """`session` types; the others are not told if this says no. That it has stopped typing is always told."""
+
 
 class Filter:
     """Return a changed copy (`dataclasses.replace`), None for "as it is", or `Rejected(code, text)`."""

@@ -160,7 +160,9 @@ class Node:
             page=self.settings.rooms.history_page,
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
-        core = CoreEvents(self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock)
+        core = CoreEvents(
+            self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock, self.dispatcher
+        )
         self.events.declare(CORE, core.client_events(), core.server_events())
         for plugin, event in self.plugins.declared("register_server_events"):
             self.events.declare(plugin, server=[event])

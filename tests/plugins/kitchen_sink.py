@@ -206,6 +206,10 @@ class Plugin:
     async def check_delete(self, message: Message, session: Session) -> Denied | None:
         return self._guard("check_delete", message=message, session=session)
 
+    @hookimpl
+    async def check_typing(self, session: Session) -> Denied | None:
+        return self._guard("check_typing", session=session)
+
     # --- filters
 
     @hookimpl

@@ -302,6 +302,16 @@ async def test_check_delete(alice: Person, server: Server, sink: Plugin) -> None
     assert not await calls(server, "message_deleted")
 
 
+async def test_check_typing(alice: Person, room: OpenRoom, server: Server, sink: Plugin) -> None:
+    sink.refuse.add("check_typing")
+    async with room.enter("Bob") as bob:
+        answer = await alice.ask("typing", {"typing": True})
+        assert (answer.data["code"], answer.data["event"]) == ("kitchen_sink.check_typing", "typing")
+        assert (await call(server, "check_typing"))["session"].username == "Alice"
+        await alice.send("typing", {"typing": False})
+        assert (await bob.hear("typing")).data["typing"] is False
+
+
 # --- filters
 
 

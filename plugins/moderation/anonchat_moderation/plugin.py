@@ -44,6 +44,12 @@ class Moderation(Declared):
         return await self.bans.check_connect(session, network)
 
     @hookimpl
+    async def check_typing(self, session: Session) -> Denied | None:
+        if (muted := await self.mutes.check(session)) is not None:
+            return Denied(muted.code, muted.text, muted.retry_after_ms)
+        return await self.content.check_typing(session)
+
+    @hookimpl
     async def filter_message(self, draft: Draft) -> Draft | Rejected | Held | None:
         return await self.content.gate.message(draft)
 

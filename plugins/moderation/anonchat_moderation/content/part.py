@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anonchat import ServerEvent, Session
+from anonchat import Denied, ServerEvent, Session
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.content import schemas
 from anonchat_moderation.content.controls import Controls
@@ -14,6 +14,7 @@ from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.room_rules import RoomRules
 from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.content.tally import Tally
+from anonchat_moderation.content.verdicts import REASONS
 from anonchat_moderation.content.waiting import Waiting
 from anonchat_moderation.log import Log
 from anonchat_moderation.mutes import Mutes
@@ -27,6 +28,7 @@ class Content:
     """The moderation of what is written."""
 
     def __init__(self, acts: Acts, log: Log, mutes: Mutes) -> None:
+        self._acts = acts
         tally, waiting = Tally(acts, log), Waiting(acts)
         self.rooms = RoomRules(acts)
         self.held = HeldMessages(acts, log, waiting, tally)
@@ -73,6 +75,13 @@ class Content:
             "moderation": await self._controls.shown_to(session),
             "held_messages": await self.held.shown_to(session),
         }
+
+    async def check_typing(self, session: Session) -> Denied | None:
+        """Nobody is told of what somebody types whose messages are all held."""
+        if session.is_moderator:
+            return None
+        state = self.rooms.at_hand(session.room_id, self._acts.now) or await self.rooms.of(session.room_id)
+        return Denied("message_refused", REASONS["panic"]) if state.is_frozen(session) else None
 
     async def left(self, session: Session, reason: str) -> None:
         """A session is over."""

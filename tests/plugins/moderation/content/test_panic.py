@@ -46,6 +46,19 @@ async def test_newcomers_are_frozen_and_others_talk(house: House, bob: Person) -
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_nobody_sees_newcomers_type(house: House, bob: Person) -> None:
+    async with house.enter("Carol") as carol:
+        await house.press("panic")
+        refused = (await carol.ask("typing", {"typing": True})).data
+        assert (refused["code"], refused["message"]) == ("message_refused", REASONS["panic"])
+        await bob.send("typing", {"typing": True})
+        assert [heard.data["username"] for heard in await heard_by(house.olga) if heard.event == "typing"] == ["Bob"]
+        await house.press("calm")
+        await carol.send("typing", {"typing": True})
+        assert (await house.olga.hear("typing")).data["username"] == "Carol"
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_everybody_hears_of_it(house: House, bob: Person) -> None:
     await house.press("panic")
     changed = await bob.hear("moderation_changed")

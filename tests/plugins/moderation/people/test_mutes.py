@@ -38,6 +38,17 @@ async def test_a_mute_silences_at_once_for_its_time(crowd: Any) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_nobody_sees_the_muted_type(crowd: Any) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    await mallory.send("typing", {"typing": True})
+    assert (await bob.hear("typing")).data["username"] == "Mallory"
+    await olga.ask("mute", target(mallory, durationSeconds=60))
+    refused = await mallory.ask("typing", {"typing": True})
+    assert (refused.data["code"], refused.data["retryAfterMs"]) == ("muted", 60_000)
+    assert [heard for heard in await crowd.heard_by(bob) if heard.event == "typing"] == []
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_what_was_sent_after_the_mute_is_answered_is_never_seen(crowd: Any) -> None:
     """Many messages are under way at the moment of the mute; from its answer on none comes through."""
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
