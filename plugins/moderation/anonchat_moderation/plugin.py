@@ -37,7 +37,7 @@ class Moderation(Declared):
 
     @hookimpl
     async def check_join(self, room: Room, applicant: Applicant) -> Denied | None:
-        return await self.bans.check_join(room.id, applicant)
+        return await self.bans.check_join(room.id, applicant) or await self.content.names.check_join(room.id, applicant)
 
     @hookimpl
     async def check_connect(self, session: Session, network: str) -> Denied | None:

@@ -11,6 +11,7 @@ from anonchat_moderation.content import schemas
 from anonchat_moderation.content.controls import Controls
 from anonchat_moderation.content.gate import Gate
 from anonchat_moderation.content.held import HeldMessages
+from anonchat_moderation.content.names import Names
 from anonchat_moderation.content.room_rules import RoomRules
 from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.content.tally import Tally
@@ -31,6 +32,7 @@ class Content:
         self._acts = acts
         tally, waiting = Tally(acts, log), Waiting(acts)
         self.rooms = RoomRules(acts)
+        self.names = Names(self.rooms)
         self.held = HeldMessages(acts, log, waiting, tally)
         self.sent_away = SentAway(acts, log, self.held)
         self.gate = Gate(acts, mutes, self.rooms, waiting, tally)

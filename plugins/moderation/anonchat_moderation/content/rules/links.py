@@ -85,10 +85,12 @@ class Links:
     def is_on(self) -> bool:
         return self.action != "allow"
 
+    def is_broken_by(self, text: Text) -> bool:
+        """Whether `text` has a link in it that is not allowed."""
+        return not all(self._is_allowed(host) for host in hosts_of(text))
+
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
-        if all(self._is_allowed(host) for host in hosts_of(text)):
-            return None
-        return Verdict(self.kind, self.action)
+        return Verdict(self.kind, self.action) if self.is_broken_by(text) else None
 
     def _is_allowed(self, host: str) -> bool:
         return any(host == domain or host.endswith(f".{domain}") for domain in self.allowed)

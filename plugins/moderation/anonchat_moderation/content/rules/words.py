@@ -118,5 +118,9 @@ class Words:
     def is_on(self) -> bool:
         return self.action != "allow" and bool(self.lists)
 
+    def is_broken_by(self, text: Text) -> bool:
+        """Whether `text` has one of the words in it."""
+        return any(words.is_in(text) for words in self.lists)
+
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
-        return Verdict("words", self.action) if any(words.is_in(text) for words in self.lists) else None
+        return Verdict("words", self.action) if self.is_broken_by(text) else None
