@@ -18,6 +18,9 @@ from anonchat_moderation.content.rules.links import Links, hosts_of
         ("hxxp://evil.zz", "evil.zz"),
         ("ftp://user:pass@evil.zz:21/x", "evil.zz"),
         ("tg://join?invite=x", "join"),
+        ("write to mailto:bob@evil.zz?subject=x", "evil.zz"),
+        ("magnet:?xt=urn:btih:1", ""),
+        ("javascript:alert(1)", "alert(1)"),
         ("go to example.com.", "example.com"),
         ("(example.com)", "example.com"),
         ("look...example.com", "example.com"),
@@ -61,6 +64,9 @@ def test_found(text: str, host: str) -> None:
         "at 10:30, room 4/5",
         "and/or",
         "c:\\users",
+        "note:this, tel:030 1234",
+        "javascript: I like it",
+        "evil .com",
     ],
 )
 def test_not_found(text: str) -> None:

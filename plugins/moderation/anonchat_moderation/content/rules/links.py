@@ -19,7 +19,11 @@ _DOUBTFUL = frozenset(
     "as at be by cc de do hm id in is it la ma me my no pl pm ps py re rs sh sm so to us zip mov md".split()  # noqa: SIM905
 )
 
-_SCHEME = re.compile(r"(?<![\w+.\-])(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\])([^\s/\\?#]*)")
+# With slashes any scheme; without them those with which programs open something, since "note:this" is plain English.
+_SCHEME = re.compile(
+    r"(?<![\w+.\-])(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\]"
+    r"|(?:mailto|magnet|xmpp|sips?|javascript):(?=[^\s/\\]))([^\s/\\?#]*)"
+)
 _INNER_DOT = re.compile(r"\w\.\w")
 _BARE = regex.compile(
     r"(?<!\w)(?<!\w[.@\-])(?:\w[\w\-]{0,62}+\.(?=\w))++(xn--[a-z0-9\-]{2,59}|\p{L}{2,24})(?!-?[\p{L}\p{N}]|@)"
@@ -37,7 +41,7 @@ def hosts_of(text: Text) -> Iterator[str]:
     folded = text.compatible
     if not folded.isascii():
         folded = folded.translate(_DOTS)
-    if ":/" in folded or ":\\" in folded:
+    if ":" in folded:
         for scheme in _SCHEME.finditer(folded):
             yield scheme[1].rpartition("@")[2].partition(":")[0].strip(".")
     if "." in folded and _INNER_DOT.search(folded):

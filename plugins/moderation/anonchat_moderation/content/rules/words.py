@@ -16,10 +16,10 @@ _UNSPACED = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}"
     r"\p{Script=Myanmar}]"
 )
-# "w a r", "w.a.r": single letters with the same between them.
-_SPELT = regex.compile(r"(?<![\p{L}\p{N}])[\p{L}\p{N}](?=([ ._*\-]{1,3}))(?:\1[\p{L}\p{N}](?![\p{L}\p{N}])){2,}+")
+# "w a r", "w.a.r", "w,a,r": single letters with the same between them.
+_SPELT = regex.compile(r"(?<![\p{L}\p{N}])[\p{L}\p{N}](?=([ .,_*/|\-]{1,3}))(?:\1[\p{L}\p{N}](?![\p{L}\p{N}])){2,}+")
 FEWEST_SPELT = 3
-_SEPARATOR = regex.compile(r"[ ._*\-]+")
+_SEPARATOR = regex.compile(r"[ .,_*/|\-]+")
 _INSIDE = re.compile(r"(?<=[^\W_])[._*\-]+(?=[^\W_])")  # "wa.r"
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "waaar"
 _DISGUISED = re.compile(r"[0-9@$!|+]")
