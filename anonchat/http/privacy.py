@@ -37,7 +37,8 @@ class Privacy:
         erased = span_text(self._settings.retention.interval_seconds)
         return [
             "No account, no address, no browser name and no device id is stored. Limits count keyed hashes of networks; "
-            "the key changes every day and is never written down.",
+            "the key changes every day and is never written down. They also count what your client calls its browser, "
+            "outside the database and until the limit is over.",
             "A room keeps your messages for as long as its page says; without a choice "
             f"{span_text(rooms.default_retention_seconds)}.",
             f"An ephemeral room ends after {span_text(rooms.default_duration_seconds)} unless its creator chose otherwise.",
@@ -45,10 +46,14 @@ class Privacy:
             "how much was deleted.",
             f"Your name and place are kept for {span_text(sessions.name_hold_seconds)} after you have gone, your session for "
             f'{span_text(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
+            "With your session, hashes of the device and the browser are kept that your client named, under a key of that room: "
+            "they give you your name back, and mean nothing in another room.",
             "What is deleted is shown to nobody from that moment. It is erased from the server's files by the next "
             f"run of retention, as a rule within {erased}; what is deleted with its room is erased at once.",
             "The server's log holds no address, name, text or secret.",
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
+            "What other plugins kept before they were switched off stays until its room ends, even what was to go sooner, such "
+            "as a ban; sums that tell of nobody stay for good.",
             "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
         ]
 

@@ -10,6 +10,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
 from anonchat.app import Server
+from anonchat.tables import sessions
 from anonchat.testing import running_server, settings_in
 
 TOKEN = "the-token-of-the-operator"
@@ -90,3 +91,13 @@ async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
     assert "1 hour" in page
     assert "by the next run of retention, as a rule within 2 minutes" in page
     assert "Backups" in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_privacy_tells_of_hashes_and_of_what_is_switched_off(tmp_path: Path) -> None:
+    """What a session and a plugin that is off leave in the database is told, not only what is not there."""
+    async with running_server(settings_in(tmp_path)) as server:
+        page = (await _get(f"{server.url}/privacy")).body.decode()
+    assert {"device_hash", "fingerprint_hash"} < set(sessions.c.keys())
+    assert "hashes of the device and the browser" in page
+    assert "before they were switched off" in page
