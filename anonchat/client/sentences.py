@@ -8,6 +8,7 @@ from typing import Any
 from anonchat.client.cards import card, poll_of
 from anonchat.client.errors import ChatRefused, ClientError
 from anonchat.client.events import Closed
+from anonchat.client.receipt import receipt
 from anonchat.client.sentences_plugins import PLUGIN_SENTENCES
 from anonchat.client.state import RoomState, changed_at
 from anonchat.client.text import one_line, said
@@ -176,8 +177,7 @@ def _warning(data: Mapping[str, Any], _: RoomState) -> str:
 
 
 def _ended(data: Mapping[str, Any], _: RoomState) -> str:
-    deleted = data.get("deleted") or {}
-    counts = ", ".join(f"{count} {one_line(str(what))}" for what, count in deleted.items() if count)
+    counts = receipt(data.get("deleted") or {})
     return "The room has ended." + (f" Deleted for good: {counts}." if counts else "")
 
 

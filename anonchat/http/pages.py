@@ -105,7 +105,7 @@ class RoomPage(PageHandler):
     async def _refuse(self, room_id: str, error: ChatError) -> None:
         receipt = await self.rooms.receipt(room_id)
         if receipt is not None:
-            rows = [(html.escape(name), str(count)) for name, count in receipt["deleted"].items()]
+            rows = [(html.escape(name.replace("_", " ")), str(count)) for name, count in receipt["deleted"].items()]
             ended = f"<p>It ended on {moment_text(receipt['ended_at'])}. What was in it is deleted:</p>"
             self.show("This room has ended", ended + table(("What", "How many"), rows), 410)
         elif error.code == "room_ended":
