@@ -78,6 +78,12 @@ class RoomState:
         """Whether oneself is one, now."""
         return self.me.get("role") == "moderator"
 
+    def told_by(self, plugin: str) -> Mapping[str, Any]:
+        """What a plugin of the server has added to `identified`."""
+        added = self.me.get("ext")
+        told = added.get(plugin) if isinstance(added, Mapping) else None
+        return told if isinstance(told, Mapping) else {}
+
     def mine(self) -> list[Mapping[str, Any]]:
         """One's own messages that can be changed, the newest last."""
         session = self.me.get("sessionId")

@@ -43,11 +43,11 @@ class Talk:
 
     def meant(self, line: str) -> Command | str:
         """A command, or the text to send. Raises `UnknownCommand`."""
-        return parse(line, plugins=self._floor.chat.plugins, is_moderator=self._floor.state.is_moderator)
+        return parse(line, self._floor.chat.plugins, self._floor.state)
 
     def offers(self) -> Mapping[str, Offer]:
         """The commands that can be used now."""
-        return offered(self._floor.chat.plugins, self._floor.state.is_moderator)
+        return offered(self._floor.chat.plugins, self._floor.state)
 
     def send(self, text: str, reply_to: str | None = None) -> None:
         """Send a text. Raises `ClientError`."""

@@ -80,7 +80,7 @@ BUNDLED = ("analytics", "moderation", "notifications", "pins", "polls")
 
 @pytest.mark.parametrize("plugins", [(), BUNDLED, ("dice",)])
 def test_lines_are_commands_or_texts(plugins: tuple[str, ...]) -> None:
-    meant = partial(parse, plugins=plugins, is_moderator=False)
+    meant = partial(parse, plugins=plugins, state=RoomState())
     assert meant("/reply 2 yes indeed") == Command("reply", "2 yes indeed")
     assert meant("/quit") == Command("quit", "")
     for line in ("hello /quit", "/etc/passwd is a file", "/", "/ who", "/: odd"):
@@ -95,29 +95,46 @@ def test_lines_are_commands_or_texts(plugins: tuple[str, ...]) -> None:
 )
 def test_a_mistyped_command_is_asked_about(line: str, like: str, plugins: tuple[str, ...]) -> None:
     with pytest.raises(UnknownCommand, match=f"Did you mean /{like}"):
-        parse(line, plugins=plugins, is_moderator=False)
+        parse(line, plugins, RoomState())
 
 
 def test_an_unknown_command_is_for_plugins_or_for_nobody() -> None:
-    assert parse("/roll 2d6", plugins=[*BUNDLED, "dice"], is_moderator=True) == "/roll 2d6"
+    assert parse("/roll 2d6", [*BUNDLED, "dice"], state_of("moderator")) == "/roll 2d6"
     for plugins in ((), BUNDLED):
         with pytest.raises(UnknownCommand) as error:
-            parse("/bogus x", plugins=plugins, is_moderator=False)
+            parse("/bogus x", plugins, RoomState())
         assert str(error.value) == "There is no command /bogus; /help lists them, //bogus sends it as text."
 
 
+def state_of(role: str, **added: Any) -> RoomState:
+    state = RoomState()
+    told = {"sessionId": "me", "username": "Ann", "role": role, "room": {"title": "T"}, "ext": added}
+    state.apply("identified", told)
+    return state
+
+
 def test_commands_are_offered_where_they_can_be_used() -> None:
+    moderator, participant = state_of("moderator"), state_of("participant")
     basic = {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
-    assert offered((), True).keys() == offered(("analytics",), True).keys() == basic
-    assert offered(BUNDLED, True) == COMMANDS
-    assert offered(("pins",), False).keys() - basic == {"pins"}
-    assert offered(("pins",), True).keys() - basic == {"pins", "pin", "unpin"}
+    assert offered((), moderator).keys() == offered(("analytics",), moderator).keys() == basic
+    assert offered(BUNDLED, moderator) == COMMANDS
+    assert offered(("pins",), participant).keys() - basic == {"pins"}
+    assert offered(("pins",), moderator).keys() - basic == {"pins", "pin", "unpin"}
     assert all(f"/{name}" in help_text(COMMANDS) for name in COMMANDS)
     for name in COMMANDS.keys() - basic:
         with pytest.raises(UnknownCommand):
-            parse(f"/{name} x", plugins=("dice",), is_moderator=True)
+            parse(f"/{name} x", ("dice",), moderator)
     with pytest.raises(UnknownCommand, match="Only moderators may /kick"):
-        parse("/kick Bob", plugins=("moderation",), is_moderator=False)
+        parse("/kick Bob", ("moderation",), participant)
+
+
+@pytest.mark.parametrize("told", [{}, {"polls": None}, {"polls": {"create": "moderators"}}])
+def test_polls_are_offered_to_those_who_may_make_them(told: dict[str, Any]) -> None:
+    assert "poll" not in offered(("polls",), state_of("participant", **told))
+    assert "poll" in offered(("polls",), state_of("moderator", **told))
+    assert "poll" in offered(("polls",), state_of("participant", polls={"create": "everyone"}))
+    with pytest.raises(UnknownCommand, match="Only moderators may /poll"):
+        parse("/poll A? | B | C", ("polls",), state_of("participant", **told))
 
 
 @pytest.mark.parametrize("padding", [" " * 60, "\u3000" * 40, "x" * 60, "\u4e2d" * 30, "\n", "\r", "\u2028", "\x0b"])

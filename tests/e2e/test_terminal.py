@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from anonchat.app import Server as RunningServer
-from anonchat.client import Chat, Pace, Server, join
+from anonchat.client import Chat, Pace, RoomState, Server, join
 from anonchat.client.commands import offered
 from anonchat.client.terminal import ChatApp
 from anonchat.client.terminal.entries import Entry
@@ -299,7 +299,7 @@ async def test_all_of_the_help_can_be_read_on_a_small_terminal(link: str) -> Non
             if box.scroll_y >= box.max_scroll_y:
                 break
             await desk.pilot.press("down")
-        offers = offered((), False)
+        offers = offered((), RoomState())
         words = {word for offer in offers.values() for word in (*offer.usage.split(), *offer.does.split())}
         assert words | {f"/{name}" for name in offers} <= set(read.split())
         assert all(key in read for key in [*KEYS, *ON_A_MESSAGE])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from anonchat.client.commands.table import COMMANDS, offered
 from anonchat.client.errors import ClientError
+from anonchat.client.state import RoomState
 
 
 class Command(NamedTuple):
@@ -29,7 +30,7 @@ class UnknownCommand(ClientError):
     """What was meant as a command is none, and is not sent for everybody to read."""
 
 
-def parse(line: str, *, plugins: Collection[str], is_moderator: bool) -> Command | str:
+def parse(line: str, plugins: Collection[str], state: RoomState) -> Command | str:
     """A command that is offered, or the text to send; ``//who`` sends ``/who``. Raises `UnknownCommand`.
 
     A command that this client does not know is sent only if it is not like one that is offered, and the server has a
@@ -41,7 +42,7 @@ def parse(line: str, *, plugins: Collection[str], is_moderator: bool) -> Command
     if found is None:
         return line
     name, rest = found[1], found[2] or ""
-    offers = offered(plugins, is_moderator)
+    offers = offered(plugins, state)
     if name in offers:
         return Command(name, rest.strip())
     known = COMMANDS.get(name)

@@ -124,6 +124,11 @@ class Polls(Declared):
         return await self.views.of_messages(messages)
 
     @hookimpl
+    async def extend_welcome(self) -> Mapping[str, Any]:
+        """So that clients offer to make a poll only to those who may."""
+        return {"create": self.ctx.config["create"]}
+
+    @hookimpl
     async def extend_state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
         """All open polls with one's own votes, also where there is none: it takes the place of what a client knew."""
         return {"open_polls": {"polls": await self.views.open_in(session)}}

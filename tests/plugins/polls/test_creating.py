@@ -62,6 +62,13 @@ async def test_moderators_make_polls(booth: Booth) -> None:
         assert await booth.count(polls) == 0
 
 
+@pytest.mark.parametrize("create", ["moderators", "everyone"])
+async def test_clients_are_told_who_makes_polls(opening: Opening, create: str) -> None:
+    async with opening(create=create) as booth, booth.room.enter("Alice") as alice:
+        told = [heard.data["ext"]["polls"] for heard in alice.welcome if heard.event == "identified"]
+        assert told == [{"create": create}]
+
+
 async def test_everyone_makes_polls_where_the_operator_says_so(opening: Opening) -> None:
     async with opening(create="everyone") as booth, booth.room.enter("Alice") as alice:
         poll_id = await booth.create(alice)
