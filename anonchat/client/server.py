@@ -96,8 +96,13 @@ class Server:
 
     async def leave(self, membership: Membership, *, forget: bool = False) -> None:
         """End the session: name and place are free at once. `forget` deletes what it wrote, where the room allows."""
-        path = f"{_room(membership.room_id)}/leave"
-        await self.call("POST", path, {"forget": forget}, token=membership.session_token)
+        await self.call_as(membership, "POST", "/leave", {"forget": forget})
+
+    async def call_as(
+        self, membership: Membership, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """A participant's request below the address of their room."""
+        return await self.call(method, f"{_room(membership.room_id)}{path}", body, token=membership.session_token)
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None

@@ -115,10 +115,12 @@ def state_of(role: str, **added: Any) -> RoomState:
 
 def test_commands_are_offered_where_they_can_be_used() -> None:
     moderator, participant = state_of("moderator"), state_of("participant")
-    basic = {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
+    everybody = {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
+    basic = everybody | {"invites", "invite", "uninvite"}
+    assert offered((), participant).keys() == everybody
     assert offered((), moderator).keys() == offered(("analytics",), moderator).keys() == basic
     assert offered(BUNDLED, moderator) == COMMANDS
-    assert offered(("pins",), participant).keys() - basic == {"pins"}
+    assert offered(("pins",), participant).keys() - everybody == {"pins"}
     assert offered(("pins",), moderator).keys() - basic == {"pins", "pin", "unpin"}
     assert all(f"/{name}" in help_text(COMMANDS) for name in COMMANDS)
     for name in COMMANDS.keys() - basic:

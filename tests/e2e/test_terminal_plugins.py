@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from anonchat.app import Server as RunningServer
-from anonchat.client import Chat, CreatedRoom, Pace, Server, join
+from anonchat.client import Chat, ChatRefused, CreatedRoom, Pace, Server, join
 from anonchat.client.commands import COMMANDS
 from anonchat.client.plain import PlainChat
 from anonchat.plugins import bundled
@@ -232,6 +232,60 @@ async def test_what_waits_is_shown_released_and_dropped(people: tuple[Reader, Re
     assert list(anna.chat.plugins) == list(bundled())
 
 
+async def test_words_are_listed_added_and_removed(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/words", "Only moderators may /words.")
+    await maud.says("/words", "This room has no words of its own.")
+    await maud.says("/words add holy cow", "“holy cow” is not wanted in this room.")
+    await maud.says("/words add weasel", "“weasel” is not wanted in this room.")
+    await maud.says("/words", "holy cow")
+    await maud.until("weasel")
+    anna.type("You weasel")
+    await anna.until("It has a word in it that is not wanted in this room.")
+    await maud.says("/words remove badger", "This is not one of the room's words")
+    await maud.says("/words remove weasel", "“weasel” may be written again.")
+    anna.type("You weasel")
+    await maud.until("Anna Maria: You weasel")
+    await maud.says("/words forget weasel", "Write /words [add|remove WORD]: ")
+
+
+async def test_links_are_made_listed_and_refused(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/invites", "Only moderators may /invites.")
+    link = await maud.says("/invite 2", "/r/")
+    async with reader(link.strip(), "Zoe") as zoe:
+        await zoe.says("/who", "<you> Zoe")
+    await maud.says("/invites", "uses: 1, until ")
+    number = maud.lines[-1].partition(".")[0]
+    await maud.says(f"/uninvite {number}", "This link lets nobody in any more.")
+    with pytest.raises(ChatRefused, match="link"):
+        await join(link.strip(), "Yara")
+    await maud.says("/invite moderator", "/r/")
+    await maud.says("/invites", "for moderators, of ")
+    await maud.says("/invite tomorrow", "Write /invite [moderator] [HOURS]: ")
+
+
+async def test_people_say_of_what_they_are_notified(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/preferences", "mention: on")
+    await anna.says("/preferences mention off", "mention: off")
+    await anna.says("/preferences rain off", "There are: ")
+    await anna.says("/preferences mention", "Write /preferences [KIND on|off]: ")
+    maud.type("@Anna Maria, are you there?")
+    await anna.until("are you there?")
+    await anna.says("/notifications", "There is nothing new for you.")
+    await anna.says("/preferences mention on", "mention: on")
+    await anna.says("/ignore Maud", "You are not notified of what Maud does.")
+    await anna.says("/preferences", "nothing that Maud does")
+    maud.type("@Anna Maria, again?")
+    await anna.until("again?")
+    await anna.says("/notifications", "There is nothing new for you.")
+    await anna.says("/heed Maud", "You are notified of what Maud does.")
+    maud.type("@Anna Maria, at last?")
+    await anna.until("at last?")
+    await anna.says("/notifications", "Maud mentioned you: @Anna Maria, at last?")
+
+
 async def test_a_report_reaches_the_moderators(people: tuple[Reader, Reader]) -> None:
     maud, anna = people
     maud.type("Buy my book")
@@ -304,7 +358,8 @@ async def test_without_plugins_there_are_no_such_commands(tmp_path: Path) -> Non
         async with reader(room.moderator_url, "Maud") as maud:
             await maud.says("/help", "/quit")
             told = {line.split()[0].removeprefix("/") for line in maud.lines if line.startswith("/")}
-            assert told == {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
+            links = {"invites", "invite", "uninvite"}
+            assert told == {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"} | links
             for name in sorted(COMMANDS.keys() - told):
                 await maud.says(f"/{name} x", f"//{name} sends it as text.")
             assert (await maud.chat.history())["messages"] == []

@@ -77,6 +77,13 @@ class Floor:
         best = max(found, key=lambda one: len(one.name))
         return best._replace(name=one_line(best.name), rest=rest[written[best.name.casefold()] :].strip())
 
+    def alone(self, name: str) -> Someone:
+        """Like `someone`, with nothing after the name."""
+        someone = self.someone(name)
+        if someone.rest:
+            raise Misused("Nobody here is called like this.")
+        return someone
+
     def _people(self) -> list[Someone]:
         """Who is here, and then who has written, the newest first; of the same name the first is meant."""
         here = [Someone(user["sessionId"], user["username"], "") for user in self.state.people.values()]

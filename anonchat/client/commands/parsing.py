@@ -46,7 +46,7 @@ def parse(line: str, plugins: Collection[str], state: RoomState) -> Command | st
     if name in offers:
         return Command(name, rest.strip())
     known = COMMANDS.get(name)
-    if known is not None and known.plugin in plugins:
+    if known is not None and (known.plugin is None or known.plugin in plugins):
         raise UnknownCommand(f"Only moderators may /{name}.")
     # Few people mistype the first letter; and another word may well be a plugin's.
     alike = [offer for offer in offers if offer[0] == name[0].lower()]

@@ -51,27 +51,19 @@ async def mute(floor: Floor, rest: str) -> None:
 
 async def unmute(floor: Floor, rest: str) -> None:
     """``/unmute NAME``"""
-    someone = _alone(floor, rest)
+    someone = floor.alone(rest)
     await _act(floor, "unmute", someone)
     floor.say(f"{someone.name} may write again.")
 
 
 async def promote(floor: Floor, rest: str) -> None:
     """``/promote NAME``"""
-    await _act(floor, "promote", _alone(floor, rest))
+    await _act(floor, "promote", floor.alone(rest))
 
 
 async def demote(floor: Floor, rest: str) -> None:
     """``/demote NAME``"""
-    await _act(floor, "demote", _alone(floor, rest))
-
-
-def _alone(floor: Floor, rest: str) -> Someone:
-    """Somebody, with nothing after the name."""
-    someone = floor.someone(rest)
-    if someone.rest:
-        raise Misused("Nobody here is called like this.")
-    return someone
+    await _act(floor, "demote", floor.alone(rest))
 
 
 async def _act(floor: Floor, event: str, someone: Someone, **more: Any) -> Frame:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 
-from anonchat.client.commands import basics, held, notifications, people, pins, polls, reports, room
+from anonchat.client.commands import (
+    basics,
+    held,
+    invites,
+    notifications,
+    people,
+    pins,
+    polls,
+    preferences,
+    reports,
+    room,
+    words,
+)
 from anonchat.client.commands.floor import Floor, Next
 from anonchat.client.state import RoomState
 
@@ -64,6 +76,9 @@ COMMANDS: Mapping[str, Offer] = {
     "edit": Offer("text", "change your last message", basics.edit),
     "delete": Offer("", "delete your last message", basics.delete),
     "older": Offer("", "load older messages", basics.older),
+    "invites": Offer("", "links that let people in", invites.show, whose=moderators),
+    "invite": Offer("[moderator] [HOURS]", "a new link, shown once", invites.make, whose=moderators),
+    "uninvite": Offer("N", "refuse the N-th of /invites from now on", invites.revoke, whose=moderators),
     "leave": Offer("[forget]", "leave for good; with forget, delete what you wrote", basics.leave),
     "quit": Offer("", "close the chat; your name stays reserved for a while", basics.leave_open),
     "polls": Offer("", "open polls, as they stand", polls.show, "polls"),
@@ -81,6 +96,9 @@ COMMANDS: Mapping[str, Offer] = {
     "pin": Offer("N", "pin the N-th message from the bottom", pins.pin, "pins", moderators),
     "unpin": Offer("N", "unpin the N-th of /pins", pins.unpin, "pins", moderators),
     "notifications": Offer("", "what concerns you and is not read yet", notifications.show, "notifications"),
+    "preferences": Offer("[KIND on|off]", "of what you are notified", preferences.preferences, "notifications"),
+    "ignore": Offer("NAME", "no notifications of what somebody does", preferences.ignore, "notifications"),
+    "heed": Offer("NAME", "notifications of what somebody does, again", preferences.heed, "notifications"),
     "report": Offer(
         "N reason", "tell the moderators of the N-th message from the bottom", reports.report, "moderation"
     ),
@@ -98,6 +116,7 @@ COMMANDS: Mapping[str, Offer] = {
         "SECONDS", "least time between two messages of one person; 0 is none", room.slow, "moderation", moderators
     ),
     "preset": Offer("NAME", "the rules of the room: relaxed, careful or strict", room.preset, "moderation", moderators),
+    "words": Offer("[add|remove WORD]", "words that are not wanted in the room", words.words, "moderation", moderators),
     "panic": Offer("", "a raid: hold what newcomers write, and links; slow mode", room.panic, "moderation", moderators),
     "calm": Offer(
         "[release]", "end the panic; drop what it has held, or release it", room.calm, "moderation", moderators
