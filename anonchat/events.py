@@ -12,6 +12,7 @@ from anonchat.budgets import bounded
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError, StartError
 from anonchat.limits import Limits
+from anonchat.loading import Loader
 from anonchat.protocol import Frame
 from anonchat.schemas import problems
 
@@ -29,12 +30,14 @@ class Events:
         self._bundled = {CORE, *bundled}
         self._client: dict[str, tuple[str, ClientEvent]] = {}
         self._server: dict[str, tuple[str, ServerEvent]] = {}
+        self._loaders: dict[str, Loader] = {}
 
     def declare(self, owner: str, client: Sequence[ClientEvent] = (), server: Sequence[ServerEvent] = ()) -> None:
         """Take in declarations. Raises `StartError` for a name that is taken or not the owner's to take."""
         for declared in client:
             self._check_name(owner, declared.name, self._client)
             self._client[declared.name] = (owner, declared)
+            self._loaders[declared.name] = Loader(declared.schema)
         for event in server:
             self._check_name(owner, event.name, self._server)
             self._server[event.name] = (owner, event)
@@ -93,7 +96,7 @@ class Events:
         if declared.role == "moderator" and not call.session.is_moderator:
             raise ChatError("not_moderator")
         try:
-            data = declared.schema.load(frame.data)
+            data = self._loaders[declared.name](frame.data)
             await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
             if owner == CORE:  # waits for nothing but the storage, which has bounds of its own
                 await declared.handler(Call(call.event, data, call.session, call.answer, call.fail))
