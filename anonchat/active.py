@@ -6,6 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import orjson
+
 from anonchat.history import Page, Recent, Replay, read_page, read_replay
 from anonchat.journal import Journal
 from anonchat.metrics import Metrics
@@ -29,11 +31,12 @@ class ActiveRoom:
         self.timer: asyncio.TimerHandle | None = None
         self.filling: asyncio.Task[None] | None = None
 
-    def ready(self) -> Iterator[Event]:
-        """Take in, one by one, the events whose turn it is."""
+    def ready(self) -> Iterator[tuple[Event, bytes]]:
+        """Take in, one by one, the events whose turn it is; each with its data as JSON."""
         while (event := self.early.pop(self.recent.position + 1, None)) is not None:
-            self.recent.apply(event)
-            yield event
+            packed = orjson.dumps(event.data)
+            self.recent.apply(event, len(packed))
+            yield event, packed
 
     def cancel_timer(self) -> None:
         """Stop waiting for a straggler."""

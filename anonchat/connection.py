@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from anonchat.active import ActiveRoom
 from anonchat.clock import Clock, iso
-from anonchat.declarations import Call
 from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.hub import Wire
@@ -124,7 +123,7 @@ class Connection:
         self.enqueue(self.wire.encode("hello", desk.hello()))
         self._timer = asyncio.get_running_loop().call_later(desk.identify_seconds, self._not_identified)
         if token is not None:
-            self._inbox.begin(self._handle(Frame("identify", {"token": token}, None)))
+            self._inbox.begin(self._begin(Frame("identify", {"token": token}, None)))
 
     def messages_received(self, messages: list[str | bytes]) -> None:
         """All messages of one read, in order."""
@@ -159,12 +158,13 @@ class Connection:
         except BadFrame as error:
             self._fail(error, error.frame)
         else:
-            await self._handle(frame)
+            if self._session is not None and frame.event != "identify":
+                await self._desk.events.handle(frame, self._session, self)
+            else:
+                await self._begin(frame)
 
-    async def _handle(self, frame: Frame) -> None:
-        if self._session is not None and frame.event != "identify":
-            await self._desk.events.handle(frame, self._call(frame, self._session))
-            return
+    async def _begin(self, frame: Frame) -> None:
+        """An identify, or what comes before it."""
         try:
             if frame.event != "identify":
                 raise ChatError("not_identified")
@@ -195,17 +195,16 @@ class Connection:
             self._timer = None
         self._go_if_closed()
 
-    def _call(self, frame: Frame, session: Session) -> Call:
-        def answer(event: str, data: Mapping[str, Any]) -> None:
-            self._refusals = 0
-            self.enqueue(self.wire.encode(event, data, id=frame.id))
+    # --- answers
 
-        def fail(error: Exception) -> None:
-            self._fail(error if isinstance(error, ChatError) else ChatError("internal"), frame)
+    def reply(self, frame: Frame, event: str, data: Mapping[str, Any]) -> None:
+        """Answer an event."""
+        self._refusals = 0
+        self.enqueue(self.wire.encode(event, data, id=frame.id))
 
-        return Call(frame.event, frame.data, session, answer, fail)
-
-    # --- refusals
+    def refuse(self, frame: Frame, error: Exception) -> None:
+        """Answer an event with an error."""
+        self._fail(error if isinstance(error, ChatError) else ChatError("internal"), frame)
 
     def _fail(self, error: ChatError, frame: Frame | None) -> None:
         self._desk.metrics.errors.labels(error.code).inc()

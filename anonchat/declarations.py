@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from marshmallow import Schema
 from sqlalchemy import MetaData
@@ -13,27 +13,49 @@ from sqlalchemy import MetaData
 if TYPE_CHECKING:
     from anonchat.limits import Network
     from anonchat.models import Role, Session
+    from anonchat.protocol import Frame
 
 Auth = Literal["nobody", "participant", "moderator", "operator"]
 
 
-@dataclass(frozen=True, slots=True)
+class Answers(Protocol):
+    """Where the answers to an event go: the connection that it came from."""
+
+    def reply(self, frame: Frame, event: str, data: Mapping[str, Any]) -> None: ...
+
+    def refuse(self, frame: Frame, error: Exception) -> None: ...
+
+
+@dataclass(slots=True)
 class Call:
-    """One client event on its way to its handler: identified, allowed, within limits, and valid.
+    """One client event on its way to its handler: identified, allowed, within limits, and valid."""
 
-    `answer(event, data)` sends to this connection, with the client's own `id`, now or later; `fail(error)` likewise
-    sends a coded error.
-    """
-
-    event: str
     data: Mapping[str, Any]
     session: Session
-    answer: Callable[[str, Mapping[str, Any]], None]
-    fail: Callable[[Exception], None]
+    _frame: Frame
+    _answers: Answers
+    _check: Callable[[str], None] | None = None
+
+    @property
+    def event(self) -> str:
+        return self._frame.event
 
     @property
     def room_id(self) -> str:
         return self.session.room_id
+
+    def answer(self, event: str, data: Mapping[str, Any]) -> None:
+        """Send to this connection, with the client's own `id`, now or later.
+
+        Raises LookupError for an event that the plugin has not declared.
+        """
+        if self._check is not None:
+            self._check(event)
+        self._answers.reply(self._frame, event, data)
+
+    def fail(self, error: Exception) -> None:
+        """Send a coded error to this connection, with the client's own `id`, now or later."""
+        self._answers.refuse(self._frame, error)
 
 
 @dataclass(frozen=True, slots=True)

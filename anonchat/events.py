@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 from marshmallow import ValidationError
 
 from anonchat.budgets import bounded
-from anonchat.declarations import Call, ClientEvent, ServerEvent
+from anonchat.declarations import Answers, Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError, StartError
 from anonchat.limits import Limits
 from anonchat.loading import Loader
+from anonchat.models import Session
 from anonchat.protocol import Frame
 from anonchat.schemas import problems
 
@@ -67,55 +68,53 @@ class Events:
         """Name -> (owner, declaration)."""
         return self._server
 
-    async def handle(self, frame: Frame, call: Call) -> None:
-        """Run an identified client's event to its answer. `call.data` is the raw data; whatever is wrong goes to `call.fail`."""
+    async def handle(self, frame: Frame, session: Session, answers: Answers) -> None:
+        """Run an identified client's event to its answer; whatever is wrong is answered, too."""
         try:
-            await self._handle(frame, call)
-        except ChatError as error:
-            call.fail(await self._counted(frame, call, error))
+            if frame.event != "send_message":  # has a limit of its own, asked where a repetition is known
+                limit = "typing_per_session" if frame.event == "typing" else "events_per_session"
+                await self._limits.hit(limit, session.id)
+            owner, declared = self._known(frame, session)
+            data = self._loaders[frame.event](frame.data)
+            if declared.limit is not None:
+                await self._limits.hit_rate(f"event:{frame.event}", declared.limit, session.id)
+            if owner == CORE:  # waits for nothing but the storage, which has bounds of its own
+                await declared.handler(Call(data, session, frame, answers))
+            else:
+                call = Call(data, session, frame, answers, partial(self.check, owner))
+                await bounded(self._handler_seconds, declared.handler, call)
+        except Exception as error:
+            answers.refuse(frame, await self._counted(frame, session, self._problem(frame, error)))
 
-    async def _counted(self, frame: Frame, call: Call, error: ChatError) -> ChatError:
-        """A send that was refused counts as an event, so that nonsense has a limit too; else what `error` says."""
-        if frame.event == "send_message" and error.code != "rate_limited":
-            try:
-                await self._limits.hit("events_per_session", call.session.id)
-            except ChatError as limited:
-                return limited
-        return error
-
-    async def _handle(self, frame: Frame, call: Call) -> None:
-        limit = "typing_per_session" if frame.event == "typing" else "events_per_session"
-        if frame.event != "send_message":  # has a limit of its own, asked where a repetition is known
-            await self._limits.hit(limit, call.session.id)
+    def _known(self, frame: Frame, session: Session) -> tuple[str, ClientEvent]:
+        """(owner, declaration) of an event that this session may send."""
         found = self._client.get(frame.event)
         if found is None:
             raise ChatError(
                 "unknown_event", f"This server does not know the event {frame.event!r}. Is its plugin switched on?"
             )
-        owner, declared = found
-        if declared.role == "moderator" and not call.session.is_moderator:
+        if found[1].role == "moderator" and not session.is_moderator:
             raise ChatError("not_moderator")
-        try:
-            data = self._loaders[declared.name](frame.data)
-            await self._limits.hit_rate(f"event:{declared.name}", declared.limit, call.session.id)
-            if owner == CORE:  # waits for nothing but the storage, which has bounds of its own
-                await declared.handler(Call(call.event, data, call.session, call.answer, call.fail))
-            else:
-                ready = Call(call.event, data, call.session, self._checked(owner, call.answer), call.fail)
-                await bounded(self._handler_seconds, declared.handler, ready)
-        except ValidationError as error:
-            raise ChatError("validation_failed", errors=problems(error)) from error
-        except ChatError:
-            raise
-        except Exception as error:
-            log.exception("the handler of an event failed", plugin=owner, event_name=declared.name)
-            raise ChatError("internal" if owner == CORE else "plugin_failed") from error
+        return found
 
-    def _checked(self, owner: str, answer: Callable[[str, Mapping[str, Any]], None]) -> Callable[..., None]:
-        """An `answer` that raises LookupError for an event that the plugin has not declared."""
+    def _problem(self, frame: Frame, error: Exception) -> ChatError:
+        """What is told of an error; one that is nobody's refusal is logged."""
+        if isinstance(error, ChatError):
+            return error
+        if isinstance(error, ValidationError):
+            problem = ChatError("validation_failed", errors=problems(error))
+        else:
+            owner = self._client[frame.event][0]
+            log.error("the handler of an event failed", plugin=owner, event_name=frame.event, exc_info=error)
+            problem = ChatError("internal" if owner == CORE else "plugin_failed")
+        problem.__cause__ = error
+        return problem
 
-        def checked(event: str, data: Mapping[str, Any]) -> None:
-            self.check(owner, event)
-            answer(event, data)
-
-        return checked
+    async def _counted(self, frame: Frame, session: Session, error: ChatError) -> ChatError:
+        """A send that was refused counts as an event, so that nonsense has a limit too; else what `error` says."""
+        if frame.event == "send_message" and error.code != "rate_limited":
+            try:
+                await self._limits.hit("events_per_session", session.id)
+            except ChatError as limited:
+                return limited
+        return error

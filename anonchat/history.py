@@ -114,6 +114,7 @@ class Recent:
         self._whole = False
         self._events: deque[Event] = deque(maxlen=most_events)
         self._sizes: deque[int] = deque(maxlen=most_events)
+        self._message_sizes: dict[str, int] = {}
         self.size = 0
         if whole:
             self.rebase(page)
@@ -138,24 +139,28 @@ class Recent:
         newest = itertools.islice(self._events, len(self._events) - missed, None)
         return Replay([_item(event) for event in newest], seq, self.position)
 
-    def apply(self, event: Event) -> None:
-        """Take in the next event; its seq is `position` + 1."""
+    def apply(self, event: Event, size: int) -> None:
+        """Take in the next event, whose data has `size` bytes as JSON; its seq is `position` + 1."""
         self.position += 1
-        size = _size_of(event.data)
         if len(self._sizes) == self._sizes.maxlen:
             self.size -= self._sizes[0] if self._sizes else size
         self._events.append(event)
         self._sizes.append(size)
         self.size += size
         change = _CHANGES.get(event.name)
-        if change is not None:
+        if event.name == "message":
+            self._add(event.data, size)
+        elif change is not None:
             change(self, event)
 
-    def _added(self, event: Event) -> None:
-        self._messages[event.data["id"]] = event.data
-        self.size += self._sizes[-1] if self._sizes else _size_of(event.data)
+    def _add(self, wire: Mapping[str, Any], size: int) -> None:
+        self._messages[wire["id"]] = wire
+        self._message_sizes[wire["id"]] = size
+        self.size += size
         if len(self._messages) > self._most_messages:
-            self.size -= _size_of(self._messages.pop(next(iter(self._messages))))
+            oldest = next(iter(self._messages))
+            del self._messages[oldest]
+            self.size -= self._message_sizes.pop(oldest)
             self._has_more = True
 
     def _edited(self, event: Event) -> None:
@@ -207,11 +212,11 @@ class Recent:
         """Count `size` anew, after changes in the middle."""
         self._sizes.clear()
         self._sizes.extend(_size_of(event.data) for event in self._events)
-        self.size = sum(self._sizes) + sum(_size_of(wire) for wire in self._messages.values())
+        self._message_sizes = {message_id: _size_of(wire) for message_id, wire in self._messages.items()}
+        self.size = sum(self._sizes) + sum(self._message_sizes.values())
 
 
 _CHANGES = {
-    "message": Recent._added,
     "message_edited": Recent._edited,
     "message_deleted": Recent._deleted,
     "messages_removed": Recent._removed,

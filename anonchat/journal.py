@@ -12,7 +12,8 @@ from anonchat.clock import Clock
 from anonchat.errors import ChatError
 from anonchat.models import Event
 from anonchat.storage import Database, Parameters, Row, Statements, Work
-from anonchat.store.events import INSERT_EVENT, TAKE_SEQ
+from anonchat.store.events import INSERT_EVENT, TAKE_SEQ, TAKE_SEQS
+from anonchat.store.rooms import LOCK_ROOMS
 
 T = TypeVar("T")
 Also = Callable[["Transaction"], Awaitable[Any]]
@@ -46,6 +47,24 @@ class Transaction:
         if row is None:
             raise ChatError("room_ended")
         return int(row["seq"])
+
+    async def take_seqs(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Reserve so many numbers of each room; answers the last of each. A room that has ended is missing.
+
+        One statement for each different count. Rooms are locked in sorted order, so that two nodes never wait for each
+        other.
+        """
+        if len(counts) > 1:
+            await self.fetch_all(LOCK_ROOMS, {"rooms": sorted(counts)})
+        rooms_by_count: dict[int, list[str]] = {}
+        for room_id, count in counts.items():
+            rooms_by_count.setdefault(count, []).append(room_id)
+        rows = [
+            row
+            for count, rooms in rooms_by_count.items()
+            for row in await self.fetch_all(TAKE_SEQS, {"rooms": rooms, "count": count})
+        ]
+        return {row["id"]: row["seq"] for row in rows}
 
     async def lock_room(self, room_id: str) -> None:
         """From now to the commit nobody else changes anything durable in the room, on any node. Raises `room_ended`.

@@ -47,7 +47,9 @@ class Limits:
 
     async def hit(self, name: str, key: str) -> None:
         """Count one act of `key` against the setting `name`. Raises `rate_limited`, which says when to try again."""
-        await self.hit_rate(name, getattr(self._settings, name), key)
+        rate = getattr(self._settings, name)
+        if rate != "off":
+            await self.hit_rate(name, rate, key)
 
     async def hit_rate(self, name: str, rate: str | None, key: str) -> None:
         """Like `hit`, with a rate of one's own ("5/minute"; None and "off" never refuse)."""

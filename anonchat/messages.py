@@ -97,7 +97,7 @@ class Messages:
         return await stored
 
     async def _take_in(self, draft: Draft, done: Done, *, limited: bool) -> None:
-        if await self._is_repeated(draft, done):
+        if not self._is_new(draft) and await self._is_repeated(draft, done):
             return
         if not self._dispatcher.has("filter_message"):
             await self._submit(draft, done, limited=limited)
@@ -111,14 +111,26 @@ class Messages:
             self._lanes.leave(draft.session.id)
 
     async def _submit(self, draft: Draft, done: Done, *, limited: bool) -> None:
+        """Hand over what limits and filters let through."""
+        held: Held | None = None
         try:
-            admitted, held = await self._admit(draft, limited=limited)
+            if limited:
+                await self._limits.hit("messages_per_session", draft.session.id)
+            if self._dispatcher.has("filter_message"):
+                draft, held = await self._dispatcher.filter(
+                    "filter_message", "draft", draft, may_hold=True, fits=_is_draft_of
+                )
         except ChatError:
             if (known := await self._receipts.find(key_of(draft))) is None:
                 raise
             await self._repeat(known, draft.session, done)
         else:
-            self._writer.submit(admitted, done, held)
+            self._writer.submit(draft, done, held)
+
+    def _is_new(self, draft: Draft) -> bool:
+        """Whether nothing is known of this send, as of most."""
+        key = key_of(draft)
+        return self._receipts.remembered(key) is None and not self._writer.has(key)
 
     async def _is_repeated(self, draft: Draft, done: Done) -> bool:
         """Whether the same send is on its way, or was answered not long ago; then that is the answer."""
@@ -128,14 +140,6 @@ class Messages:
         if known is not None:
             await self._repeat(known, draft.session, done)
         return known is not None
-
-    async def _admit(self, draft: Draft, *, limited: bool) -> tuple[Draft, Held | None]:
-        """What limits and filters let through, and whether it is held. Raises the first refusal."""
-        if limited:
-            await self._limits.hit("messages_per_session", draft.session.id)
-        if not self._dispatcher.has("filter_message"):
-            return draft, None
-        return await self._dispatcher.filter("filter_message", "draft", draft, may_hold=True, fits=_is_draft_of)
 
     async def _repeat(self, known: Receipt, session: Session, done: Done) -> None:
         """Answer a repetition. Whoever comes back may repeat much, but not for ever."""

@@ -39,10 +39,16 @@ class JsonWire:
     """Events as JSON in WebSocket text frames, encoded once for all receivers."""
 
     def encode(
-        self, event: str, data: Mapping[str, Any], *, seq: int | None = None, id: str | int | None = None
+        self,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        seq: int | None = None,
+        id: str | int | None = None,
+        packed: bytes | None = None,
     ) -> bytes:
-        """The bytes of one frame, ready to be sent."""
-        frame: dict[str, Any] = {"event": event, "data": data}
+        """The bytes of one frame, ready to be sent. `packed` is the data as JSON, where that is at hand."""
+        frame: dict[str, Any] = {"event": event, "data": data if packed is None else orjson.Fragment(packed)}
         if seq is not None:
             frame["seq"] = seq
         if id is not None:

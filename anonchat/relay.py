@@ -91,8 +91,8 @@ class Relay:
 
     def _deliver_ready(self, room: ActiveRoom) -> None:
         before, position = room.recent.size, room.recent.position
-        for event in room.ready():
-            self._tell(event)
+        for event, packed in room.ready():
+            self._tell(event, packed)
         if room.recent.position > position:
             self._rooms.grown(room, room.recent.size - before)
         if not room.early:
@@ -102,8 +102,8 @@ class Relay:
         elif room.timer is None:
             room.timer = asyncio.get_running_loop().call_later(STRAGGLER_SECONDS, self._fill, room)
 
-    def _tell(self, event: Event) -> None:
-        self._hub.deliver(event.room_id, event.name, event.data, seq=event.seq)
+    def _tell(self, event: Event, packed: bytes | None = None) -> None:
+        self._hub.deliver(event.room_id, event.name, event.data, seq=event.seq, packed=packed)
         for listener in self._listeners:
             listener(event)
 

@@ -6,7 +6,6 @@ This is the fast path of a send: a batch costs a handful of statements, however 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +43,11 @@ class _Send:
     outcome: Receipt | ChatError | None = None
 
     @property
+    def is_stored(self) -> bool:
+        """Whether this very send is stored now."""
+        return self.message is not None and isinstance(self.outcome, Receipt)
+
+    @property
     def key(self) -> Key:
         return key_of(self.draft)
 
@@ -63,6 +67,10 @@ class Writer:
         self._sends: dict[Key, _Send] = {}
         self._waiting: list[_Send] = []
         self._writing: asyncio.Task[None] | None = None
+
+    def has(self, key: Key) -> bool:
+        """Whether the same send is on its way already."""
+        return key in self._sends
 
     def join(self, draft: Draft, done: Done) -> bool:
         """If the same send is on its way already, wait for it; answers whether it is."""
@@ -101,6 +109,7 @@ class Writer:
                     await self._write(batch)
                 for send in batch:
                     self._answer(send)
+                self._metrics.messages.inc(sum(send.is_stored for send in batch))
         finally:
             self._writing = None
 
@@ -130,8 +139,7 @@ class Writer:
                 log.exception("an answer to a send failed")
         if isinstance(outcome, Receipt) and outcome.seq is not None:  # one that is held will change
             self._receipts.remember(send.key, outcome)
-        if send.message is not None and isinstance(send.outcome, Receipt):
-            self._metrics.messages.inc()
+        if send.message is not None and send.is_stored:
             if send.held is None:
                 self._dispatcher.observe("message_saved", message=send.message)
             else:
@@ -202,19 +210,15 @@ class Writer:
         return {row["id"]: row["room_id"] for row in rows}
 
     async def _take_seqs(self, tx: Transaction, fresh: Sequence[_Send], now: int) -> None:
-        """Number the sends, room by room in sorted order, so that two nodes never wait for each other."""
-        counts = Counter(send.draft.room_id for send in fresh if send.held is None)
-        following: dict[str, int] = {}
-        ended: set[str] = set()
-        for room_id in sorted({send.draft.room_id for send in fresh}):
-            try:
-                count = counts[room_id]
-                following[room_id] = await tx.take_seq(room_id, count) - count + 1
-            except ChatError:
-                ended.add(room_id)
+        """Number the sends of each room in the order of their coming."""
+        counts = {send.draft.room_id: 0 for send in fresh}
+        for send in fresh:
+            counts[send.draft.room_id] += send.held is None
+        last = await tx.take_seqs(counts) if counts else {}
+        following = {room_id: seq - counts[room_id] + 1 for room_id, seq in last.items()}
         for send in fresh:
             room_id = send.draft.room_id
-            if room_id in ended:
+            if room_id not in following:
                 send.outcome = ChatError("room_ended")
                 continue
             seq = None

@@ -19,6 +19,12 @@ TAKE_SEQ = (
     .values(seq=rooms.c.seq + bindparam("count"))
     .returning(rooms.c.seq)
 )
+TAKE_SEQS = (
+    update(rooms)
+    .where(one_of(rooms.c.id, "rooms"), rooms.c.ended_at.is_(None))
+    .values(seq=rooms.c.seq + bindparam("count"))
+    .returning(rooms.c.id, rooms.c.seq)
+)
 INSERT_EVENT = insert(events)
 SELECT_SEQ = select(rooms.c.seq).where(rooms.c.id == bindparam("room"))
 # Rooms that still live, or whose end is being carried out: those that are kept for a grace are over already.

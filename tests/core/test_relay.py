@@ -33,7 +33,13 @@ class Recorder:
         self.told: list[tuple[str, int | None]] = []
 
     def encode(
-        self, event: str, data: Mapping[str, Any], *, seq: int | None = None, id: str | int | None = None
+        self,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        seq: int | None = None,
+        id: str | int | None = None,
+        packed: bytes | None = None,
     ) -> bytes:
         self.told.append((event, seq))
         return b""

@@ -155,6 +155,7 @@ async def test_one_run_of_retention_sees_every_room(
             session, {"text": "x", "client_msg_id": "1", "reply_to_id": None}, lambda outcome: None
         )
     await server.writer.finish()
+    await server.jobs.stop()  # the same as a job
     clock.advance(61)
     assert await server.retention.run() == (8, 8)
 

@@ -76,10 +76,13 @@ def muffled_events() -> None:
     hurry()
     deliver, count = Hub.deliver, itertools.count(1)
 
-    def muffle(self: Hub, room_id: str, event: str, data: Mapping[str, Any], *, seq: int | None = None) -> None:
+    def muffle(
+        self: Hub, room_id: str, event: str, data: Mapping[str, Any], *, seq: int | None = None,
+        packed: bytes | None = None,
+    ) -> None:  # fmt: skip
         if event in MUFFLED and next(count) % 2:
-            event, data = "gone", {}
-        deliver(self, room_id, event, data, seq=seq)
+            event, data, packed = "gone", {}, None
+        deliver(self, room_id, event, data, seq=seq, packed=packed)
 
     Hub.deliver = muffle  # type: ignore[method-assign]
 
