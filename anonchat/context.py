@@ -15,13 +15,12 @@ from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.held import HeldMessages
-from anonchat.hub import Audience
 from anonchat.ids import new_id
 from anonchat.invites import Invites
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.limits import Limits
 from anonchat.messages import Messages
-from anonchat.models import Draft, HeldMessage, Message, Receipt, Role, Room, Session
+from anonchat.models import Audience, Draft, HeldMessage, Message, Receipt, Role, Room, Session
 from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.retention import Retention
@@ -62,11 +61,11 @@ class PluginRooms:
         """Send an event that is not kept to who is in the room now. May get lost.
 
         To everybody but the session `skip`, to the sessions `only`, or to the moderators. What must not get lost is
-        appended in a transaction: ``ctx.db.transaction`` and ``tx.append``.
+        appended in a transaction: ``ctx.db.transaction`` and ``tx.append``. What is only true once a transaction is
+        committed is told by ``tx.tell``.
         """
         self.check(event)
-        audience = Audience(skip, None if only is None else tuple(only), moderators, arriving=True)
-        self._relay.broadcast(room_id, event, data, audience)
+        self._relay.broadcast(room_id, event, data, Audience.of(skip, only, moderators))
 
     def send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
         """Send an event that is not kept to all sockets of one session."""

@@ -9,9 +9,8 @@ from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
-from anonchat.hub import Audience
 from anonchat.messages import Messages
-from anonchat.models import Receipt
+from anonchat.models import Audience, Receipt
 from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.sessions import Sessions

@@ -7,10 +7,9 @@ without touching rooms or messages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from anonchat.models import Session
+from anonchat.models import EVERYBODY, Audience, Session
 
 
 class Wire(Protocol):
@@ -56,27 +55,6 @@ class Member(Protocol):
 
 
 ARRIVAL_BYTES = 1_048_576  # that are kept for one connection while it is told the state: as much as may wait on one
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Who of a room's members gets an event that is not kept: session ids, or everybody.
-
-    With `arriving` also those who are only just being told the state, and get it afterwards, because it changes what
-    the state says.
-    """
-
-    skip: str | None = None
-    only: tuple[str, ...] | None = None
-    moderators: bool = False
-    arriving: bool = False
-
-    def includes(self, session: Session) -> bool:
-        named = self.only is None or session.id in self.only
-        return named and session.id != self.skip and (session.is_moderator or not self.moderators)
-
-
-EVERYBODY = Audience()
 
 
 class Channel(set[Member]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -10,10 +10,12 @@ from sqlalchemy.sql import ClauseElement
 
 from anonchat.clock import Clock
 from anonchat.errors import ChatError
-from anonchat.models import Event
+from anonchat.models import Audience, Event
 from anonchat.storage import Database, Parameters, Row, Statements, Work
 from anonchat.store.events import INSERT_EVENT, TAKE_SEQ, TAKE_SEQS
 from anonchat.store.rooms import LOCK_ROOMS
+
+PUBLISHED = 10_000  # events of one transaction, above which it tells no more: twenty for each of 500 messages
 
 T = TypeVar("T")
 Also = Callable[["Transaction"], Awaitable[Any]]
@@ -21,7 +23,10 @@ Also = Callable[["Transaction"], Awaitable[Any]]
 
 
 class Transaction:
-    """`Statements` that can also append durable events. Plugins get it as the argument of `Journal.transaction`."""
+    """`Statements` that can also append durable events, and tell what is not kept. Both leave after the commit.
+
+    Plugins get it as the argument of `Journal.transaction`.
+    """
 
     __slots__ = ("_check", "_now", "_statements", "execute", "execute_many", "fetch_all", "fetch_one", "published")
 
@@ -84,6 +89,29 @@ class Transaction:
         event = Event(room_id, name, data, seq, message_id)
         await self.record(event, orjson.dumps(data).decode())
         return event
+
+    def tell(
+        self,
+        room_id: str,
+        name: str,
+        data: Mapping[str, Any],
+        *,
+        skip: str | None = None,
+        only: Collection[str] | None = None,
+        moderators: bool = False,
+    ) -> None:
+        """Send an event that is not kept: after the commit, in its place among the transaction's others. May get lost.
+
+        To everybody in the room but the session `skip`, to the sessions `only`, or to the moderators. Of a transaction
+        that is undone nothing is told. Raises LookupError for an event that the plugin has not declared, and ValueError
+        for one above `PUBLISHED`.
+        """
+        self._check(name)
+        if len(self.published) >= PUBLISHED:
+            raise ValueError(
+                f"A transaction tells at most {PUBLISHED} events. Tell many people with one of them (`only`)."
+            )
+        self.published.append(Event(room_id, name, data, audience=Audience.of(skip, only, moderators)))
 
     async def record(self, event: Event, data: str | None) -> None:
         """Store and publish an event that has its seq. `data` None: its message's present state is all there is to say."""

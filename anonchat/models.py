@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -116,14 +116,44 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Who of a room's members gets an event that is not kept: session ids, or everybody.
+
+    With `arriving` also those who are only just being told the state, and get it afterwards, because it changes what
+    the state says.
+    """
+
+    skip: str | None = None
+    only: tuple[str, ...] | None = None
+    moderators: bool = False
+    arriving: bool = False
+
+    @classmethod
+    def of(cls, skip: str | None, only: Collection[str] | None, moderators: bool) -> Audience:
+        """Of what a plugin tells: all that the state says may be the plugin's, so who is arriving gets it, too."""
+        return cls(skip, None if only is None else tuple(only), moderators, arriving=True)
+
+    def includes(self, session: Session) -> bool:
+        named = self.only is None or session.id in self.only
+        return named and session.id != self.skip and (session.is_moderator or not self.moderators)
+
+
+EVERYBODY = Audience()
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a room as its members get it. `seq` is None for what is not durable (presence, typing)."""
+    """One event of a room as its members get it. `seq` is None for what is not durable (presence, typing).
+
+    What is told to an `audience` is neither kept nor in the order of the room.
+    """
 
     room_id: str
     name: str
     data: Mapping[str, Any]
     seq: int | None = None
     message_id: str | None = None
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True)

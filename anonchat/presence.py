@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anonchat.clock import Clock
-from anonchat.hub import Audience
-from anonchat.models import Session
+from anonchat.models import Audience, Session
 from anonchat.relay import Relay
 from anonchat.schemas import user_wire
 

@@ -17,10 +17,10 @@ import structlog
 from anonchat.active import ActiveRoom, ActiveRooms, channel_of, room_in
 from anonchat.errors import ChatError
 from anonchat.history import Page, wire_of
-from anonchat.hub import EVERYBODY, Audience, Hub
+from anonchat.hub import Hub
 from anonchat.journal import Journal
 from anonchat.metrics import Metrics
-from anonchat.models import Event
+from anonchat.models import EVERYBODY, Audience, Event
 from anonchat.storage import Bus
 from anonchat.store import events as statements
 from anonchat.store import rooms as room_statements
@@ -58,12 +58,18 @@ class Relay:
         """Events of one commit of this node."""
         for event in published:
             try:
-                if self._bus.shared:
-                    packed = orjson.dumps((event.name, event.data, event.seq, event.message_id, None))
-                    self._bus.publish(channel_of(event.room_id), packed)
-                self._arrived(event)
+                self._publish(event)
             except Exception:
                 log.exception("an event could not be published; the others of its commit are", event_name=event.name)
+
+    def _publish(self, event: Event) -> None:
+        if event.audience is not None:
+            self.broadcast(event.room_id, event.name, event.data, event.audience)
+            return
+        if self._bus.shared:
+            packed = orjson.dumps((event.name, event.data, event.seq, event.message_id, None))
+            self._bus.publish(channel_of(event.room_id), packed)
+        self._arrived(event)
 
     def received(self, channel: str, payload: bytes) -> None:
         """An event of another node."""

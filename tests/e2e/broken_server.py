@@ -22,10 +22,10 @@ from anonchat.active import ActiveRoom
 from anonchat.cli import main
 from anonchat.declarations import Job
 from anonchat.history import Page, Replay
-from anonchat.hub import Audience, Hub
+from anonchat.hub import Hub
 from anonchat.ids import new_id
 from anonchat.jobs import Jobs
-from anonchat.models import Draft, Event, Held, Receipt
+from anonchat.models import Audience, Draft, Event, Held, Receipt
 from anonchat.relay import Relay
 from anonchat.welcome import Welcome
 from anonchat.writer import Done, Writer
@@ -49,12 +49,15 @@ def early_ack() -> None:
 
 
 def lost_publications(share: str) -> None:
-    """To be survived: this share of the committed events is not published, as a lossy bus would have it."""
+    """To be survived: this share of the committed events is not published, as a lossy bus would have it.
+
+    What is only told may get lost for good, so of that nothing does.
+    """
     hurry()
     committed, chance = Relay.committed, random.Random(share)
 
     def some(self: Relay, published: Sequence[Event]) -> None:
-        committed(self, [event for event in published if chance.random() >= float(share)])
+        committed(self, [event for event in published if event.audience or chance.random() >= float(share)])
 
     Relay.committed = some  # type: ignore[method-assign]
 
