@@ -135,8 +135,8 @@ class Notifications(Declared):
         if not marks:
             return [], False
         found = await self.directory.find(room_id, marks)
-        everybody = EVERYBODY in chosen(marks, found.keys() | {EVERYBODY}, len(marks))
-        return [found[name] for name in chosen(marks, found, MOST_MENTIONS)], everybody
+        names = chosen(marks, found)
+        return [found[name] for name in names if name != EVERYBODY][:MOST_MENTIONS], EVERYBODY in names
 
     # --- writing, in the transactions of others
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import regex
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from anonchat import folded_name
 from anonchat.app import Server
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, Person
-from anonchat_notifications.mentions import MOST_ENDS, MOST_MARKS, candidates, chosen
+from anonchat_notifications.mentions import _ANY, _ASCII, MOST_ENDS, MOST_MARKS, candidates, chosen
 
 NAMES = {
     folded_name(name)
@@ -20,7 +23,7 @@ NAMES = {
 
 
 def mentioned(text: str) -> list[str]:
-    return chosen(candidates(text), NAMES, 5)
+    return chosen(candidates(text), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,7 @@ def mentioned(text: str) -> list[str]:
         ("@संजय जी", ["संजय"]),
         ("@🦊 Fox runs", ["🦊 fox"]),
         ("@Bob @bob @BOB", ["bob"]),
+        ("@room, @Room service", ["room", "room service"]),
         ("bullet:@Bob", ["bob"]),
         ("bob@Bob.example", []),
         ("me+tag@Bob", []),
@@ -58,10 +62,29 @@ def test_what_is_a_mention(text: str, names: list[str]) -> None:
     assert mentioned(text) == names
 
 
-def test_at_most_five() -> None:
-    names = [f"n{number}" for number in range(7)]
-    text = " ".join(f"@{name}" for name in names)
-    assert chosen(candidates(text), names, 5) == names[:5]
+def word(letter: str) -> bool:
+    """Whether it makes up words, or stands in the midst of one."""
+    return regex.fullmatch(r"[\p{L}\p{M}\p{N}_\u200c\u200d]", letter) is not None
+
+
+def one_by_one(text: str) -> list[list[str]]:
+    """The candidates, each cut out first and then folded by itself."""
+    patterns = _ASCII if text.isascii() else _ANY
+    found = []
+    for mark in patterns.mark.finditer(text):
+        if (reach := patterns.reach.match(text, mark.end())) is not None:
+            whole = text[mark.end() : reach.end() + 1]
+            cut = [end for end in range(1, len(whole) + 1) if not (word(whole[end - 1]) and word(whole[end : end + 1]))]
+            ends = [end for end in cut if not whole[end - 1].isspace()][:MOST_ENDS]
+            found.append([folded_name(whole[:end]) for end in reversed(ends) if end <= len(reach[0])])
+    return found[:MOST_MARKS]
+
+
+@given(st.text("aBK_1-.'! @/\n\x1f\xa0ß\u0301é\u200dK🦊", max_size=80) | st.text("aB1 @-.,\0", max_size=80))
+@example("@" + "a  " * 20)
+@example("@Anna  Maria  \x1f@Bob \xa0C")
+def test_what_is_folded_at_once_is_folded_one_by_one(text: str) -> None:
+    assert candidates(text) == one_by_one(text)
 
 
 @pytest.mark.parametrize(
