@@ -175,9 +175,11 @@ class PluginMessages:
         draft = Draft(session.room_id, session, client_msg_id or new_id(), content, reply_to_id)
         return await self._messages.post(draft)
 
-    async def get(self, room_id: str, message_ids: Sequence[str]) -> Mapping[str, Message]:
-        """Id -> message, of those that are in the room; held and deleted ones too. One query."""
-        return await self._messages.get(room_id, message_ids)
+    async def get(
+        self, room_id: str, message_ids: Sequence[str], tx: Transaction | None = None
+    ) -> Mapping[str, Message]:
+        """Id -> message, of those that are in the room; held and deleted ones too. One query, in `tx` if it is given."""
+        return await self._messages.get(room_id, message_ids, tx)
 
     async def held(self, room_id: str, limit: int = 200) -> Sequence[HeldMessage]:
         """The held messages of a room, oldest first."""

@@ -250,9 +250,11 @@ class Messages:
             removed += count
         return removed
 
-    async def get(self, room_id: str, message_ids: Sequence[str]) -> Mapping[str, Message]:
-        """Id -> message, of those that are in the room: also held and deleted ones."""
-        rows = await self._journal.fetch_all(statements.SELECT_MESSAGES, {"messages": list(message_ids)})
+    async def get(
+        self, room_id: str, message_ids: Sequence[str], tx: Transaction | None = None
+    ) -> Mapping[str, Message]:
+        """Id -> message, of those that are in the room: also held and deleted ones. In `tx` it is as `tx` sees it."""
+        rows = await (tx or self._journal).fetch_all(statements.SELECT_MESSAGES, {"messages": list(message_ids)})
         found = (statements.message_of(row) for row in rows)
         return {message.id: message for message in found if message.room_id == room_id}
 

@@ -128,10 +128,10 @@ def late_notifications() -> None:
 
     async def write(self: Notifications, message: Message) -> None:
         await asyncio.sleep(HURRY_SECONDS)
-        await self.ctx.db.transaction(lambda tx: self.writing.of_messages(tx, [message], self.ctx.clock.now()))
+        await self.ctx.db.transaction(lambda tx: self.writing.of_messages(tx, [message]))
 
     Notifications.write_messages = hookimpl(nothing)  # type: ignore[method-assign]
-    Notifications.message_saved = hookimpl(write)  # type: ignore[method-assign]
+    Notifications.message_saved = hookimpl(write)  # type: ignore[attr-defined]
 
 
 def hurry() -> None:

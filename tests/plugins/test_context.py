@@ -189,6 +189,10 @@ async def test_a_message_of_a_plugin_goes_the_usual_way(room: OpenRoom, helper: 
             reply.message_id: message["id"],
             message["id"]: None,
         }
+        within = await helper.ctx.db.transaction(
+            lambda tx: helper.ctx.messages.get(room.id, [reply.message_id, message["id"]], tx)
+        )
+        assert within == found
         elsewhere = await open_room(room.server)
         assert await helper.ctx.messages.get(elsewhere.id, [message["id"]]) == {}
         with pytest.raises(TypeError):

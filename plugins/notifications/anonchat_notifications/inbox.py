@@ -45,7 +45,7 @@ class Inbox:
     async def _wires(self, room_id: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
         wanted = list({row["message_id"] for row in rows if row["message_id"] is not None})
         messages = await self._ctx.messages.get(room_id, wanted) if wanted else {}
-        wires = (entry_wire(row, messages.get(row["message_id"])) for row in rows)
+        wires = (entry_wire(row, messages.get(row["message_id"]), is_read=bool(row["is_read"])) for row in rows)
         return [wire for wire in wires if wire is not None]
 
     # --- what was read

@@ -13,7 +13,6 @@ from anonchat import (
     ClientEvent,
     Draft,
     Edit,
-    Job,
     Message,
     PluginContext,
     Route,
@@ -25,21 +24,13 @@ from anonchat import (
 )
 from anonchat_notifications import statements
 from anonchat_notifications.directory import Directory, Holder
-from anonchat_notifications.entries import Writing, concerns, new_row, next_place
+from anonchat_notifications.entries import concerns
 from anonchat_notifications.inbox import Inbox
 from anonchat_notifications.mentions import EVERYBODY, candidates, chosen
 from anonchat_notifications.requests import Requests
-from anonchat_notifications.schemas import (
-    MODERATION,
-    POLL_CLOSED,
-    VOTES,
-    Notification,
-    NotificationPage,
-    Preferences,
-    Settings,
-)
+from anonchat_notifications.schemas import Notification, NotificationPage, Preferences, Settings
 from anonchat_notifications.tables import metadata
-from anonchat_notifications.telling import Telling
+from anonchat_notifications.writing import Writing
 
 MOST_MENTIONS = 5
 FOR_EVER = 2**62  # above every time in milliseconds
@@ -51,7 +42,6 @@ class Declared:
 
     def __init__(self) -> None:
         self.requests = Requests()
-        self.telling: Telling
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:
@@ -77,14 +67,6 @@ class Declared:
     def register_routes(self) -> Sequence[Route]:
         return self.requests.routes()
 
-    @hookimpl
-    def register_jobs(self) -> Sequence[Job]:
-        return [Job("tell", 1.0, self.tell)]
-
-    async def tell(self) -> None:
-        """Tell what stands in the database and was not told yet."""
-        await self.telling.waiting()
-
 
 class Notifications(Declared):
     """Tells people what concerns them: at once if they are there, and when they come if not."""
@@ -92,10 +74,9 @@ class Notifications(Declared):
     @hookimpl
     async def setup(self, ctx: PluginContext) -> None:
         self.ctx = ctx
-        self.writing = Writing(ctx.config["kept_per_person"], ctx.config["kept_per_room"])
+        self.writing = Writing(ctx)
         self.directory = Directory(ctx)
         self.inbox = Inbox(ctx)
-        self.telling = Telling(ctx)
         self.requests.open(ctx, self.inbox)
 
     # --- mentions: who is meant is decided once, while the names are those that the author saw
@@ -138,11 +119,13 @@ class Notifications(Declared):
         names = chosen(marks, found)
         return [found[name] for name in names if name != EVERYBODY][:MOST_MENTIONS], EVERYBODY in names
 
-    # --- writing, in the transactions of others
+    # --- writing and telling, in the transactions of others
 
     @hookimpl
     async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
-        self.telling.written(await self.writing.of_messages(tx, messages, self.ctx.clock.now()))
+        concerning = [message for message in messages if concerns(message)]
+        if concerning:
+            await self.writing.of_messages(tx, concerning)
 
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
@@ -153,23 +136,20 @@ class Notifications(Declared):
     async def write_moderated(
         self, tx: Transaction, room_id: str, act: str, session_id: str, until: int | None
     ) -> None:
-        """An act of moderation on somebody. It is told by the job, since nobody says when it is committed."""
+        """An act of moderation on somebody."""
         if act == "mute":
             until_when = FOR_EVER if until is None else until
-            await tx.execute(statements.UPSERT_MUTED, {"recipient": session_id, "room": room_id, "until": until_when})
+            muted = {"session_id": session_id, "room_id": room_id, "until": until_when}
+            await tx.execute(statements.UPSERT_MUTED, muted)
         elif act == "unmute":
             await tx.execute(statements.DELETE_MUTED, {"session": session_id})
         if act not in GOING:
-            place, now = await next_place(tx, room_id, session_id), self.ctx.clock.now()
-            row = new_row(place, now, room_id, MODERATION, recipient=session_id, act=act, until=until, told=0)
-            await self.writing.to_people(tx, [row])
+            await self.writing.of_act(tx, room_id, act, session_id, until)
 
     @hookimpl(optionalhook=True)
     async def write_poll_closed(self, tx: Transaction, room_id: str, message_id: str, owner_id: str) -> None:
         """A poll is closed; for everybody but its owner."""
-        place, now = await next_place(tx, room_id), self.ctx.clock.now()
-        row = new_row(place, now, room_id, POLL_CLOSED, message=message_id, actor=owner_id, told=0)
-        await self.writing.to_everybody(tx, [row])
+        await self.writing.of_closed_poll(tx, room_id, message_id, owner_id)
 
     # --- after the commit
 
@@ -181,28 +161,11 @@ class Notifications(Declared):
     async def session_left(self, session: Session) -> None:
         self.directory.forget(session.room_id)
 
-    @hookimpl
-    async def message_saved(self, message: Message) -> None:
-        if concerns(message):
-            await self.telling.saved(message)
-
     @hookimpl(optionalhook=True)
     async def polls_voted(self, room_id: str, message_id: str, owner_id: str, others: int) -> None:
-        """So many others have voted in somebody's poll: one unread row a poll, whose number grows."""
-        about = {"recipient": owner_id, "message": message_id}
-
-        async def work(tx: Transaction) -> Any:
-            place, now = await next_place(tx, room_id, owner_id), self.ctx.clock.now()
-            row = new_row(place, now, room_id, VOTES, **about, voters=others)
-            if others == 0 or not await tx.execute(statements.UPSERT_VOTES, row):
-                return None
-            await self.writing.trim(tx, [owner_id])
-            return await tx.fetch_one(statements.SELECT_VOTES, {**about, "kind": VOTES})
-
-        stored = await self.ctx.db.transaction(work)
-        if stored is not None:
-            found = await self.ctx.messages.get(room_id, [message_id])
-            await self.telling.one(stored, found.get(message_id))
+        """So many others have voted in somebody's poll."""
+        if others:
+            await self.ctx.db.transaction(lambda tx: self.writing.of_votes(tx, room_id, message_id, owner_id, others))
 
     # --- coming
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    literal,
     null,
     or_,
     select,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.sql import ColumnElement, Select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from anonchat import insert_or_ignore, messages_table, one_of, rooms_table, sessions_table, upsert
 from anonchat_notifications.tables import entries, muted, reads, unwanted
@@ -43,51 +43,77 @@ def _number(name: str) -> ColumnElement[Any]:
 
 ME: ColumnElement[Any] = bindparam("me")
 ROOM: ColumnElement[Any] = bindparam("room")
-_RECIPIENT = and_(sessions_table.c.id == _text("recipient"), sessions_table.c.room_id == _text("room"))
-_WANTED = (
-    ~select(unwanted.c.what)
-    .where(unwanted.c.session_id == _text("recipient"), or_(*(unwanted.c.what == _text(name) for name in ("type", "actor"))))
-    .exists()
-)  # fmt: skip
-_HEARD = (
-    ~select(muted.c.session_id).where(muted.c.session_id == _text("actor"), muted.c.until > _number("now")).exists()
+
+# --- writing: a row is bound under the names of its columns
+
+_RECIPIENT = and_(sessions_table.c.id == _text("session_id"), sessions_table.c.room_id == _text("room_id"))
+_MUTED = select(muted.c.session_id).where(
+    muted.c.session_id == _text("actor_id"), muted.c.until > _number("created_at")
 )
 
-# --- writing
+
+def _unwanted_by(session: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a session does not want to hear of such a thing, or of whose doing it is."""
+    what = or_(*(unwanted.c.what == _text(name) for name in ("type", "actor_id")))
+    return select(unwanted.c.what).where(unwanted.c.session_id == session, what).exists()
+
 
 _COLUMNS = (
-    "id", "room_id", "session_id", "type", "message_id", "actor_id", "act", "until", "voters", "created_at", "told",
+    "id", "room_id", "session_id", "type", "message_id", "actor_id", "act", "until", "voters", "created_at",
 )  # fmt: skip
 
 
 def _values(recipient: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
     """What is stored, in the order of `_COLUMNS`."""
     return (
-        _text("id"), _text("room"), recipient, _text("type"), _text("message"), _text("actor"), _text("act"),
-        _number("until"), cast(bindparam("voters"), Integer), _number("now"), cast(bindparam("told"), Integer),
+        _text("id"), _text("room_id"), recipient, *(_text(name) for name in ("type", "message_id", "actor_id", "act")),
+        _number("until"), cast(bindparam("voters"), Integer), _number("created_at"),
     )  # fmt: skip
 
 
 _another = entries.alias()
 _KNOWN = select(_another.c.id).where(
-    _another.c.session_id == _text("recipient"), _another.c.message_id == _text("message")
+    _another.c.session_id == _text("session_id"), _another.c.message_id == _text("message_id")
 )
 
 # One message is told once to one person: the first reason that is wanted counts.
 INSERT_PERSONAL = insert_or_ignore(entries).from_select(
     _COLUMNS,
     select(*_values(sessions_table.c.id))
-    .where(_RECIPIENT, _WANTED, _HEARD, ~_KNOWN.exists())
+    .where(_RECIPIENT, ~_unwanted_by(sessions_table.c.id), ~_MUTED.exists(), ~_KNOWN.exists())
     .with_for_update(read=True, key_share=True, of=sessions_table),
 )
-INSERT_SHARED = insert_or_ignore(entries).from_select(_COLUMNS, select(*_values(cast(null(), Text))).where(_HEARD))
+INSERT_SHARED = insert_or_ignore(entries).from_select(
+    _COLUMNS, select(*_values(cast(null(), Text))).where(~_MUTED.exists())
+)
+# Which of many were inserted, where conditions and keys may have kept some out.
+SELECT_WRITTEN = select(entries.c.id).where(one_of(entries.c.id, "entries"))
+# Whom a new entry for everybody concerns, as `_SHARED` has it when it is read.
+SELECT_MEANT = (
+    select(sessions_table.c.id)
+    .where(
+        sessions_table.c.room_id == bindparam("room_id"),
+        sessions_table.c.created_at <= bindparam("created_at"),
+        or_(_text("actor_id").is_(None), sessions_table.c.id != _text("actor_id")),
+        ~_unwanted_by(sessions_table.c.id),
+    )
+    .limit(bindparam("limit"))
+)
 
 
-def _upsert_votes() -> Insert:
-    """One row a poll. While it is unread its number grows; once it was read it is a new one. A smaller number is no news."""
+def _upsert_votes() -> ReturningInsert[Any]:
+    """One row a poll. While it is unread its number grows; once it was read it is a new one. A smaller number is no news.
+
+    Answers the row, if there is news.
+    """
     source = (
         select(*_values(sessions_table.c.id))
-        .where(_RECIPIENT, _WANTED, messages_table.c.id == _text("message"), messages_table.c.deleted_at.is_(None))
+        .where(
+            _RECIPIENT,
+            ~_unwanted_by(sessions_table.c.id),
+            messages_table.c.id == _text("message_id"),
+            messages_table.c.deleted_at.is_(None),
+        )
         .with_for_update(read=True, key_share=True)
     )
     statement = insert(entries).from_select(_COLUMNS, source)
@@ -101,7 +127,7 @@ def _upsert_votes() -> Insert:
             "read_at": null(),
         },
         where=new.voters > entries.c.voters,
-    )
+    ).returning(entries)
 
 
 UPSERT_VOTES = _upsert_votes()
@@ -119,7 +145,7 @@ def _newest(*of: ColumnElement[bool]) -> ColumnElement[Any]:
 
 SELECT_NEWEST = select(
     rooms_table.c.seq,
-    _newest(entries.c.session_id == bindparam("recipient")).label("own"),
+    _newest(entries.c.session_id == bindparam("session_id")).label("own"),
     _newest(entries.c.room_id == ROOM, entries.c.session_id.is_(None)).label("shared"),
 ).where(rooms_table.c.id == ROOM)
 
@@ -130,9 +156,9 @@ def _beyond(of: Any, named: str) -> Select[Any]:
     return select(older.c.id).where(of(older)).order_by(older.c.id.desc()).limit(1).offset(bindparam(named))
 
 
-_TOO_OLD = _beyond(lambda table: table.c.session_id == bindparam("recipient"), "most")
+_TOO_OLD = _beyond(lambda table: table.c.session_id == bindparam("session_id"), "most")
 TRIM_PERSONAL = delete(entries).where(
-    entries.c.session_id == bindparam("recipient"), entries.c.id <= _TOO_OLD.scalar_subquery()
+    entries.c.session_id == bindparam("session_id"), entries.c.id <= _TOO_OLD.scalar_subquery()
 )
 _TOO_OLD_SHARED = _beyond(lambda table: and_(table.c.room_id == ROOM, table.c.session_id.is_(None)), "most")
 TRIM_SHARED = delete(entries).where(
@@ -206,48 +232,6 @@ def _mark_shared(*which: ColumnElement[bool]) -> Insert:
 
 
 MARK_SHARED, MARK_ALL_SHARED = _mark_shared(_OF_ENTRY), _mark_shared()
-
-# --- telling
-
-SELECT_OF_MESSAGES = (
-    select(entries, literal(0).label("is_read"))
-    .where(one_of(entries.c.message_id, "messages"), entries.c.told == 1)
-    .order_by(entries.c.id)
-    .limit(bindparam("limit"))
-)
-SELECT_UNTOLD = (
-    select(entries, literal(0).label("is_read"))
-    .where(entries.c.told == 0)
-    .order_by(entries.c.id)
-    .limit(bindparam("limit"))
-)
-SELECT_VOTES = select(entries, literal(0).label("is_read")).where(
-    entries.c.session_id == bindparam("recipient"),
-    entries.c.message_id == bindparam("message"),
-    entries.c.type == bindparam("kind"),
-)
-UPDATE_TOLD = update(entries).where(one_of(entries.c.id, "entries")).values(told=1)
-# Whom an entry for everybody concerns still, as `_SHARED` and `COUNT_UNREAD` would have it; nobody once it is gone.
-SELECT_MEANT = (
-    select(sessions_table.c.id)
-    .join(entries, entries.c.room_id == sessions_table.c.room_id)
-    .where(
-        _OF_ENTRY,
-        sessions_table.c.room_id == ROOM,
-        sessions_table.c.created_at <= entries.c.created_at,
-        or_(entries.c.actor_id.is_(None), entries.c.actor_id != sessions_table.c.id),
-        ~select(unwanted.c.what)
-        .where(
-            unwanted.c.session_id == sessions_table.c.id,
-            or_(unwanted.c.what == entries.c.type, unwanted.c.what == entries.c.actor_id),
-        )
-        .exists(),
-        ~select(reads.c.entry_id)
-        .where(reads.c.entry_id == entries.c.id, reads.c.session_id == sessions_table.c.id)
-        .exists(),
-    )
-    .limit(bindparam("limit"))
-)
 
 # --- preferences
 

@@ -20,13 +20,12 @@ def _session_key(**options: Any) -> Column[str]:
     return Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), **options)
 
 
-_EVERYBODY, _UNTOLD = text("session_id IS NULL"), text("told = 0")
+_EVERYBODY = text("session_id IS NULL")
 
 
 # `session_id` is whom it is for; NULL is everybody in the room, so that a poll costs one row and not thousands.
-# Ids sort in the order of the room, whatever its clock does: what is too old to be kept is found by them. `told` is 0
-# until who is there was told, where that is the work of the job; `read_at` is that of the one person, for everybody see
-# `reads`.
+# Ids sort in the order of the room, whatever its clock does: what is too old to be kept is found by them. `read_at` is
+# that of the one person, for everybody see `reads`.
 entries = Table(
     "notifications_entries",
     metadata,
@@ -41,7 +40,6 @@ entries = Table(
     Column("voters", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
-    Column("told", Integer, nullable=False),
     Index("notifications_entries_session", "session_id", "id"),
     Index("notifications_entries_once", "session_id", "message_id", "type", unique=True),
     Index(
@@ -52,7 +50,6 @@ entries = Table(
         unique=True, sqlite_where=_EVERYBODY, postgresql_where=_EVERYBODY,
     ),
     Index("notifications_entries_of", "message_id"),
-    Index("notifications_entries_untold", "id", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
 )  # fmt: skip
 
 # Who has read what is for everybody.

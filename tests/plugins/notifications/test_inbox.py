@@ -77,6 +77,34 @@ async def test_who_is_there_hears_of_a_mention_at_once(alice: Person, bob: Perso
     assert {**(await inbox(bob))["notifications"][0], "id": None} == {**told, "id": None}
 
 
+async def live(person: Person) -> list[str]:
+    """What a person heard up to now: texts of messages, and of what notifications are about in brackets."""
+    await person.send("heartbeat")
+    heard = []
+    while (frame := await person.read()) is not None and frame.event != "heartbeat_ack":
+        if frame.event == "message":
+            heard.append(frame.data["content"]["text"])
+        elif frame.event == "notification":
+            heard.append(f"({frame.data['message']['excerpt']})")
+    return heard
+
+
+async def test_who_is_there_hears_of_a_message_before_it(alice: Person, bob: Person, zoe: Person) -> None:
+    """So it is on every node: what removes a message comes after the message, and thus after what tells of it."""
+    await alice.say("@Bob one")
+    await alice.say("two")
+    await zoe.say("@room three, @Alice")
+    assert await live(bob) == ["(@Bob one)", "@Bob one", "two", "(@room three, @Alice)", "@room three, @Alice"]
+
+
+async def test_only_whose_row_is_written_is_told(room: OpenRoom, alice: Person, bob: Person, zoe: Person) -> None:
+    await bob.ask("set_notification_preferences", {"ignored": [alice.session_id]})
+    for text in ("@Bob", "@Bob, @Zoe", "@Zoe"):
+        await alice.say(text)
+    assert await live(bob) == ["@Bob", "@Bob, @Zoe", "@Zoe"]
+    assert await live(zoe) == ["@Bob", "(@Bob, @Zoe)", "@Bob, @Zoe", "(@Zoe)", "@Zoe"]
+
+
 async def test_who_is_away_finds_it_when_they_come(room: OpenRoom, alice: Person) -> None:
     bob = await here(room, "Bob")
     await bob.close()
@@ -152,8 +180,8 @@ async def test_rows_are_written_with_their_message_or_not_at_all(tmp_path: Path)
         room = await open_room(server)
         async with room.enter("Alice") as alice, room.enter("Bob") as bob:
             assert (await alice.say("@Bob fail")).data["code"] == "plugin_failed"
-            assert await inbox(bob) == EMPTY
             assert (await alice.say("@Bob good")).event == "message_ack"
+            assert await live(bob) == ["(@Bob good)", "@Bob good"]
             assert await excerpts(bob) == ["@Bob good"]
 
 

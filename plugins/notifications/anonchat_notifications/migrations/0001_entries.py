@@ -57,9 +57,8 @@ def _create_entries() -> None:
         sa.Column("voters", sa.Integer),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("read_at", sa.BigInteger),
-        sa.Column("told", sa.Integer, nullable=False),
     )
-    everybody, untold = sa.text("session_id IS NULL"), sa.text("told = 0")
+    everybody = sa.text("session_id IS NULL")
     op.create_index("notifications_entries_session", ENTRIES, ["session_id", "id"])
     op.create_index("notifications_entries_once", ENTRIES, ["session_id", "message_id", "type"], unique=True)
     op.create_index(
@@ -70,7 +69,6 @@ def _create_entries() -> None:
         unique=True, sqlite_where=everybody, postgresql_where=everybody,
     )  # fmt: skip
     op.create_index("notifications_entries_of", ENTRIES, ["message_id"])
-    op.create_index("notifications_entries_untold", ENTRIES, ["id"], sqlite_where=untold, postgresql_where=untold)
 
 
 def downgrade() -> None:
