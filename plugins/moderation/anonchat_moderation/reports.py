@@ -41,16 +41,15 @@ class Reports:
             "resolved_at": None,
         }
 
-        async def work(tx: Transaction) -> int | None:
+        async def work(tx: Transaction) -> None:
             waiting = await _count(tx, by.room_id)
             if waiting >= OPEN:
                 raise ChatError("conflict", "There are more reports than the moderators of this room can read.")
-            return waiting + 1 if await tx.execute(statements.INSERT_REPORT, row) else None
+            if await tx.execute(statements.INSERT_REPORT, row):
+                told = _wire(row, message) | {"open": waiting + 1}
+                tx.tell(by.room_id, "message_reported", told, moderators=True)
 
-        waiting = await self._acts.in_room(by.room_id, work)
-        if waiting is not None:
-            told = _wire(row, message) | {"open": waiting}
-            self._acts.ctx.rooms.broadcast(by.room_id, "message_reported", told, moderators=True)
+        await self._acts.in_room(by.room_id, work)
         return {"messageId": message.id}
 
     async def read(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,19 +67,18 @@ class Reports:
     async def resolve(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """All reports of that message are dealt with. Raises `not_found`."""
 
-        async def work(tx: Transaction, _: int) -> tuple[str, int, int]:
+        async def work(tx: Transaction, _: int) -> Mapping[str, Any]:
             row = await tx.fetch_one(statements.SELECT_OPEN_REPORT, {"room": by.room_id, "report": data["report_id"]})
             if row is None:
                 raise ChatError("not_found", "There is no such report, or somebody has dealt with it.")
             done = {"message": row["message_id"], "resolved": self._acts.now}
             resolved = await tx.execute(statements.RESOLVE_REPORTS, done)
             await self._log.write(tx, by.room_id, "resolve", resolved, by=by)
-            return row["message_id"], resolved, await _count(tx, by.room_id)
+            told = {"messageId": row["message_id"], "open": await _count(tx, by.room_id)}
+            tx.tell(by.room_id, "report_resolved", told, moderators=True)
+            return told | {"resolved": resolved}
 
-        message_id, resolved, waiting = await self._acts.as_moderator(by, work)
-        told = {"messageId": message_id, "open": waiting}
-        self._acts.ctx.rooms.broadcast(by.room_id, "report_resolved", told, moderators=True)
-        return {"messageId": message_id, "resolved": resolved, "open": waiting}
+        return await self._acts.as_moderator(by, work)
 
 
 async def _count(tx: Any, room_id: str) -> int:
