@@ -1,4 +1,4 @@
-"""Mutes: who may not speak until when. Asked for every message, so a room's mutes are kept at hand for a second.
+"""Mutes: who may not speak until when.
 
 A mute holds for all sessions of a device. It follows who joins after it began: with the same fingerprint, or, giving
 neither device nor fingerprint, from the same network.
@@ -6,19 +6,17 @@ neither device nor fingerprint, from the same network.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from anonchat import ChatError, Rejected, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Ranks, chosen
+from anonchat_moderation.at_hand import AtHand
 from anonchat_moderation.log import Log
 from anonchat_moderation.networks import Networks
 
-FRESH_MILLISECONDS = 1_000  # after which a mute of another node is in force here
-ROOMS = 1_000  # whose mutes are kept at hand
 MUTES = 1_000  # that a room may have
 
 
@@ -39,25 +37,19 @@ class _Marks(NamedTuple):
     network: str | None = None
 
 
-@dataclass(slots=True)
-class _Known:
-    """A room's mutes by mark, as they were at `read_at`."""
+@dataclass(frozen=True, slots=True)
+class _Mutes:
+    """A room's mutes by mark, and how many there are."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    read_at: int | None = None
-    mutes: Mapping[str, Sequence[Mute]] = field(default_factory=dict)
-    count: int = 0
-
-    def is_fresh(self, now: int) -> bool:
-        """False also where the clock was set back."""
-        return self.read_at is not None and self.read_at <= now < self.read_at + FRESH_MILLISECONDS
+    by_mark: Mapping[str, Sequence[Mute]]
+    count: int
 
     def of(self, marks: _Marks, joined_at: int) -> Iterator[Mute]:
         """The mutes of somebody who is known by these marks."""
         for mark in filter(None, (marks.session, marks.device)):
-            yield from self.mutes.get(mark, ())
+            yield from self.by_mark.get(mark, ())
         for mark in filter(None, (marks.fingerprint, marks.network)):
-            yield from (mute for mute in self.mutes.get(mark, ()) if mute.at < joined_at)
+            yield from (mute for mute in self.by_mark.get(mark, ()) if mute.at < joined_at)
 
 
 class Mutes:
@@ -67,20 +59,20 @@ class Mutes:
         self._acts = acts
         self._log = log
         self._networks = networks
-        self._rooms: dict[str, _Known] = {}
+        self._at_hand = AtHand(self._read, lambda: acts.now)
 
     # --- asking
 
     def has_none(self, room_id: str, now: int) -> bool:
         """Whether it is at hand that nobody in the room is muted: then there is no need to `check`."""
-        known = self._rooms.get(room_id)
-        return known is not None and not known.mutes and known.is_fresh(now)
+        known = self._at_hand.get(room_id, now)
+        return known is not None and not known.count
 
     async def of(self, session: Session) -> Mute | None:
         """The mute that lasts longest, or None. Mostly a few look-ups in a dictionary."""
         now = self._acts.now
-        known = await self._fresh(session.room_id, now)
-        if not known.mutes:
+        known = await self._at_hand.of(session.room_id)
+        if not known.count:
             return None
         found = known.of(await self._marks(session), session.created_at)
         return max((mute for mute in found if mute.until > now), key=lambda mute: mute.until, default=None)
@@ -95,26 +87,14 @@ class Mutes:
 
     async def has_place(self, room_id: str) -> bool:
         """Whether one more person can be muted, as far as is at hand: a room that is full costs no transactions."""
-        return (await self._fresh(room_id, self._acts.now)).count < MUTES
+        return (await self._at_hand.of(room_id)).count < MUTES
 
-    async def _fresh(self, room_id: str, now: int) -> _Known:
-        known = self._rooms.get(room_id)
-        return known if known is not None and known.is_fresh(now) else await self._read(room_id)
-
-    async def _read(self, room_id: str) -> _Known:
-        """The mutes as they are now. Whoever waits for the same room shares one query."""
-        known = self._rooms.get(room_id)
-        if known is None:
-            if len(self._rooms) >= ROOMS:
-                del self._rooms[next(iter(self._rooms))]
-            known = self._rooms[room_id] = _Known()
-        async with known.lock:
-            now = self._acts.now
-            if not known.is_fresh(now):
-                wanted = {"room": room_id, "now": now, "limit": 2 * MUTES}
-                rows = await self._acts.ctx.db.fetch_all(statements.SELECT_MUTES, wanted)
-                known.mutes, known.count, known.read_at = _by_mark(rows), len(rows), now
-        return known
+    async def _read(self, room_ids: Sequence[str]) -> Mapping[str, _Mutes]:
+        wanted = {"rooms": room_ids, "now": self._acts.now, "limit": 2 * MUTES * len(room_ids)}
+        found: dict[str, list[Row]] = {room_id: [] for room_id in room_ids}
+        for row in await self._acts.ctx.db.fetch_all(statements.SELECT_MUTES, wanted):
+            found[row["room_id"]].append(row)
+        return {room_id: _Mutes(_by_mark(rows), len(rows)) for room_id, rows in found.items()}
 
     async def check(self, session: Session) -> Rejected | None:
         """The filter's answer for somebody who wants to speak."""
@@ -123,10 +103,6 @@ class Mutes:
             return None
         text = "You are muted for now." if mute.reason is None else f"You are muted for now: {mute.reason}"
         return Rejected("muted", text, retry_after_ms=mute.until - self._acts.now)
-
-    def _drop(self, room_id: str) -> None:
-        """Forget what is at hand. Who is just reading keeps what was true before, and no one after finds it."""
-        self._rooms.pop(room_id, None)
 
     # --- acting
 
@@ -147,7 +123,7 @@ class Mutes:
         try:
             await (self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work))
         finally:
-            self._drop(session.room_id)  # a room that proved full is read anew, too
+            self._at_hand.drop(session.room_id)  # a room that proved full is read anew, too
         self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
 
     async def _store(
@@ -192,7 +168,7 @@ class Mutes:
             await self._acts.tell(tx, by.room_id, "unmute", target.id)
 
         await self._acts.on(by, target, work)
-        self._drop(by.room_id)
+        self._at_hand.drop(by.room_id)
         self._acts.ctx.rooms.send(by.room_id, target.id, "unmuted", {})
         return {"sessionId": target.id}
 

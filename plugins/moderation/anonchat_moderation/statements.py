@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from anonchat import RANK_OWNER, insert_or_ignore, messages_table, sessions_table, upsert
+from anonchat import RANK_OWNER, insert_or_ignore, messages_table, one_of, sessions_table, upsert
 from anonchat_moderation.tables import bans, log, mutes, reports
 
 # --- people: ranks are compared in the transaction of the act
@@ -119,7 +119,7 @@ _muted = mutes.c.until > _now
 UPSERT_MUTE = upsert(
     mutes, [mutes.c.room_id, mutes.c.session_id], ["device", "fingerprint", "network", "reason", "at", "until"]
 )
-SELECT_MUTES = select(mutes).where(mutes.c.room_id == bindparam("room"), _muted).limit(bindparam("limit"))
+SELECT_MUTES = select(mutes).where(one_of(mutes.c.room_id, "rooms"), _muted).limit(bindparam("limit"))
 COUNT_MUTES = count(mutes, _muted)
 DELETE_MUTE = delete(mutes).where(
     mutes.c.room_id == bindparam("room"),

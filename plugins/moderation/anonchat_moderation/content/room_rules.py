@@ -1,10 +1,9 @@
-"""What holds in each room: stored, and at hand for a second so that a message costs a look-up in a dictionary."""
+"""What holds in each room, and how it is changed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -12,16 +11,14 @@ from weakref import WeakValueDictionary
 
 import orjson
 
-from anonchat import ChatError, Room, Row, Session, Transaction
+from anonchat import ChatError, Row, Session, Transaction
 from anonchat_moderation.acts import Acts
+from anonchat_moderation.at_hand import AtHand
 from anonchat_moderation.content.presets import PRESETS, Overrides, RuleSet
 from anonchat_moderation.content.rules.links import Links
 from anonchat_moderation.content.rules.words import WordList
 from anonchat_moderation.content.tables import INSERT_ROOM, LOCK_ROOM, SELECT_ROOMS
 from anonchat_moderation.content.verdicts import Rule
-
-FRESH_MILLISECONDS = 1_000  # after which a change of another node is in force here
-ROOMS = 5_000  # whose rules are kept at hand
 
 T = TypeVar("T")
 
@@ -72,30 +69,20 @@ class RoomState:
         return self.newcomers_since is not None and session.created_at >= self.newcomers_since
 
 
-@dataclass(slots=True)
-class _Known:
-    state: RoomState
-    read_at: int
-
-    def is_fresh(self, now: int) -> bool:
-        """False also where the clock was set back."""
-        return self.read_at <= now < self.read_at + FRESH_MILLISECONDS
-
-
 class RoomRules:
-    """The rules of rooms. One query at a time reads all rooms in which somebody has written lately.
+    """The rules of rooms.
 
     A change holds the lock of its room alone, so that one that stalls holds up no other room. A room that is being
-    changed is not at hand, and a query that began before the change does not bring it back.
+    changed is not at hand.
     """
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
         self._words: WordList | None = None
-        self._reading = asyncio.Lock()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of rooms that somebody waits for
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._talking: set[str] = set()
+        self._at_hand = AtHand(self._read, lambda: acts.now)
+        self.at_hand = self._at_hand.get
+        """(room id, now) -> what holds, if it was read a moment ago."""
 
     def open(self) -> None:
         """Called once, by `setup`."""
@@ -104,59 +91,36 @@ class RoomRules:
 
     # --- asking
 
-    def at_hand(self, room_id: str, now: int) -> RoomState | None:
-        """What holds, if it was read a moment ago."""
-        known = self._known.get(room_id)
-        if known is None or not known.is_fresh(now):
-            return None
-        self._talking.add(room_id)
-        return known.state
-
     async def of(self, room_id: str) -> RoomState:
-        """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
-        async with self._lock_of(room_id), self._reading:
-            state = self.at_hand(room_id, self._acts.now)
-            return state if state is not None else await self._read(room_id)
+        """What holds, at most a second old. Raises `room_ended`."""
+        async with self._lock_of(room_id):
+            return await self._at_hand.of(room_id)
 
     async def read(self, room_id: str) -> RoomState:
         """What holds, read now."""
-        async with self._lock_of(room_id), self._reading:
-            return await self._read(room_id)
+        async with self._lock_of(room_id):
+            self._at_hand.drop(room_id)
+            return await self._at_hand.of(room_id)
 
     def _lock_of(self, room_id: str) -> asyncio.Lock:
         return self._locks.setdefault(room_id, asyncio.Lock())
 
-    async def _read(self, room_id: str) -> RoomState:
-        now = self._acts.now
-        others = {room: self._known[room] for room in self._talking if room in self._known and room != room_id}
-        self._talking.clear()
-        found = await self._acts.ctx.db.fetch_all(SELECT_ROOMS, {"rooms": [room_id, *others]})
-        rows = {row["room_id"]: Chosen.of(row) for row in found}
-        if room_id not in rows and room_id not in self._known:
-            rows[room_id] = self._preset_of(await self._acts.ctx.rooms.find(room_id))
-        for room, before in others.items():
-            if self._known.get(room) is before:
-                self._keep(room, rows.get(room), now)
-        return self._keep(room_id, rows.get(room_id), now)
+    async def _read(self, room_ids: Sequence[str]) -> Mapping[str, RoomState]:
+        rows = await self._acts.ctx.db.fetch_all(SELECT_ROOMS, {"rooms": room_ids})
+        return {row["id"]: self._state(row["id"], self._chosen(row)) for row in rows}
 
-    def _preset_of(self, room: Room) -> Chosen:
-        """What the room was made with, else the server's default."""
-        asked = room.settings.get("moderation")
+    def _chosen(self, row: Row) -> Chosen:
+        """What is stored, else what the room was made with, else the server's default."""
+        if row["preset"] is not None:
+            return Chosen.of(row)
+        asked = orjson.loads(row["settings"]).get("moderation")
         preset = asked.get("preset") if isinstance(asked, Mapping) else None
         return Chosen(preset if isinstance(preset, str) and preset in PRESETS else self._acts.ctx.config["preset"])
 
-    def _keep(self, room_id: str, chosen: Chosen | None, now: int) -> RoomState:
-        known = self._known.get(room_id)
-        if known is not None and chosen in (None, known.state.chosen):
-            known.read_at = now
-            self._known.move_to_end(room_id)
-            return known.state
-        state = self.state_of(chosen or Chosen(self._acts.ctx.config["preset"]))
-        self._known[room_id] = _Known(state, now)
-        self._known.move_to_end(room_id)
-        if len(self._known) > ROOMS:
-            self._known.popitem(last=False)
-        return state
+    def _state(self, room_id: str, chosen: Chosen) -> RoomState:
+        """As before, where nothing has changed: words are taken apart only once."""
+        known = self._at_hand.latest(room_id)
+        return known if known is not None and known.chosen == chosen else self.state_of(chosen)
 
     def state_of(self, chosen: Chosen) -> RoomState:
         """What holds where this is stored."""
@@ -192,5 +156,5 @@ class RoomRules:
             return await work(tx, row)
 
         async with self._lock_of(room_id):
-            self._known.pop(room_id, None)
+            self._at_hand.drop(room_id)
             return await run(locked)

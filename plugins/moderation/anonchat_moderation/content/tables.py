@@ -25,7 +25,12 @@ rooms = Table(
 
 _ROOM = rooms.c.room_id == bindparam("room")
 
-SELECT_ROOMS = select(rooms).where(one_of(rooms.c.room_id, "rooms"))
+# Of rooms that live, also where nothing is stored.
+SELECT_ROOMS = (
+    select(rooms_table.c.id, rooms_table.c.settings, rooms)
+    .outerjoin_from(rooms_table, rooms, rooms.c.room_id == rooms_table.c.id)
+    .where(one_of(rooms_table.c.id, "rooms"), rooms_table.c.ended_at.is_(None))
+)
 INSERT_ROOM = insert_or_ignore(rooms, rooms.c.room_id)
 # Nobody else changes the row until the end of the transaction.
 LOCK_ROOM = update(rooms).where(_ROOM).values(preset=rooms.c.preset).returning(rooms)

@@ -1,0 +1,89 @@
+"""What is asked of a room for every message: stored, and at hand for a second, so that it costs a look-up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
+from typing import Generic, TypeVar
+
+from anonchat import ChatError
+
+FRESH_MILLISECONDS = 1_000  # after which a change of another node is in force here
+ROOMS = 5_000  # of which something is at hand
+TOGETHER = 500  # rooms that one query reads
+
+Kept = TypeVar("Kept")
+
+
+class AtHand(Generic[Kept]):
+    """Something of each room, at most a second old.
+
+    One query at a time reads all rooms of which somebody waits to know, and with them those that were asked for since the
+    last: so a burst in many rooms costs few queries, and rooms in which somebody writes one a second, however many.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Kept]]], now: Callable[[], int]) -> None:
+        """`read(room ids)` reads what there is now; a room that has ended is missing in its answer."""
+        self._read = read
+        self._now = now
+        self._known: OrderedDict[str, tuple[Kept, int]] = OrderedDict()
+        self._wanted: dict[str, None] = {}  # in the order of coming
+        self._asked: set[str] = set()
+        self._reading = asyncio.Lock()
+        self._dropped: set[str] = set()
+
+    def get(self, room_id: str, now: int) -> Kept | None:
+        """What was read not more than a second ago; nothing also where the clock was set back."""
+        known = self._known.get(room_id)
+        if known is None or not known[1] <= now < known[1] + FRESH_MILLISECONDS:
+            return None
+        self._asked.add(room_id)
+        return known[0]
+
+    def latest(self, room_id: str) -> Kept | None:
+        """What was read last, however long ago."""
+        known = self._known.get(room_id)
+        return known[0] if known is not None else None
+
+    async def of(self, room_id: str) -> Kept:
+        """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
+        while (value := self.get(room_id, self._now())) is None:
+            self._wanted[room_id] = None
+            async with self._reading:
+                if self.get(room_id, self._now()) is None:
+                    rooms = self._next_rooms()
+                    found = await self._read_all(rooms)
+                    if room_id in rooms and room_id not in found:
+                        raise ChatError("room_ended")
+        self._wanted.pop(room_id, None)
+        return value
+
+    def _next_rooms(self) -> list[str]:
+        """Those that somebody waits for, the first come first, and those that were asked for."""
+        rooms = list(islice(self._wanted, TOGETHER))
+        for room_id in rooms:
+            del self._wanted[room_id]
+        rooms += islice(self._asked.difference(rooms), TOGETHER - len(rooms))
+        self._asked.clear()
+        return rooms
+
+    async def _read_all(self, rooms: Sequence[str]) -> Mapping[str, Kept]:
+        self._dropped.clear()
+        now = self._now()
+        found = await self._read(rooms)
+        for room_id in rooms:
+            if room_id not in self._dropped:
+                self._known.pop(room_id, None)
+                if room_id in found:
+                    self._known[room_id] = found[room_id], now
+        while len(self._known) > ROOMS:
+            self._known.popitem(last=False)
+        return found
+
+    def drop(self, room_id: str) -> None:
+        """Something has changed: it is read anew, and a query that is on its way does not bring back what was before."""
+        self._known.pop(room_id, None)
+        self._asked.discard(room_id)
+        self._dropped.add(room_id)

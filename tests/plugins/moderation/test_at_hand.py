@@ -1,0 +1,104 @@
+"""What is at hand of rooms: fresh, read together, and never what was before a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from anonchat import ChatError
+from anonchat_moderation.at_hand import FRESH_MILLISECONDS, TOGETHER, AtHand
+
+
+class Shelf:
+    """A store of versions of rooms, and all that was read from it."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, int] = {}
+        self.reads: list[Sequence[str]] = []
+        self.now = 0
+        self.go = asyncio.Event()
+        self.go.set()
+        self.at_hand = AtHand(self.read, lambda: self.now)
+
+    async def read(self, rooms: Sequence[str]) -> Mapping[str, int]:
+        self.reads.append(rooms)
+        found = {room: self.versions[room] for room in rooms if room in self.versions}
+        await asyncio.sleep(0)
+        await self.go.wait()
+        return found
+
+
+def test_a_burst_in_many_rooms_is_few_reads() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {f"room-{number}": number for number in range(2 * TOGETHER)}
+        asked = [room for room in shelf.versions for _ in range(3)]
+        assert await asyncio.gather(*map(shelf.at_hand.of, asked)) == [shelf.versions[room] for room in asked]
+        assert len(shelf.reads) <= 3
+
+    asyncio.run(main())
+
+
+def test_rooms_that_talk_are_read_with_the_first_that_is_stale() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1, "b": 1, "silent": 1}
+        for room in shelf.versions:
+            await shelf.at_hand.of(room)
+        shelf.now += FRESH_MILLISECONDS - 1
+        shelf.reads.clear()
+        assert shelf.at_hand.get("a", shelf.now) == shelf.at_hand.get("b", shelf.now) == 1
+        shelf.at_hand._asked.discard("silent")
+        shelf.now += 1
+        assert shelf.at_hand.get("a", shelf.now) is None
+        await asyncio.gather(shelf.at_hand.of("a"), shelf.at_hand.of("b"))
+        assert [sorted(rooms) for rooms in shelf.reads] == [["a", "b"]]
+
+    asyncio.run(main())
+
+
+def test_a_read_that_began_before_a_change_does_not_bring_it_back() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1}
+        shelf.go.clear()
+        asking = asyncio.create_task(shelf.at_hand.of("a"))
+        while not shelf.reads:
+            await asyncio.sleep(0)
+        shelf.versions["a"] = 2
+        shelf.at_hand.drop("a")
+        shelf.go.set()
+        assert await asking == 2
+        assert shelf.at_hand.get("a", shelf.now) == 2
+
+    asyncio.run(main())
+
+
+def test_a_room_that_has_ended() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1}
+        await shelf.at_hand.of("a")
+        del shelf.versions["a"]
+        shelf.now += FRESH_MILLISECONDS
+        for _ in range(2):
+            with pytest.raises(ChatError, match="room_ended"):
+                await shelf.at_hand.of("a")
+        assert shelf.at_hand.latest("a") is None
+
+    asyncio.run(main())
+
+
+def test_a_clock_that_was_set_back() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1}
+        await shelf.at_hand.of("a")
+        shelf.versions["a"] = 2
+        shelf.now -= 3_600_000
+        assert shelf.at_hand.get("a", shelf.now) is None
+        assert await shelf.at_hand.of("a") == 2
+
+    asyncio.run(main())
