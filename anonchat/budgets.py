@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -48,11 +48,11 @@ class PluginFailed(Exception):
 
 async def bounded(seconds: float, function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T:
     """Await `function(...)` for at most `seconds`. Raises what `begin` raises."""
-    answer = begin(function, *arguments, **named)
+    answer = begin(function, arguments, named)
     return await answer.finish(seconds) if isinstance(answer, Begun) else answer
 
 
-def begin(function: Callable[..., Awaitable[T]], /, *arguments: Any, **named: Any) -> T | Begun[T]:
+def begin(function: Callable[..., Awaitable[T]], arguments: Sequence[Any], named: Mapping[str, Any]) -> T | Begun[T]:
     """Call `function` up to where it first waits: its answer, or what is to be finished.
 
     Most calls wait for nothing, and so need no timer, which costs more than they do, and no coroutine around them.

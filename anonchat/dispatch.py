@@ -222,7 +222,7 @@ class Dispatcher:
         started = time.perf_counter()
         answer = None
         try:
-            answer = begin(function, **arguments)
+            answer = begin(function, (), arguments)
         except PluginFailed as error:
             raise self._failed(plugin, hook, error) from error.__cause__
         finally:

@@ -65,12 +65,12 @@ Item = str | bytes | Ping | Pong | Close | ProtocolError
 
 def encode_frame(payload: bytes, opcode: int = TEXT) -> bytes:
     """One whole frame as a server sends it: final and not masked."""
-    size = len(payload)
+    first, size = _FINAL | opcode, len(payload)
     if size < 126:
-        return bytes((_FINAL | opcode, size)) + payload
+        return (first << 8 | size).to_bytes(2) + payload
     if size < 1 << 16:
-        return bytes((_FINAL | opcode, 126)) + size.to_bytes(2) + payload
-    return bytes((_FINAL | opcode, 127)) + size.to_bytes(8) + payload
+        return (first << 24 | 126 << 16 | size).to_bytes(4) + payload
+    return bytes((first, 127)) + size.to_bytes(8) + payload
 
 
 def encode_ping(payload: bytes = b"") -> bytes:
