@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anonchat.plugins import bundled
-from benchmarks.competitors.bare import FLOOR, PLAIN, SOCKETIO, Floor, Node, Python, by_event, by_path
 from benchmarks.competitors.base import Competitor
+from benchmarks.competitors.express import Express
+from benchmarks.competitors.in_memory import PLAIN, SOCKETIO, Floor, NodeChat, PythonChat
 from benchmarks.competitors.own import Anonchat
+from benchmarks.scenarios.arrivals import joins, storm
 from benchmarks.scenarios.base import Scale, Scenario
+from benchmarks.scenarios.growth import growth
+from benchmarks.scenarios.history import history
+from benchmarks.scenarios.idle import idle
+from benchmarks.scenarios.start import start
 from benchmarks.scenarios.traffic import large_rooms, small_rooms, steady
 
 ADD_ONS = "native add-ons bufferutil and utf-8-validate, no compression"
@@ -20,34 +26,38 @@ def competitors() -> Mapping[str, Competitor]:
     every: tuple[Competitor, ...] = (
         Anonchat("anonchat", "anonchat, all plugins", bundled()),
         Anonchat("anonchat-core", "anonchat, no plugins", ()),
-        Node(
-            "socketio.js",
-            "socket.io",
-            *("socketio", "Socket.IO on Node"),
-            f"transport websocket only, {ADD_ONS}, first request dropped, NODE_ENV=production ({TUNED}); in memory",
-            *(SOCKETIO, by_event),
+        NodeChat(
+            *("socketio.js", "socket.io", "socketio", "Socket.IO on Node"),
+            f"transport websocket only, {ADD_ONS}, first request dropped, NODE_ENV=production ({TUNED})",
+            SOCKETIO,
         ),
-        Node(
+        NodeChat(
             *("ws.js", "ws", "ws", "ws on Node"),
-            f"{ADD_ONS}, no client tracking, each message serialised once; in memory",
-            *(PLAIN, by_path),
+            f"{ADD_ONS}, no client tracking, each message serialised once, NODE_ENV=production",
+            PLAIN,
         ),
-        Python(
+        PythonChat(
             *("socketio_chat.py", ("python-socketio", "tornado", "uvloop"), "python-socketio", "python-socketio"),
-            "on Tornado and uvloop, transport websocket only, no compression, orjson, no logs; in memory",
-            *(SOCKETIO, by_event),
+            "on Tornado and uvloop, transport websocket only, no delay, no compression, orjson",
+            SOCKETIO,
         ),
-        Python(
+        PythonChat(
             *("tornado_chat.py", ("tornado", "uvloop"), "tornado", "Tornado"),
-            "write_message in a loop, on uvloop, no delay, no compression, each message serialised once; in memory",
-            *(PLAIN, by_path),
+            "write_message in a loop, on uvloop, no delay, no compression, each message serialised once by orjson",
+            PLAIN,
         ),
-        Floor("floor", "floor (C)", "epoll, one send to each receiver and turn; in memory", FLOOR, by_path),
+        Express(),
+        Floor("floor", "floor (C)", "epoll, one send to each receiver and turn"),
     )
     return {competitor.name: competitor for competitor in every}
 
 
 def scenarios(scale: Scale) -> Mapping[str, Scenario]:
     """All of them, in the order of the tables."""
-    every: tuple[Scenario, ...] = (*large_rooms(scale), *small_rooms(scale), steady(scale))
+    every: tuple[Scenario, ...] = (
+        *large_rooms(scale),
+        *small_rooms(scale),
+        *(steady(scale), idle(scale), joins(scale), storm(scale), history(scale), start()),
+        *growth(scale),
+    )
     return {scenario.name: scenario for scenario in every}

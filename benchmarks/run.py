@@ -57,11 +57,16 @@ def measure(scenario: Scenario, players: Mapping[str, Competitor], rounds: int) 
     rounds_of: dict[str, list[Mapping[str, float]]] = {name: [] for name in players}
     failures: dict[str, str] = {}
     with ExitStack() as stack, pinned(cores.load):
-        prepared = {name: _started(stack, cores, scenario, player) for name, player in players.items()}
+        prepared = {}
+        for name, player in players.items():
+            try:
+                prepared[name] = _started(stack, cores, scenario, player)
+            except (RuntimeError, ValueError, OSError) as error:
+                failures[name] = str(error)
         for number in range(rounds):
             order = list(players)[number % len(players) :] + list(players)[: number % len(players)]
             for name in (name for name in order if name not in failures):
-                _settle([player.pid for player in players.values()])
+                _settle([player.pid for player in players.values() if player.is_running])
                 print(
                     f"\r\033[K{scenario.name}: round {number + 1} of {rounds}, {name}",
                     end="",
@@ -82,8 +87,7 @@ def _started(stack: ExitStack, cores: Cores, scenario: Scenario, player: Competi
     """Start a server on its core and prepare it for a scenario."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
     stack.callback(player.stop)
-    with pinned(cores.server):
-        player.start(folder)
+    player.start(folder, cores.server)
     return scenario.enter(player)
 
 

@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.competitors.bare import Node
-from benchmarks.competitors.keeper import DIALECT, Room, make_rooms, tickets
+import asyncpg
+
+from benchmarks.competitors import npm
+from benchmarks.competitors.keeper import Keeper, Room
 from benchmarks.competitors.postgres import SETTINGS, Postgres, binaries
-from benchmarks.load.sockets import Ticket
+from benchmarks.machine import version_of
 
 FILL = """
 INSERT INTO messages (id, room_id, seq, session_id, username, text)
-SELECT gen_random_uuid(), :'room', n, :'room', 'Guest',
+SELECT gen_random_uuid(), $1::uuid, n, $1::uuid, 'Guest',
     '~d' || lpad((n - 1)::text, 14, '0') || ' ' || repeat(md5(n::text), 2) || substr(md5(n::text), 1, 20)
-FROM generate_series(1, :count) n;
-UPDATE rooms SET seq = :count WHERE id = :'room';
-VACUUM ANALYZE messages;
+FROM generate_series(1, $2::int) n
 """
 
 
-class Express(Node):
+class Express(Keeper):
     """Two processes: Node, and Postgres on a socket of its own."""
 
     def __init__(self) -> None:
         settings = ", ".join(f"{name}={value}" for name, value in SETTINGS.items() if value)
         super().__init__(
-            *("express.js", "express", "express", "Express + Postgres"),
+            *("express", "Express + Postgres"),
             f"pg with a pool of 10 and prepared statements, ws, NODE_ENV=production; Postgres durable, {settings}",
-            DIALECT,
         )
+        self.environ["NODE_ENV"] = "production"
         self._postgres: Postgres | None = None
 
     def missing(self) -> str | None:
         """Node, npm and Postgres."""
-        if binaries() is None:
-            return "Postgres cannot be found (pip install 'anonchat[bench]')"
-        return super().missing()
+        return npm.missing() or (None if binaries() else "Postgres cannot be found (pip install 'anonchat[bench]')")
 
-    def start(self, folder: Path) -> None:
+    def prepare(self) -> None:
+        """Install packages."""
+        npm.install()
+
+    def command(self) -> Sequence[str]:
+        """Node and the script."""
+        return npm.command("express.js")
+
+    def version(self) -> str:
+        """Of both."""
+        return f"{npm.version('express')}, {version_of(str((binaries() or Path()) / 'postgres'), '--version')}"
+
+    def launch(self) -> None:
         """Start both."""
         self._postgres = Postgres()
         self.environ["CHAT_POSTGRES"] = str(self._postgres.folder)
-        super().start(folder)
+        super().launch()
 
     def stop(self) -> None:
         """End both."""
@@ -52,29 +62,13 @@ class Express(Node):
             self._postgres.stop()
             self._postgres = None
 
-    def make_rooms(self, count: int, members: int) -> Sequence[Room]:
-        """Rooms that members have joined."""
-        return make_rooms(self.port, count, members)
-
-    def rooms(self, count: int, members: int) -> Sequence[Sequence[Ticket]]:
-        """The same as tickets."""
-        return [tickets(room) for room in self.make_rooms(count, members)]
-
     def fill(self, room: Room, count: int) -> None:
         """Store messages by SQL."""
-        if self._postgres is None:
-            raise RuntimeError(f"{self.title} does not run.")
-        values = ("-v", f"room={room.id}", "-v", f"count={count}", "-v", "ON_ERROR_STOP=1")
-        programs = binaries() or Path()
-        command = (
-            str(programs / "psql"),
-            "-q",
-            "-h",
-            str(self._postgres.folder),
-            "-U",
-            "chat",
-            "-d",
-            "postgres",
-            *values,
-        )
-        subprocess.run(command, input=FILL, text=True, check=True, stdout=subprocess.DEVNULL)
+        asyncio.run(self._fill(room, count))
+
+    async def _fill(self, room: Room, count: int) -> None:
+        connection = await asyncpg.connect(host=self.environ["CHAT_POSTGRES"], user="chat", database="postgres")
+        await connection.execute(FILL, room.id, count)
+        await connection.execute("UPDATE rooms SET seq = $2 WHERE id = $1::uuid", room.id, count)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()

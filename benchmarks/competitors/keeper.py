@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
-from benchmarks.competitors.bare import plain_message
 from benchmarks.competitors.base import Competitor
+from benchmarks.competitors.in_memory import plain_message
 from benchmarks.load.flood import Dialect
 from benchmarks.load.sockets import Ticket, masked, upgrade
 from benchmarks.load.visits import NUMBER, TOKEN, Step
+
+MOST_MEMBERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,29 @@ class Room:
         return f"/api/rooms/{quote(self.id)}"
 
 
-class Keeper(Competitor, Protocol):
+class Keeper(Competitor):
     """A competitor that stores what is sent."""
 
-    def make_rooms(self, count: int, members: int) -> Sequence[Room]:
-        """New rooms that so many have joined, each with a connection that is closed by now or never was."""
+    def __init__(self, name: str, title: str, settings: str) -> None:
+        super().__init__(name, title, settings, Dialect(b'"history_chunk"', plain_message))
 
+    @abstractmethod
     def fill(self, room: Room, count: int) -> None:
-        """Store so many messages in a room that has none yet, past the server, as if they had been sent long ago."""
+        """Store so many messages in a room that has none yet, past the server, while it has nothing to do.
+
+        Their numbers begin with 0 (see load/measures.h).
+        """
+
+    def make_rooms(self, count: int, members: int) -> Sequence[Room]:
+        """New rooms that so many have joined, in which nobody is refused for talking much."""
+        rest = Rest(self.port)
+        rooms = [_room(rest, members) for _ in range(count)]
+        rest.close()
+        return rooms
+
+    def rooms(self, count: int, members: int) -> Sequence[Sequence[Ticket]]:
+        """The same as tickets."""
+        return [tickets(room) for room in self.make_rooms(count, members)]
 
 
 class Rest:
@@ -58,19 +76,8 @@ class Rest:
         self._connection.close()
 
 
-DIALECT = Dialect(b'"history_chunk"', plain_message)
-
-
-def make_rooms(port: int, count: int, members: int) -> Sequence[Room]:
-    """Rooms in which nobody is refused for talking much."""
-    rest = Rest(port)
-    rooms = [_room(rest, members) for _ in range(count)]
-    rest.close()
-    return rooms
-
-
 def _room(rest: Rest, members: int) -> Room:
-    made = rest.call("POST", "/api/rooms", {"title": "Benchmark", "maxParticipants": 10_000})
+    made = rest.call("POST", "/api/rooms", {"title": "Benchmark", "maxParticipants": MOST_MEMBERS})
     room = Room(made["roomId"], made["inviteToken"], ())
     owner = {"username": "Owner", "moderatorToken": made["moderatorToken"]}
     token = rest.call("POST", f"{room.path}/join", owner)["sessionToken"]

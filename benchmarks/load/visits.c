@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     const Step *steps;
     const int64_t *first; /* number of the first message of each client; the others follow it */
+    int64_t first_visit; /* its number */
     int32_t step_count, clients, messages, port, repeats;
 } Plan;
 
@@ -46,7 +47,7 @@ typedef struct {
 typedef struct {
     int file, step;
     int32_t bytes, space, scanned;
-    int64_t began;
+    int64_t began, visit;
     uint64_t seen; /* a bit for each message */
     char *input;
     char token[TOKEN_BYTES];
@@ -95,7 +96,7 @@ static void ask(Visits *visits, int32_t index) {
     int32_t size = step->request_bytes[index];
     memcpy(request, step->requests[index], size);
     if (step->token_at >= 0) memcpy(request + step->token_at, client->token, TOKEN_BYTES);
-    if (step->number_at >= 0) write_number(request + step->number_at, visits->started);
+    if (step->number_at >= 0) write_number(request + step->number_at, visits->plan->first_visit + client->visit);
     if (send(client->file, request, size, MSG_NOSIGNAL) != size) visits->result->failure = CLOSED;
 }
 
@@ -111,7 +112,7 @@ static void begin(Visits *visits, int32_t index) {
     client->step = 0;
     client->seen = 0;
     client->began = nanoseconds(CLOCK_MONOTONIC);
-    visits->started++;
+    client->visit = visits->started++;
     visits->visiting++;
     begin_step(visits, index);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ class _Plan(ctypes.Structure):
     _fields_ = (
         ("steps", ctypes.POINTER(_Step)),
         ("first", ctypes.POINTER(ctypes.c_int64)),
+        ("first_visit", ctypes.c_int64),
         *((name, ctypes.c_int32) for name in ("step_count", "clients", "messages", "port", "repeats")),
     )
 
@@ -83,6 +85,7 @@ def visit(port: int, steps: Sequence[Step], first: Sequence[int], messages: int,
     plan = _Plan(
         (_Step * len(steps))(*(_step(step, clients) for step in steps)),
         (ctypes.c_int64 * clients)(*first),
+        time.time_ns() // 100_000,  # so that no number comes again in another run
         *(len(steps), clients, messages, port, seconds > 0),
     )
     found = _Result()

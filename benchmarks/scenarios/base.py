@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 SOCKETIO = "socketio"
+EXPRESS = "express"
+KEEPERS = ("anonchat", "anonchat-core", EXPRESS)
+"""Who stores what is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,9 +108,10 @@ async function send(socket, { text, clientMsgId }) {
 
 sockets.on("connection", (socket) => {
   socket.on("close", () => rooms.get(socket.session?.room_id)?.delete(socket));
+  let last = Promise.resolve(); // one after the other, or messages would overtake each other
   socket.on("message", (data) => {
     const { event, data: content } = JSON.parse(data);
-    (event === "identify" ? identify : send)(socket, content).catch(() => socket.close(1011));
+    last = last.then(() => (event === "identify" ? identify : send)(socket, content)).catch(() => socket.close(1011));
   });
 });
 
