@@ -3,15 +3,17 @@
 
 VENV := .venv
 # Holds the folder it was made in, and is absent while pip works: an environment that was moved, or left half made by
-# an interruption, is made anew. The two installed stamps say what it holds.
+# an interruption, is made anew. The three installed stamps say what it holds.
 READY := $(VENV)/ready
 SERVER := $(VENV)/installed-server
 DEVELOPMENT := $(VENV)/installed-development
+COMPETITORS := $(VENV)/installed-competitors
 PYTHON := $(VENV)/bin/python
 # The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
 WORKERS := 2
-BENCHMARKS := idle plugins
+# Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
+BENCHMARKS := $(if $(ARGUMENTS),run,run plugins)
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
 find_python = $(shell for name in $(BASE_PYTHONS); do \
@@ -51,8 +53,8 @@ format: $(DEVELOPMENT)  ## mend style and layout where that can be done by a too
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
-bench: $(DEVELOPMENT)  ## measure idle connections, and messages with and without plugins (BENCHMARKS=plugins ARGUMENTS="3 1" narrows it)
-	@for name in $(BENCHMARKS); do echo "benchmarks/$$name.py"; $(PYTHON) benchmarks/$$name.py $(ARGUMENTS) || exit 1; done
+bench: $(COMPETITORS)  ## measure anonchat beside others (ARGUMENTS=--quick for a short run; ARGUMENTS=--help tells more)
+	@for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name $(ARGUMENTS) || exit 1; done
 
 clean:  ## remove the virtual environment and everything built; leaves databases alone
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -74,3 +76,8 @@ $(SERVER): $(READY) setup.cfg pyproject.toml
 $(DEVELOPMENT): $(READY) setup.cfg pyproject.toml
 	$(call install,[dev])
 	@touch $(SERVER) $@
+
+# Servers that are measured beside ours. Packages for Node are installed by the benchmark itself, into build/benchmarks.
+$(COMPETITORS): $(READY) setup.cfg pyproject.toml
+	$(call install,[dev,bench])
+	@touch $(SERVER) $(DEVELOPMENT) $@

@@ -15,10 +15,11 @@ from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.history import history
 from benchmarks.scenarios.idle import idle
 from benchmarks.scenarios.start import start
-from benchmarks.scenarios.traffic import large_rooms, small_rooms, steady
+from benchmarks.scenarios.traffic import large_rooms, settings, small_rooms, steady
 
 ADD_ONS = "native add-ons bufferutil and utf-8-validate, no compression"
 TUNED = "documentation: socket.io/docs/v4/performance-tuning"
+WITHOUT_ADD_ONS = {"WS_NO_BUFFER_UTIL": "1", "WS_NO_UTF_8_VALIDATE": "1"}
 
 
 def competitors() -> Mapping[str, Competitor]:
@@ -47,6 +48,19 @@ def competitors() -> Mapping[str, Competitor]:
             PLAIN,
         ),
         Express(),
+        NodeChat(
+            *("socketio.js", "socket.io", "socketio-no-add-ons", "Socket.IO, no add-ons"),
+            "as above, without the native add-ons",
+            SOCKETIO,
+            **WITHOUT_ADD_ONS,
+        ),
+        NodeChat(
+            *("socketio.js", "socket.io", "socketio-defaults", "Socket.IO, defaults"),
+            "new Server(server) and nothing else, without the native add-ons",
+            SOCKETIO,
+            CHAT_DEFAULTS="1",
+            **WITHOUT_ADD_ONS,
+        ),
         Floor("floor", "floor (C)", "epoll, one send to each receiver and turn"),
     )
     return {competitor.name: competitor for competitor in every}
@@ -59,5 +73,6 @@ def scenarios(scale: Scale) -> Mapping[str, Scenario]:
         *small_rooms(scale),
         *(steady(scale), idle(scale), joins(scale), storm(scale), history(scale), start()),
         *growth(scale),
+        settings(scale),
     )
     return {scenario.name: scenario for scenario in every}

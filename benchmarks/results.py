@@ -33,7 +33,10 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One scenario. `rounds` has competitor -> figures of each round; who failed is in `failures` with the reason."""
+    """One scenario. `conditions` says where, when and with which versions.
+
+    `rounds` has competitor -> figures of each round; who failed is in `failures` with the reason.
+    """
 
     name: str
     title: str
@@ -41,7 +44,7 @@ class Result:
     reference: str
     measures: Sequence[Measure]
     aims: Sequence[Aim]
-    date: str
+    conditions: str
     rounds: Mapping[str, Sequence[Mapping[str, float]]]
     failures: Mapping[str, str]
 

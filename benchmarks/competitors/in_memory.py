@@ -72,11 +72,13 @@ class Floor(InMemory):
 
 
 class NodeChat(InMemory):
-    """A script for Node; `package` is the one whose version is told."""
+    """A script for Node; `package` is the one whose version is told, `environ` what it finds in its environment."""
 
-    def __init__(self, script: str, package: str, name: str, title: str, settings: str, dialect: Dialect) -> None:
+    def __init__(
+        self, script: str, package: str, name: str, title: str, settings: str, dialect: Dialect, **environ: str
+    ) -> None:
         super().__init__(name, title, settings, dialect)
-        self.environ["NODE_ENV"] = "production"
+        self.environ.update(environ, NODE_ENV="production")
         self._script = script
         self._package = package
 

@@ -20,7 +20,6 @@
 #define READ_BYTES (1 << 18)
 #define OUT_BYTES (1 << 14)
 #define EVENTS 256
-#define PATIENCE (10 * SECOND) /* without a delivery, until what is missing counts as lost */
 #define REFUSAL_BYTES 256
 #define STEP 100               /* milliseconds between two looks at the clock */
 
@@ -33,6 +32,7 @@ typedef struct {
     int32_t rooms, members, lanes, authors, depth;
     int32_t frame_bytes, frame_count, text_at, id_at; /* where in a frame the two numbers stand */
     int32_t ping_bytes, pong_bytes;
+    int64_t patience; /* nanoseconds without a delivery, until what is missing counts as lost */
 } Plan;
 
 typedef struct {
@@ -301,7 +301,7 @@ void flood_run(Flood *flood, int64_t duration, double rate, Result *result) {
         now = nanoseconds(CLOCK_MONOTONIC);
         flood->is_over = now - start >= duration;
         int64_t since = flood->last > start + duration ? flood->last : start + duration;
-        if (flood->is_over && (flood->under_way == 0 || now - since > PATIENCE)) break;
+        if (flood->is_over && (flood->under_way == 0 || now - since > flood->plan.patience)) break;
         turn(flood, start, rate, duration);
     }
     timerfd_settime(flood->timer, 0, &NEVER, NULL);

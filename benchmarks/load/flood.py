@@ -52,6 +52,7 @@ class _Plan(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("rooms", "members", "lanes", "authors", "depth")),
         *((name, ctypes.c_int32) for name in ("frame_bytes", "frame_count", "text_at", "id_at")),
         *((name, ctypes.c_int32) for name in ("ping_bytes", "pong_bytes")),
+        ("patience", ctypes.c_int64),
     )
 
 
@@ -95,11 +96,18 @@ class Flood:
     """Open sockets of `rooms` with as many members each; a context manager that closes them.
 
     `lanes` of each room send, one message after another, by so many `authors`; with `depth` more than one, an open loop
-    may have so many messages of a lane under way.
+    may have so many messages of a lane under way. What has not come after `patience` seconds without a delivery is lost.
     """
 
     def __init__(
-        self, port: int, dialect: Dialect, rooms: Sequence[Sequence[Ticket]], lanes: int, authors: int, depth: int = 1
+        self,
+        port: int,
+        dialect: Dialect,
+        rooms: Sequence[Sequence[Ticket]],
+        lanes: int,
+        authors: int,
+        depth: int = 1,
+        patience: float = 10.0,
     ) -> None:
         self._library = _library()
         self._sockets = open_sockets(port, [ticket for room in rooms for ticket in room], dialect.ready)
@@ -113,6 +121,7 @@ class Flood:
             *(len(rooms), len(rooms[0]), lanes, authors, depth),
             *(len(texts[0]), len(texts), text_at, id_at),
             *(len(dialect.ping), len(masked(dialect.pong))),
+            int(patience * 1e9),
         )
         self._plan = plan  # its arrays live as long as this
         self._flood = self._library.flood_open(ctypes.byref(plan))

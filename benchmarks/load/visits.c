@@ -20,7 +20,6 @@
 #define STEP 100                /* milliseconds between two looks at the clock */
 #define READ_BYTES (1 << 16)
 #define TOKEN_BYTES 64
-#define PATIENCE (30 * SECOND) /* without an answer to anybody, until those who wait have failed */
 #define MOST_MESSAGES 64
 
 enum failure { NONE, REFUSED, CLOSED, SILENT, WRONG };
@@ -36,6 +35,7 @@ typedef struct {
     const Step *steps;
     const int64_t *first; /* number of the first message of each client; the others follow it */
     int64_t first_visit; /* its number */
+    int64_t patience;    /* nanoseconds without an answer to anybody, until those who wait have failed */
     int32_t step_count, clients, messages, port, repeats;
 } Plan;
 
@@ -190,7 +190,7 @@ static void turn(Visits *visits) {
         else if (events[place].events & EPOLLOUT) writable(visits, events[place].data.u32);
         else visits->result->failure = REFUSED;
     }
-    if (visits->now - visits->last > PATIENCE) visits->result->failure = SILENT;
+    if (visits->now - visits->last > visits->plan->patience) visits->result->failure = SILENT;
 }
 
 static void count_lost(Visits *visits) {

@@ -22,7 +22,7 @@ FAILURES = (
     "",
     "the server refused a connection",
     "the server closed a connection",
-    "nobody got an answer for 30 seconds",
+    "nobody got an answer any more",
     "messages came that nobody had to get",
 )
 
@@ -52,6 +52,7 @@ class _Plan(ctypes.Structure):
         ("steps", ctypes.POINTER(_Step)),
         ("first", ctypes.POINTER(ctypes.c_int64)),
         ("first_visit", ctypes.c_int64),
+        ("patience", ctypes.c_int64),
         *((name, ctypes.c_int32) for name in ("step_count", "clients", "messages", "port", "repeats")),
     )
 
@@ -74,10 +75,13 @@ class Visited:
     p99: float
 
 
-def visit(port: int, steps: Sequence[Step], first: Sequence[int], messages: int, seconds: float = 0.0) -> Visited:
+def visit(
+    port: int, steps: Sequence[Step], first: Sequence[int], messages: int, seconds: float = 0.0, patience: float = 30.0
+) -> Visited:
     """Let as many clients visit as `first` names the first message of, each once or for so many seconds.
 
-    Each has to get `messages`, numbered one after the other, exactly once. Raises ValueError if it does not.
+    Each has to get `messages`, numbered one after the other, exactly once. Raises ValueError if it does not, or if
+    nobody gets an answer for `patience` seconds.
     """
     if messages > MOST_MESSAGES:
         raise ValueError(f"At most {MOST_MESSAGES} messages can be checked, not {messages}.")
@@ -86,6 +90,7 @@ def visit(port: int, steps: Sequence[Step], first: Sequence[int], messages: int,
         (_Step * len(steps))(*(_step(step, clients) for step in steps)),
         (ctypes.c_int64 * clients)(*first),
         time.time_ns() // 100_000,  # so that no number comes again in another run
+        int(patience * 1e9),
         *(len(steps), clients, messages, port, seconds > 0),
     )
     found = _Result()

@@ -71,6 +71,7 @@ class Database(Growth):
     """A database that grows and grows: each turn begins with an empty one."""
 
     sizes: Mapping[str, float]
+    rooms: int
 
     def enter(self, competitor: Anonchat) -> None:
         """Nothing: what is there when it has started is thrown away."""
@@ -89,7 +90,7 @@ class Database(Growth):
         lot = min(LOT, max(100, round(size / ROW_BYTES / 4)))
         while competitor.database.stat().st_size < size:
             competitor.fill(competitor.make_rooms(1, 0)[0], lot)
-        run, used = _run(competitor, competitor.rooms(100, 2), 2, self.seconds / len(self.sizes), RATE)
+        run, used = _run(competitor, competitor.rooms(self.rooms, 2), 2, self.seconds / len(self.sizes), RATE)
         return 1e6 * used / max(1, run.acked)
 
 
@@ -112,7 +113,7 @@ def growth(scale: Scale) -> Sequence[Growth]:
     members = sorted({scale.count(count) for count in MEMBERS})
     rooms = sorted({1, *(scale.count(count) for count in ROOMS[1:])})
     sizes = {f"{scale.database_bytes * share / 1e9:g}": scale.database_bytes * share for share in SHARES}
-    seconds = scale.seconds(15)
+    seconds, talking = scale.seconds(15), scale.count(100)
     return (
         Members(
             name="growth-members",
@@ -132,12 +133,13 @@ def growth(scale: Scale) -> Sequence[Growth]:
         ),
         Database(
             name="growth-database",
-            title=f"Growth: a message beside a database of so many GB, 100 rooms of 2, {RATE} a second in all",
+            title=f"Growth: a message beside a database of so many GB, {talking} rooms of 2, {RATE} a second in all",
             axis="GB",
             measures=[_point(name, "GB") for name in sizes],
             competitors=("anonchat",),
             seconds=seconds,
             sizes=sizes,
+            rooms=talking,
         ),
     )
 

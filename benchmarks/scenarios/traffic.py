@@ -119,3 +119,14 @@ def steady(scale: Scale) -> Traffic:
         in_flight=10,
         rate=10,
     )
+
+
+def settings(scale: Scale) -> Traffic:
+    """Whether other settings of the strongest competitor would turn a verdict."""
+    return replace(
+        large_rooms(scale)[0],
+        name="settings",
+        title="The same as the first, Socket.IO with other settings",
+        aims=(),
+        competitors=(SOCKETIO, "socketio-no-add-ons", "socketio-defaults"),
+    )

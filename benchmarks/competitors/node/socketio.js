@@ -3,13 +3,16 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { listen, makeAuthor, makeMessage, makeRooms } from "./message.js";
 
+const tuned = { transports: ["websocket"], perMessageDeflate: false, httpCompression: false, serveClient: false };
 const server = createServer();
-const io = new Server(server, { transports: ["websocket"], perMessageDeflate: false, httpCompression: false, serveClient: false });
+const io = new Server(server, process.env.CHAT_DEFAULTS ? {} : tuned);
 const nextSeq = makeRooms();
 
-io.engine.on("connection", (raw) => {
-  raw.request = null; // frees the memory of the first request
-});
+if (!process.env.CHAT_DEFAULTS) {
+  io.engine.on("connection", (raw) => {
+    raw.request = null; // frees the memory of the first request
+  });
+}
 
 io.on("connection", (socket) => {
   const author = makeAuthor();
