@@ -26,7 +26,7 @@ from benchmarks.rounds import measure
 from benchmarks.scenarios.base import Scale, Scenario
 
 HERE = Path(__file__).parent
-FULL, QUICK, SMOKE = Scale(5), Scale(3, time=0.3, database_bytes=2e8), Scale(1, 0.01, 0.01, 2e6)
+FULL, QUICK, SMOKE = Scale(5), Scale(2, time=0.2, database_bytes=2e8), Scale(1, 0.01, 0.01, 2e6)
 OVERHEAD = 5.0  # seconds that connecting and settling take in a turn, roughly
 
 Named = TypeVar("Named")
@@ -78,7 +78,7 @@ def _named(every: Mapping[str, Named], names: str) -> dict[str, Named]:
 
 def _choice() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGUMENTS=...", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, and a small database")
     parser.add_argument("--smoke", action="store_true", help="only whether everything works; figures mean nothing")
     parser.add_argument("--only", default="", help=f"scenarios, separated by commas: {', '.join(scenarios(FULL))}")
     parser.add_argument("--with", default="", dest="competitors", help=f"competitors: {', '.join(competitors())}")

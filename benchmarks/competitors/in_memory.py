@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.competitors import npm
@@ -30,11 +30,16 @@ def socketio_message(text: str, identity: str) -> str:
 
 PLAIN = Dialect(b"identified", plain_message)
 SOCKETIO = Dialect(b"identified", socketio_message, ping="2", pong="3")
-TICKETS: dict[Dialect, Callable[[int], Ticket]] = {
-    PLAIN: lambda room: Ticket(f"/{room}"),
-    SOCKETIO: lambda room: Ticket("/socket.io/?EIO=4&transport=websocket", (f'40{{"room":"{room}"}}',)),
-}
-"""How somebody enters a room of that number."""
+
+
+def by_path(room: int) -> Ticket:
+    """The room stands in the path."""
+    return Ticket(f"/{room}")
+
+
+def by_packet(room: int) -> Ticket:
+    """The room stands in the packet with which Socket.IO connects."""
+    return Ticket("/socket.io/?EIO=4&transport=websocket", (f'40{{"room":"{room}"}}',))
 
 
 class InMemory(Competitor):
@@ -42,13 +47,14 @@ class InMemory(Competitor):
 
     def __init__(self, name: str, title: str, settings: str, dialect: Dialect = PLAIN) -> None:
         super().__init__(name, title, f"{settings}; in memory", dialect)
+        self._ticket = by_packet if dialect is SOCKETIO else by_path
         self._made = 0
 
     def rooms(self, count: int, members: int) -> Sequence[Sequence[Ticket]]:
         """Numbers that no room had yet."""
         first = self._made + 1
         self._made += count
-        return [[TICKETS[self.dialect](room)] * members for room in range(first, first + count)]
+        return [[self._ticket(room)] * members for room in range(first, first + count)]
 
 
 class Floor(InMemory):
