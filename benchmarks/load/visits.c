@@ -20,6 +20,7 @@
 #define STEP 100                /* milliseconds between two looks at the clock */
 #define READ_BYTES (1 << 16)
 #define TOKEN_BYTES 64
+#define TOLD_BYTES 256
 #define MOST_MESSAGES 64
 
 enum failure { NONE, REFUSED, CLOSED, SILENT, WRONG };
@@ -41,6 +42,7 @@ typedef struct {
 
 typedef struct {
     int64_t visits, lost, duplicated, elapsed, busy, failure;
+    char told[TOLD_BYTES]; /* the last that a server said before a failure */
     int64_t latencies[BUCKETS];
 } Result;
 
@@ -89,6 +91,16 @@ static void call(Visits *visits, int32_t index) {
         watch(visits, index, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
+static void fail(Visits *visits, int32_t index, enum failure failure) {
+    Client *client = &visits->clients[index];
+    int32_t size = client->bytes < TOLD_BYTES ? client->bytes : TOLD_BYTES - 1;
+    visits->result->failure = failure;
+    for (int32_t place = 0; place < size; place++) {
+        char sign = client->input[client->bytes - size + place];
+        visits->result->told[place] = sign < ' ' ? ' ' : sign;
+    }
+}
+
 static void ask(Visits *visits, int32_t index) {
     Client *client = &visits->clients[index];
     const Step *step = &visits->plan->steps[client->step];
@@ -126,7 +138,7 @@ static int has_all(Visits *visits, int32_t index) {
         mark += 2;
         client->scanned = mark - client->input;
         if (number < 0) continue; /* the head of a frame may have these two bytes, too */
-        if (place < 0 || place >= visits->plan->messages) visits->result->failure = WRONG;
+        if (place < 0 || place >= visits->plan->messages) fail(visits, index, WRONG);
         else if (client->seen >> place & 1) visits->result->duplicated++;
         else client->seen |= 1ULL << place;
     }
@@ -164,7 +176,7 @@ static void readable(Visits *visits, int32_t index) {
     int64_t got = recv(client->file, client->input + client->bytes, client->space - client->bytes, 0);
     visits->now = visits->last = nanoseconds(CLOCK_MONOTONIC);
     if (got <= 0) {
-        visits->result->failure = CLOSED;
+        fail(visits, index, CLOSED);
         return;
     }
     client->bytes += got;

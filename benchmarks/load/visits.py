@@ -60,6 +60,7 @@ class _Plan(ctypes.Structure):
 class _Result(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("visits", "lost", "duplicated", "elapsed", "busy", "failure")),
+        ("told", ctypes.c_char * 256),
         ("latencies", ctypes.c_int64 * BUCKETS),
     )
 
@@ -97,7 +98,8 @@ def visit(
     _library().visits_run(ctypes.byref(plan), int(seconds * 1e9), ctypes.byref(found))
     if found.failure or found.lost or found.duplicated:
         counts = f"of {clients} clients {found.visits} visits were whole; lost: {found.lost}, twice: {found.duplicated}"
-        raise ValueError(f"{FAILURES[found.failure] or 'messages are wrong'} ({counts})")
+        told = f"; last: {found.told.decode(errors='replace')}" if found.told else ""
+        raise ValueError(f"{FAILURES[found.failure] or 'messages are wrong'} ({counts}){told}")
     elapsed = max(found.elapsed, 1) / 1e9
     latencies = list(found.latencies)
     return Visited(
