@@ -29,7 +29,7 @@ def write(folder: Path, results: Mapping[str, Result], players: Mapping[str, Com
     for name, result in results.items():
         parts.append(table(result, titles))
         if result.rounds:
-            draw = bars if result.measures[0].is_ratio else lines
+            draw = lines if result.is_growth else bars
             (folder / CHARTS / f"{name}.svg").write_text(draw(result, titles))
             parts.append(f"![{result.title}]({CHARTS}/{name}.svg)\n")
     seen = {name for result in results.values() for name in result.rounds}

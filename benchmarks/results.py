@@ -44,6 +44,7 @@ class Result:
     reference: str
     measures: Sequence[Measure]
     aims: Sequence[Aim]
+    is_growth: bool
     conditions: str
     rounds: Mapping[str, Sequence[Mapping[str, float]]]
     failures: Mapping[str, str]

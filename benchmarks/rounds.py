@@ -44,7 +44,7 @@ def measure(scenario: Scenario, players: Mapping[str, Competitor], scale: Scale)
     _tell("")
     whole = {name: figures for name, figures in found.items() if name not in failures}
     described = (scenario.name, scenario.title, scenario.note, scenario.reference, scenario.measures, scenario.aims)
-    return Result(*described, _conditions(players, scale.rounds), whole, failures)
+    return Result(*described, scenario.is_growth, _conditions(players, scale.rounds), whole, failures)
 
 
 def _conditions(players: Mapping[str, Competitor], rounds: int) -> str:

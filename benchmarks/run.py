@@ -19,7 +19,7 @@ from typing import TypeVar
 from benchmarks import report
 from benchmarks.catalogue import competitors, scenarios
 from benchmarks.competitors.base import Competitor
-from benchmarks.load.library import BUILD
+from benchmarks.load.library import BUILD, compiler
 from benchmarks.machine import description, raise_file_limit
 from benchmarks.results import save, saved
 from benchmarks.rounds import measure
@@ -43,10 +43,11 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     turns = [one.seconds + OVERHEAD * scale.size for one in chosen.values() for _ in _playing(one, players)]
     print(f"{description()}\nThis takes about {scale.rounds * sum(turns) / 60:.0f} minutes.", flush=True)
+    titles = {name: one.title for name, one in competitors().items()}
     results = saved(output / "results.json")
     for name, scenario in chosen.items():
         results[name] = measure(scenario, _playing(scenario, players), scale)
-        print(report.table(results[name], {name: player.title for name, player in players.items()}), flush=True)
+        print(report.table(results[name], titles), flush=True)
         save(output / "results.json", results)
         report.write(output, results, competitors())
     print(f"Written to {output / 'RESULTS.md'}")
@@ -98,6 +99,8 @@ def _scale(choice: argparse.Namespace) -> Scale:
 
 
 if __name__ == "__main__":
+    if sys.platform != "linux" or compiler() is None:
+        raise SystemExit("The benchmark needs Linux and a C compiler; on Debian or Ubuntu: apt install gcc libc6-dev")
     raise_file_limit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started is stopped, too
     main()

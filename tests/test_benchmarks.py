@@ -241,7 +241,7 @@ def test_ratios_are_of_the_same_round() -> None:
     from benchmarks.scenarios.base import Measure
 
     rounds = {"own": [{"rate": 20.0}, {"rate": 90.0}], "other": [{"rate": 10.0}, {"rate": 30.0}]}
-    result = Result("name", "Title", "", "other", [Measure("rate", "rate", "/s")], [], "here", rounds, {})
+    result = Result("name", "Title", "", "other", [Measure("rate", "rate", "/s")], [], False, "here", rounds, {})
     assert result.figure("own", "rate") == Spread(55.0, 20.0, 90.0)
     assert result.ratio("own", "rate") == Spread(2.5, 2.0, 3.0)
     assert result.ratio("absent", "rate") is None

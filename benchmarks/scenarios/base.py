@@ -58,6 +58,7 @@ class Scenario(ABC):
     """Something that is done to one competitor after the other, several times. The first measure is the chart's.
 
     Others are compared with the competitor `reference`. A turn takes about `seconds` and what it takes to connect.
+    Of what grows all measures are shown, as a line.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Scenario(ABC):
     aims: Sequence[Aim] = ()
     note: str = ""
     reference: str = SOCKETIO
+    is_growth: bool = False
 
     @abstractmethod
     def enter(self, competitor: Any) -> Any:

@@ -26,9 +26,9 @@ LOT = 100_000  # messages of a room that is only there to be stored
 
 @dataclass(frozen=True, kw_only=True)
 class Growth(Scenario):
-    """Every measure is a point: its name is the size. `axis` says what grows."""
+    """Every measure is a point: its name is the size."""
 
-    axis: str
+    is_growth: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,6 @@ def growth(scale: Scale) -> Sequence[Growth]:
         Members(
             name="growth-members",
             title=f"Growth: a delivery in a room of so many members, {IN_FLIGHT} messages in flight",
-            axis="members",
             measures=[_point(str(count), "members") for count in members],
             competitors=("anonchat", "anonchat-core", "socketio", "floor"),
             seconds=seconds,
@@ -126,7 +125,6 @@ def growth(scale: Scale) -> Sequence[Growth]:
         Rooms(
             name="growth-rooms",
             title=f"Growth: a message in one of so many rooms of 2, {RATE} a second in all",
-            axis="rooms",
             measures=[_point(str(count), "rooms") for count in rooms],
             competitors=("anonchat", "anonchat-core", "socketio"),
             seconds=seconds,
@@ -134,7 +132,6 @@ def growth(scale: Scale) -> Sequence[Growth]:
         Database(
             name="growth-database",
             title=f"Growth: a message beside a database of so many GB, {talking} rooms of 2, {RATE} a second in all",
-            axis="GB",
             measures=[_point(name, "GB") for name in sizes],
             competitors=("anonchat",),
             seconds=seconds,
@@ -145,4 +142,4 @@ def growth(scale: Scale) -> Sequence[Growth]:
 
 
 def _point(name: str, of: str) -> Measure:
-    return Measure(name, f"{name} {of}", "us", 2, is_ratio=False)
+    return Measure(name, f"{float(name):,g} {of.removesuffix('s') if name == '1' else of}", "µs", 2, is_ratio=False)

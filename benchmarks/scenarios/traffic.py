@@ -18,8 +18,8 @@ DELIVERIES = Measure("deliveries", "deliveries/s", "/s")
 MESSAGES = Measure("messages", "acknowledged messages/s", "/s")
 P50 = Measure("p50", "p50 of delivery", "ms", 2)
 P99 = Measure("p99", "p99 of delivery", "ms", 2)
-CPU_DELIVERY = Measure("cpu_delivery", "processor time a delivery", "us", 2)
-CPU_MESSAGE = Measure("cpu_message", "processor time a message", "us", 1)
+CPU_DELIVERY = Measure("cpu_delivery", "processor time a delivery", "µs", 2)
+CPU_MESSAGE = Measure("cpu_message", "processor time a message", "µs", 1)
 BUSY = Measure("busy", "load busy", "%", 0, is_ratio=False)
 
 
@@ -126,7 +126,7 @@ def settings(scale: Scale) -> Traffic:
     return replace(
         large_rooms(scale)[0],
         name="settings",
-        title="The same as the first, Socket.IO with other settings",
+        title=f"One room, {scale.count(500)} members, 32 in flight: Socket.IO with other settings",
         aims=(),
         competitors=(SOCKETIO, "socketio-no-add-ons", "socketio-defaults"),
     )
