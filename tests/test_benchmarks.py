@@ -83,18 +83,19 @@ def port(chat: Chat) -> Iterator[int]:
         thread.join()
 
 
-def flood(port: int, seconds: float = 0.1) -> None:
-    """Send messages to a room, and check what comes."""
+def flood(port: int, seconds: float = 0.1, rate: float = 0.0) -> int:
+    """Send messages to a room, check what comes, and answer how many were sent."""
     from benchmarks.competitors.in_memory import plain_message
     from benchmarks.load.flood import Dialect, Flood
     from benchmarks.load.sockets import Ticket
 
     dialect = Dialect(b"identified", plain_message, PING, PONG)
-    with Flood(port, dialect, [[Ticket("/1")] * MEMBERS], 2, 2, patience=PATIENCE) as room:
-        run = room.run(seconds)
+    with Flood(port, dialect, [[Ticket("/1")] * MEMBERS], 2, 2, 16, PATIENCE) as room:
+        run = room.run(seconds, rate)
     run.check()
     assert run.delivered == MEMBERS * run.sent
     assert run.acked == run.sent
+    return run.sent
 
 
 @pytest.mark.timeout(320)
@@ -124,6 +125,10 @@ def test_what_comes_exactly_once_is_well(chat: Chat, port: int) -> None:
     chat.deliver = with_pings
     flood(port)
     assert chat.pongs > 0
+
+
+def test_an_open_loop_sends_all_that_is_due(port: int) -> None:
+    assert flood(port, 0.29, 100) == 29
 
 
 def test_a_delivery_that_never_comes_is_found(chat: Chat, port: int) -> None:

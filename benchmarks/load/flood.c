@@ -63,8 +63,10 @@ typedef struct {
     int32_t *waiting_out, waiting_count; /* members with something to send */
     char *input;
     int poller, timer;
-    int64_t under_way, last, now;
-    int is_closed_loop, is_over;
+    int64_t under_way, last, now, start;
+    int64_t total; /* messages of an open loop */
+    double rate;
+    int is_over;
     Result *result;
 } Flood;
 
@@ -111,7 +113,7 @@ static void arrive(Flood *flood, int64_t lane, int64_t turn) {
     if (--message->waiting > 0) return;
     flood->result->completed++;
     flood->under_way--;
-    if (flood->is_closed_loop && !flood->is_over) send_next(flood, lane, flood->now);
+    if (flood->rate == 0 && !flood->is_over) send_next(flood, lane, flood->now);
 }
 
 /* Counts what has come against how many of its lane have come before. Returns whether it is the next one. */
@@ -242,37 +244,36 @@ static void flush(Flood *flood) {
     flood->waiting_count = 0;
 }
 
-/* Sends what is due by now in an open loop of `rate` messages a second. */
-static void send_due(Flood *flood, int64_t start, double rate, int64_t seconds) {
+/* Sends what is due by now in an open loop. */
+static void send_due(Flood *flood) {
     Plan *plan = &flood->plan;
-    int64_t total = (int64_t)(rate * seconds / SECOND), now = nanoseconds(CLOCK_MONOTONIC);
-    while (flood->result->sent < total && flood->result->failure == NONE) {
-        int64_t count = flood->result->sent, due = start + (int64_t)(count * (SECOND / rate));
+    int64_t now = nanoseconds(CLOCK_MONOTONIC);
+    while (flood->result->sent < flood->total && flood->result->failure == NONE) {
+        int64_t count = flood->result->sent, due = flood->start + (int64_t)(count * (SECOND / flood->rate));
         if (due > now) break;
         send_next(flood, count % plan->rooms * plan->lanes + count / plan->rooms % plan->lanes, due);
     }
 }
 
-static void turn(Flood *flood, int64_t start, double rate, int64_t duration) {
+static void turn(Flood *flood) {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(flood->poller, events, EVENTS, STEP);
     for (int place = 0; place < count && flood->result->failure == NONE; place++) {
         uint64_t ticks;
         if (events[place].data.u32 != UINT32_MAX) receive(flood, events[place].data.u32);
-        else if (read(flood->timer, &ticks, sizeof ticks) > 0) send_due(flood, start, rate, duration);
+        else if (read(flood->timer, &ticks, sizeof ticks) > 0) send_due(flood);
     }
     flush(flood);
 }
 
-static void start_sending(Flood *flood, int64_t start, double rate) {
-    if (rate > 0) {
-        struct timespec each = {(time_t)(1 / rate), (long)((int64_t)(SECOND / rate) % SECOND)};
+static void start_sending(Flood *flood) {
+    if (flood->rate > 0) {
+        struct timespec each = {(time_t)(1 / flood->rate), (long)((int64_t)(SECOND / flood->rate) % SECOND)};
         struct itimerspec times = {each, {0, 1}};
         timerfd_settime(flood->timer, 0, &times, NULL);
     }
-    flood->is_closed_loop = rate == 0;
-    for (int64_t lane = 0; rate == 0 && lane < (int64_t)flood->plan.rooms * flood->plan.lanes; lane++)
-        send_next(flood, lane, start);
+    for (int64_t lane = 0; flood->rate == 0 && lane < (int64_t)flood->plan.rooms * flood->plan.lanes; lane++)
+        send_next(flood, lane, flood->start);
     flush(flood);
 }
 
@@ -293,19 +294,21 @@ void flood_run(Flood *flood, int64_t duration, double rate, Result *result) {
     static const struct itimerspec NEVER;
     memset(result, 0, sizeof *result);
     flood->result = result;
+    flood->rate = rate;
+    flood->total = rate > 0 ? (int64_t)(rate * duration / SECOND + 0.5) : 0;
     flood->is_over = 0;
-    int64_t busy = nanoseconds(CLOCK_THREAD_CPUTIME_ID), start = nanoseconds(CLOCK_MONOTONIC), now = start;
-    flood->last = flood->now = start;
-    start_sending(flood, start, rate);
+    int64_t busy = nanoseconds(CLOCK_THREAD_CPUTIME_ID), now = nanoseconds(CLOCK_MONOTONIC), end = now + duration;
+    flood->start = flood->last = flood->now = now;
+    start_sending(flood);
     while (result->failure == NONE) {
         now = nanoseconds(CLOCK_MONOTONIC);
-        flood->is_over = now - start >= duration;
-        int64_t since = flood->last > start + duration ? flood->last : start + duration;
+        flood->is_over = now >= end && result->sent >= flood->total;
+        int64_t since = flood->last > end ? flood->last : end;
         if (flood->is_over && (flood->under_way == 0 || now - since > flood->plan.patience)) break;
-        turn(flood, start, rate, duration);
+        turn(flood);
     }
     timerfd_settime(flood->timer, 0, &NEVER, NULL);
-    result->elapsed = (rate < 0 ? now : flood->last) - start;
+    result->elapsed = (rate < 0 ? now : flood->last) - flood->start;
     result->busy = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - busy;
     count_lost(flood);
 }

@@ -129,7 +129,7 @@ class Flood:
     def run(self, seconds: float, rate: float = 0.0) -> Run:
         """Send for so long: in a closed loop, or `rate` messages a second, or nothing if that is negative."""
         found = _Result()
-        self._library.flood_run(self._flood, int(seconds * 1e9), rate, ctypes.byref(found))
+        self._library.flood_run(self._flood, round(seconds * 1e9), rate, ctypes.byref(found))
         elapsed = max(found.elapsed, 1) / 1e9
         return Run(
             *(found.sent, found.delivered, found.acked, found.lost, found.duplicated, found.stray),
