@@ -8,6 +8,7 @@ READY := $(VENV)/ready
 SERVER := $(VENV)/installed-server
 DEVELOPMENT := $(VENV)/installed-development
 COMPETITORS := $(VENV)/installed-competitors
+COMPETITORS_EXTRAS := [dev,bench]
 PYTHON := $(VENV)/bin/python
 # The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
@@ -79,5 +80,5 @@ $(DEVELOPMENT): $(READY) setup.cfg pyproject.toml
 
 # Servers that are measured beside ours. Packages for Node are installed by the benchmark itself, into build/benchmarks.
 $(COMPETITORS): $(READY) setup.cfg pyproject.toml
-	$(call install,[dev,bench])
+	$(call install,$(COMPETITORS_EXTRAS))
 	@touch $(SERVER) $(DEVELOPMENT) $@
