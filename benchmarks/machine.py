@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,21 @@ def processor_seconds(pid: int) -> float:
     """Processor time that a process has used so far, all its threads in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_share(seconds: float) -> float:
+    """The share of all cores that is in use, by whomever, during the next so many seconds."""
+    before = _core_ticks()
+    time.sleep(seconds)
+    busy, every = (after - earlier for after, earlier in zip(_core_ticks(), before, strict=True))
+    return busy / every if every else 0.0
+
+
+def _core_ticks() -> tuple[int, int]:
+    """(ticks in use, all ticks) of all cores since the machine was started."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]  # and waiting for a disk
+    return sum(ticks) - idle, sum(ticks)
 
 
 def resident_kib(pid: int) -> int:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.competitors.base import Competitor
-from benchmarks.machine import Cores, description, pinned, processor_seconds
+from benchmarks.machine import Cores, busy_share, description, pinned, processor_seconds
 from benchmarks.results import Result
 from benchmarks.scenarios.base import Scale, Scenario
 
 QUIET_SHARE, QUIET_SECONDS, QUIET_PATIENCE = 0.02, 0.25, 15.0  # of a core, over how long, until when
+LOOK_SECONDS = 2.0  # for which the machine is watched before the first turn
 FAILURES = (RuntimeError, ValueError, OSError)
 Found = dict[str, list[Mapping[str, float]]]
 
@@ -32,6 +33,8 @@ def measure(scenario: Scenario, players: Mapping[str, Competitor], scale: Scale)
                 prepared[name] = _started(stack, cores, scenario, player)
             except FAILURES as error:
                 failures[name] = str(error)
+        _settle([player.pid for player in players.values() if player.is_running], scale)
+        others = busy_share(scale.seconds(LOOK_SECONDS))
         for number, name in _turns(list(players), scale.rounds):
             if name in failures:
                 continue
@@ -44,13 +47,14 @@ def measure(scenario: Scenario, players: Mapping[str, Competitor], scale: Scale)
     _tell("")
     whole = {name: figures for name, figures in found.items() if name not in failures}
     described = (scenario.name, scenario.title, scenario.note, scenario.reference, scenario.measures, scenario.aims)
-    return Result(*described, scenario.is_growth, _conditions(players, scale.rounds), whole, failures)
+    return Result(*described, scenario.is_growth, _conditions(players, scale.rounds, others), whole, failures)
 
 
-def _conditions(players: Mapping[str, Competitor], rounds: int) -> str:
-    """Where, when and with what."""
+def _conditions(players: Mapping[str, Competitor], rounds: int, others: float) -> str:
+    """Where, when, with what, and how much of the machine somebody else used when nobody had begun."""
     versions = [f"{player.title}: {player.version()}" for player in players.values()]
-    return "; ".join([time.strftime("%Y-%m-%d %H:%M"), f"{rounds} rounds", description(), *versions])
+    busy = f"{others:.0%} of all cores in use by others before it began"
+    return "; ".join([time.strftime("%Y-%m-%d %H:%M"), f"{rounds} rounds", description(), busy, *versions])
 
 
 def _started(stack: ExitStack, cores: Cores, scenario: Scenario, player: Competitor) -> Any:
