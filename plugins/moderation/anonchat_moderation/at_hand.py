@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from anonchat import ChatError
 
@@ -15,6 +15,18 @@ ROOMS = 5_000  # of which something is at hand
 TOGETHER = 500  # rooms that one query reads
 
 Kept = TypeVar("Kept")
+
+
+class _Known(NamedTuple, Generic[Kept]):
+    """What was read of a room, when (milliseconds), and by which read."""
+
+    value: Kept
+    read_at: int
+    number: int
+
+    def is_fresh(self, now: int) -> bool:
+        """False also where the clock was set back."""
+        return self.read_at <= now < self.read_at + FRESH_MILLISECONDS
 
 
 class AtHand(Generic[Kept]):
@@ -28,37 +40,47 @@ class AtHand(Generic[Kept]):
         """`read(room ids)` reads what there is now; a room that has ended is missing in its answer."""
         self._read = read
         self._now = now
-        self._known: OrderedDict[str, tuple[Kept, int]] = OrderedDict()
+        self._known: OrderedDict[str, _Known[Kept]] = OrderedDict()
         self._wanted: dict[str, None] = {}  # in the order of coming
         self._asked: set[str] = set()
         self._reading = asyncio.Lock()
         self._dropped: set[str] = set()
+        self.reads = 0
+        """How many reads have begun."""
 
     def get(self, room_id: str, now: int) -> Kept | None:
-        """What was read not more than a second ago; nothing also where the clock was set back."""
+        """What was read not more than a second ago."""
         known = self._known.get(room_id)
-        if known is None or not known[1] <= now < known[1] + FRESH_MILLISECONDS:
+        if known is None or not known.is_fresh(now):
             return None
         self._asked.add(room_id)
-        return known[0]
+        return known.value
 
     def latest(self, room_id: str) -> Kept | None:
         """What was read last, however long ago."""
         known = self._known.get(room_id)
-        return known[0] if known is not None else None
+        return known.value if known is not None else None
 
     async def of(self, room_id: str) -> Kept:
         """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
-        while (value := self.get(room_id, self._now())) is None:
+        return await self._read_until(room_id, lambda known: known.is_fresh(self._now()))
+
+    async def read(self, room_id: str, reads: int) -> Kept:
+        """What holds, read when more than so many `reads` had begun: also of those who ask at once one is enough."""
+        return await self._read_until(room_id, lambda known: known.number > reads)
+
+    async def _read_until(self, room_id: str, is_good: Callable[[_Known[Kept]], bool]) -> Kept:
+        while (known := self._known.get(room_id)) is None or not is_good(known):
             self._wanted[room_id] = None
             async with self._reading:
-                if self.get(room_id, self._now()) is None:
+                known = self._known.get(room_id)
+                if known is None or not is_good(known):
                     rooms = self._next_rooms()
                     found = await self._read_all(rooms)
                     if room_id in rooms and room_id not in found:
                         raise ChatError("room_ended")
         self._wanted.pop(room_id, None)
-        return value
+        return known.value
 
     def _next_rooms(self) -> list[str]:
         """Those that somebody waits for, the first come first, and those that were asked for."""
@@ -71,13 +93,14 @@ class AtHand(Generic[Kept]):
 
     async def _read_all(self, rooms: Sequence[str]) -> Mapping[str, Kept]:
         self._dropped.clear()
-        now = self._now()
+        self.reads += 1
+        number, now = self.reads, self._now()
         found = await self._read(rooms)
         for room_id in rooms:
             if room_id not in self._dropped:
                 self._known.pop(room_id, None)
                 if room_id in found:
-                    self._known[room_id] = found[room_id], now
+                    self._known[room_id] = _Known(found[room_id], now, number)
         while len(self._known) > ROOMS:
             self._known.popitem(last=False)
         return found

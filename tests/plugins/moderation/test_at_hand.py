@@ -102,3 +102,16 @@ def test_a_clock_that_was_set_back() -> None:
         assert await shelf.at_hand.of("a") == 2
 
     asyncio.run(main())
+
+
+def test_what_is_to_be_read_now_is_read_once_for_all_who_ask_at_once() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1}
+        await shelf.at_hand.of("a")
+        shelf.versions["a"] = 2
+        asking = [shelf.at_hand.read("a", shelf.at_hand.reads) for _ in range(50)]
+        assert await asyncio.gather(*asking) == [2] * 50
+        assert len(shelf.reads) == 2
+
+    asyncio.run(main())

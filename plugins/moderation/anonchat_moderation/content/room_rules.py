@@ -98,9 +98,9 @@ class RoomRules:
 
     async def read(self, room_id: str) -> RoomState:
         """What holds, read now."""
+        reads = self._at_hand.reads
         async with self._lock_of(room_id):
-            self._at_hand.drop(room_id)
-            return await self._at_hand.of(room_id)
+            return await self._at_hand.read(room_id, reads)
 
     def _lock_of(self, room_id: str) -> asyncio.Lock:
         return self._locks.setdefault(room_id, asyncio.Lock())
