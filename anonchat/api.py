@@ -1,6 +1,7 @@
 """The public API for authors of plugins and storage backends, to be imported from `anonchat`. Nothing else is public."""
 
 from anonchat.clock import Clock, iso
+from anonchat.commits import CommitQueue, PendingWork
 from anonchat.context import PluginContext
 from anonchat.declarations import (
     Answer,
@@ -59,6 +60,7 @@ __all__ = [
     "ChatError",
     "ClientEvent",
     "Clock",
+    "CommitQueue",
     "Database",
     "Denied",
     "Draft",
@@ -78,6 +80,7 @@ __all__ = [
     "MigrationError",
     "Migrations",
     "Parameters",
+    "PendingWork",
     "PluginContext",
     "Receipt",
     "Rejected",

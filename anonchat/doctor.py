@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,21 +78,21 @@ def _plugins(settings: Settings) -> Generator[Finding, None, Migrations]:
     return migrations_of(load(sound, settings.plugins.plugins_dir))
 
 
-def _contents(maintenance: Maintenance, settings: Settings, migrations: Migrations) -> Iterator[Finding]:
+def _contents(maintenance: Maintenance, settings: Settings, migrations: Migrations) -> Sequence[Finding]:
     try:
-        with maintenance.reading() as connection:
-            pending = [owner.owner for owner in status(connection, migrations.sets) if owner.pending]
-            if pending:
-                yield Finding("tables", "ok", f"The next start will migrate the tables of {', '.join(pending)}.")
-            if "core" not in pending:
-                yield from _times(connection, settings)
+        return maintenance.read(lambda connection: list(_tables(connection, settings, migrations)))
     except MigrationError as error:
-        yield Finding("tables", "fail", str(error))
+        return [Finding("tables", "fail", str(error))]
     except StartError:
-        return  # there is no database yet, which has been said
+        return ()  # there is no database yet, which has been said
 
 
-def _times(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def _tables(connection: Connection, settings: Settings, migrations: Migrations) -> Iterator[Finding]:
+    pending = [owner.owner for owner in status(connection, migrations.sets) if owner.pending]
+    if pending:
+        yield Finding("tables", "ok", f"The next start will migrate the tables of {', '.join(pending)}.")
+    if "core" in pending:
+        return
     now = time.time() * 1_000
     newest = connection.execute(SELECT_NEWEST).scalar()
     if newest is not None and newest > now + CLOCK_SECONDS * 1_000:

@@ -6,16 +6,18 @@ database server brings tools of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
 from anonchat.errors import StartError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,14 @@ class Maintenance(Protocol):
     def replaced(self) -> Path | None:
         """The database that `restoring` has kept, or None if nothing was there to be replaced."""
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A connection that sees one moment and cannot write. Refuses if there is no database."""
+    def read(self, look: Callable[[Connection], T]) -> T:
+        """What `look` answers, given a connection that sees one moment and cannot write. Refuses if there is no database."""
 
-    def migrating(self) -> AbstractContextManager[Connection]:
-        """A connection in one transaction that may change tables. Refuses while a server works on the database."""
+    def migrate(self, change: Callable[[Connection], T]) -> T:
+        """What `change` answers, given a connection in one transaction that may change tables.
+
+        Refuses while a server works on the database.
+        """
 
     def findings(self) -> Iterable[Finding]:
         """What ``anonchat doctor`` should know: room, rights, integrity. Changes nothing."""

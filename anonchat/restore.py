@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from anonchat.config import Settings
 from anonchat.config.settings import StorageSettings
 from anonchat.epoch import renew_epoch
@@ -25,8 +27,8 @@ async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[st
     Raises `StartError`; the database is then as it was.
     """
     maintenance = maintenance_of(settings.storage.database)
-    ended = _ended_rooms(maintenance)
     with maintenance.restoring(backup, keep=keep) as url:
+        ended = _ended_rooms(maintenance)
         node = Node(replace(settings, storage=StorageSettings(database=url)))
         await node.open()
         try:
@@ -41,10 +43,12 @@ async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[st
 
 def _ended_rooms(maintenance: Maintenance) -> Mapping[str, str]:
     """Id and reason of the rooms that ended in the database that is to be replaced; none if it cannot be read."""
+
+    def look(connection: Connection) -> Mapping[str, str]:
+        return {row.id: row.reason for row in connection.execute(SELECT_LAST_ENDED, {"limit": REMEMBERED})}
+
     try:
-        with maintenance.reading() as connection:
-            newest = connection.execute(SELECT_LAST_ENDED, {"limit": REMEMBERED})
-            return {row.id: row.reason for row in newest}
+        return maintenance.read(look)
     except StartError:
         return {}
 

@@ -11,6 +11,8 @@ import click
 from anonchat.commands.options import Refused, config_option, load, refusing
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from anonchat.config import Settings
     from anonchat.migrate.revisions import MigrationSet, Step
     from anonchat.storage import Migrations
@@ -99,23 +101,18 @@ def _show_status(settings: Settings) -> None:
     from anonchat.maintenance import maintenance_of
     from anonchat.migrate.runner import status
 
-    with maintenance_of(settings.storage.database).reading() as connection:
-        for found in status(connection, _enabled(settings).sets):
-            pending = f"{len(found.pending)} pending: {', '.join(found.pending)}" if found.pending else "up to date"
-            click.echo(f"{found.owner}: {found.current or 'base'}, {pending}")
+    sets = _enabled(settings).sets
+    for found in maintenance_of(settings.storage.database).read(lambda connection: status(connection, sets)):
+        pending = f"{len(found.pending)} pending: {', '.join(found.pending)}" if found.pending else "up to date"
+        click.echo(f"{found.owner}: {found.current or 'base'}, {pending}")
 
 
 def _upgrade(settings: Settings) -> Sequence[Step]:
     from anonchat.maintenance import maintenance_of
-    from anonchat.migrate.cascades import check_tables
-    from anonchat.migrate.runner import upgrade
+    from anonchat.migrate.runner import upgrade_tables
 
     migrations = _enabled(settings)
-    with maintenance_of(settings.storage.database).migrating() as connection:
-        steps = upgrade(connection, migrations.sets)
-        for owner, tables in migrations.tables.items():
-            check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
-    return steps
+    return maintenance_of(settings.storage.database).migrate(lambda connection: upgrade_tables(connection, migrations))
 
 
 def _go_to(settings: Settings, target: str, owner: str | None) -> None:
@@ -125,11 +122,15 @@ def _go_to(settings: Settings, target: str, owner: str | None) -> None:
 
     sets = _enabled(settings).sets
     revisions = _of_owner(sets, owner or _owner_of(target, sets))
-    with maintenance_of(settings.storage.database).migrating() as connection:
+
+    def go(connection: Connection) -> tuple[bool, Sequence[Step]]:
         lineage = load_lineage(revisions)
         (found,) = status(connection, [revisions])
-        back = lineage.asked(target) < lineage.position(found.current)
-        steps = downgrade(connection, revisions, target) if back else upgrade(connection, [revisions], target)
+        if lineage.asked(target) < lineage.position(found.current):
+            return True, downgrade(connection, revisions, target)
+        return False, upgrade(connection, [revisions], target)
+
+    back, steps = maintenance_of(settings.storage.database).migrate(go)
     _tell(steps, "undone" if back else "applied")
     if back:
         click.echo("The next start of a server with this version applies it again: install the older version first.")

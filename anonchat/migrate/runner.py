@@ -13,8 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy.engine import Connection
 
+from anonchat.migrate.cascades import check_tables
 from anonchat.migrate.lineage import Lineage, load_lineage
 from anonchat.migrate.revisions import MigrationError, MigrationSet, Status, Step, reason
+from anonchat.storage import Migrations
 
 
 def upgrade(connection: Connection, sets: Sequence[MigrationSet], target: str = "head") -> list[Step]:
@@ -38,6 +40,14 @@ def upgrade(connection: Connection, sets: Sequence[MigrationSet], target: str = 
             for script in scripts:
                 _apply(context, lineage, script)
                 steps.append(Step(lineage.revisions.owner, script.revision, script.doc))
+    return steps
+
+
+def upgrade_tables(connection: Connection, migrations: Migrations) -> list[Step]:
+    """`upgrade` everything that is enabled to its head, and refuse tables of plugins that would outlive their rooms."""
+    steps = upgrade(connection, migrations.sets)
+    for owner, tables in migrations.tables.items():
+        check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
     return steps
 
 

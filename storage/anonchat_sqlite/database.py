@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +17,20 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 import structlog
+from sqlalchemy.sql import ClauseElement
 
-from anonchat import ChatError, Clock, MigrationError, Migrations, StartError, Work
+from anonchat import (
+    ChatError,
+    Clock,
+    CommitQueue,
+    MigrationError,
+    Migrations,
+    Parameters,
+    PendingWork,
+    Row,
+    StartError,
+    Work,
+)
 from anonchat_sqlite.lock import FileLock
 from anonchat_sqlite.migration import migrate
 from anonchat_sqlite.statements import SQLiteStatements, compiler, drive
@@ -44,27 +55,6 @@ PRAGMAS = (
 )
 
 
-class _Job:
-    """One piece of writing work, and who waits for it."""
-
-    __slots__ = ("committed", "future", "outcome", "work")
-
-    def __init__(self, work: Work[Any], future: asyncio.Future[Any], committed: Callable[[], None] | None) -> None:
-        self.work = work
-        self.future = future
-        self.committed = committed
-        self.outcome: Any = None
-
-    def wake(self) -> None:
-        """Hand the outcome to the caller, unless it has stopped waiting."""
-        if self.future.done():
-            return
-        if isinstance(self.outcome, BaseException):
-            self.future.set_exception(self.outcome)
-        else:
-            self.future.set_result(self.outcome)
-
-
 class SQLiteDatabase:
     """The database of one server. The file is locked against a second server while it is open."""
 
@@ -74,8 +64,7 @@ class SQLiteDatabase:
         self.path = path_of(url)
         self._lock = lock_of(self.path)
         self._compile = compiler()
-        self._waiting: deque[_Job] = deque()
-        self._committing: asyncio.Task[None] | None = None
+        self._commits = CommitQueue(self._commit_batch, together=BATCH, most=WAITING)
         self._readers: list[aiosqlite.Connection] = []
         self._turn = itertools.count()
         self._reading = 0
@@ -107,8 +96,7 @@ class SQLiteDatabase:
 
     async def close(self) -> None:
         """Finish what waits, then close. Work that arrives later is refused."""
-        while self._committing is not None:
-            await asyncio.wait([self._committing])
+        await self._commits.finish()
         readers, self._readers = self._readers, []
         writer, self._writer = self._writer, None
         eraser, self._eraser = self._eraser, None
@@ -129,17 +117,21 @@ class SQLiteDatabase:
         finally:
             self._reading -= 1
 
-    def transaction(self, work: Work[T], committed: Callable[[], None] | None = None) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if self._writer is None:
-            future.set_exception(ChatError("storage_unavailable"))
-        elif len(self._waiting) >= WAITING:
-            future.set_exception(ChatError("overloaded", retry_after_ms=1_000))
-        else:
-            self._waiting.append(_Job(work, future, committed))
-            if self._committing is None:
-                self._committing = asyncio.create_task(self._commit_all(self._writer))
-        return future
+    async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
+        return await self.read(lambda statements: statements.fetch_one(statement, parameters))
+
+    async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]:
+        return await self.read(lambda statements: statements.fetch_all(statement, parameters))
+
+    def transaction(
+        self, work: Work[T], committed: Callable[[], None] | None = None, room: str | None = None
+    ) -> asyncio.Future[T]:
+        """One writer does everything, one thing after another, so that rooms make no difference."""
+        if self._writer is not None:
+            return self._commits.submit(work, committed)
+        refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        refused.set_exception(ChatError("storage_unavailable"))
+        return refused
 
     async def erase(self) -> None:
         """Empty the write-ahead log, which still holds what was deleted. Raises `storage_unavailable` while it is in use."""
@@ -187,33 +179,12 @@ class SQLiteDatabase:
             raise
         return connection
 
-    async def _commit_all(self, writer: aiosqlite.Connection) -> None:
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-                durable = await self._commit_batch(writer, batch)
-                for job in batch:
-                    job.wake()
-                loop = asyncio.get_running_loop()
-                for job in durable:
-                    if job.committed is not None:
-                        # After the callers, which were woken above: an answer goes out before its consequences.
-                        loop.call_soon(job.committed)
-        finally:
-            self._committing = None
+    async def _commit_batch(self, batch: Sequence[PendingWork]) -> list[PendingWork]:
+        if self._writer is None:
+            raise ChatError("storage_unavailable")
+        return await _hop(self._writer, self._commit, self._writer, batch)
 
-    async def _commit_batch(self, writer: aiosqlite.Connection, batch: Sequence[_Job]) -> list[_Job]:
-        """The jobs that are durable now. Never raises: whatever goes wrong, each caller is told."""
-        try:
-            return await _hop(writer, self._commit, writer, batch)
-        except Exception as error:
-            log.exception("the database could not be reached")
-            for job in batch:
-                job.outcome = ChatError("storage_unavailable", retry_after_ms=2_000)
-                job.outcome.__cause__ = error
-            return []
-
-    def _commit(self, writer: aiosqlite.Connection, batch: Sequence[_Job]) -> list[_Job]:
+    def _commit(self, writer: aiosqlite.Connection, batch: Sequence[PendingWork]) -> list[PendingWork]:
         """In the writer's thread: one transaction for the whole batch; returns the jobs that are durable now."""
         connection = writer._conn
         statements = SQLiteStatements(connection, self._compile)
@@ -264,7 +235,7 @@ def _create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def _run(connection: sqlite3.Connection, statements: SQLiteStatements, job: _Job) -> bool:
+def _run(connection: sqlite3.Connection, statements: SQLiteStatements, job: PendingWork) -> bool:
     """One job under a savepoint of its own; answers whether it stands. Raises if the whole transaction is lost."""
     connection.execute("SAVEPOINT job")
     try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +17,8 @@ from anonchat import Finding, MigrationError, StartError
 from anonchat_sqlite.copies import flaw_of, open_reading, replace_database, restored_copy, write_backup
 from anonchat_sqlite.database import lock_of, path_of
 from anonchat_sqlite.migration import migration_connection
+
+T = TypeVar("T")
 
 MEGABYTE = 1_000_000
 LITTLE_SPACE = 500 * MEGABYTE
@@ -54,23 +57,21 @@ class SQLiteMaintenance:
     def replaced(self) -> Path | None:
         return self.kept if self.kept.exists() else None
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read(self, look: Callable[[Connection], T]) -> T:
         engine = create_engine("sqlite://", creator=lambda: open_reading(self.path), poolclass=NullPool)
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
-                yield connection
+                return look(connection)
         except DBAPIError as error:
             raise StartError(f"The database {self.path} cannot be read: {error.orig}.") from error
         finally:
             engine.dispose()
 
-    @contextmanager
-    def migrating(self) -> Iterator[Connection]:
+    def migrate(self, change: Callable[[Connection], T]) -> T:
         try:
             with self._alone(), migration_connection(self.path) as connection:
-                yield connection
+                return change(connection)
         except MigrationError as error:
             raise StartError(str(error)) from error
 

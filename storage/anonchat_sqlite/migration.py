@@ -19,14 +19,10 @@ def migrate(path: Path, migrations: Migrations) -> list[Step]:
     if not needs_upgrade(recorded_revisions(path), migrations.sets):
         return []
     # Imported here: Alembic costs more than the rest of a start, and most starts need none of it.
-    from anonchat.migrate.cascades import check_tables
-    from anonchat.migrate.runner import upgrade
+    from anonchat.migrate.runner import upgrade_tables
 
     with migration_connection(path) as connection:
-        steps = upgrade(connection, migrations.sets)
-        for owner, tables in migrations.tables.items():
-            check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
-        return steps
+        return upgrade_tables(connection, migrations)
 
 
 @contextmanager

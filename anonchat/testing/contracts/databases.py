@@ -55,13 +55,13 @@ def store(database: Database, name: object, value: object = "") -> Awaitable[Non
 
 async def value_of(database: Database, name: object) -> str | None:
     """The value of one row, or None."""
-    found = await database.read(lambda tx: tx.fetch_one(SELECT, {"name": f"contract.{name}"}))
+    found = await database.fetch_one(SELECT, {"name": f"contract.{name}"})
     return None if found is None else str(found["value"])
 
 
 async def count(database: Database) -> int:
     """How many rows the contract has stored."""
-    found = await database.read(lambda tx: tx.fetch_one(COUNT))
+    found = await database.fetch_one(COUNT)
     assert found is not None
     return int(found[0])
 

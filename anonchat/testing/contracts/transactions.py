@@ -109,7 +109,7 @@ class TransactionContract(DatabaseCase):
             assert await value_of(database, 7) == "seven"
             for names in ([], ["7"], ["7", "1", "missing"], ["odd ' \" \\ , {} name", "\u2603"]):
                 wanted = {"names": [f"contract.{name}" for name in names]}
-                rows = await database.read(lambda tx, wanted=wanted: tx.fetch_all(SELECT_KEYS, wanted))  # type: ignore[misc]
+                rows = await database.fetch_all(SELECT_KEYS, wanted)
                 assert [found["key"] for found in rows] == sorted(set(wanted["names"]) - {"contract.missing"})
 
     @asynchronous
