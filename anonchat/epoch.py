@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 
 from anonchat.journal import Journal, Transaction
-from anonchat.store.events import SELECT_META, UPSERT_META
+from anonchat.store.events import INSERT_META, SELECT_META, UPSERT_META
 
 
 async def stored_epoch(journal: Journal) -> str:
     """The epoch, made at the first start."""
 
     async def work(tx: Transaction) -> str:
+        await tx.execute(INSERT_META, {"key": "epoch", "value": _fresh()})  # unless another node was faster
         row = await tx.fetch_one(SELECT_META, {"name": "epoch"})
-        return str(row["value"]) if row is not None else await _renew(tx)
+        assert row is not None
+        return str(row["value"])
 
     return await journal.transaction(work)
 
@@ -24,6 +26,10 @@ async def renew_epoch(journal: Journal) -> str:
 
 
 async def _renew(tx: Transaction) -> str:
-    fresh = secrets.token_hex(8)
+    fresh = _fresh()
     await tx.execute(UPSERT_META, {"key": "epoch", "value": fresh})
     return fresh
+
+
+def _fresh() -> str:
+    return secrets.token_hex(8)

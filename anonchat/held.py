@@ -51,7 +51,8 @@ class HeldMessages:
                 log.info("a held message was not released", code=error.code)
                 if error.code not in GONE | STORAGE:
                     await self._journal.transaction(
-                        lambda tx, message=message: tx.execute(statements.UPDATE_UNTIMED, {"message": message.id})  # type: ignore[misc]
+                        lambda tx, message=message: tx.execute(statements.UPDATE_UNTIMED, {"message": message.id}),  # type: ignore[misc]
+                        message.room_id,
                     )
             else:
                 released += 1
@@ -62,7 +63,7 @@ class HeldMessages:
 
         `also(tx)` comes first, and may refuse. Raises `message_not_found`, or `conflict` if it is not held (any more).
         """
-        released = await self._journal.transaction(lambda tx: self._release(tx, room_id, message_id, also))
+        released = await self._journal.transaction(lambda tx: self._release(tx, room_id, message_id, also), room_id)
         await asyncio.sleep(
             0
         )  # a commit is published in the turn after its answer: what the caller tells comes after it
@@ -101,7 +102,7 @@ class HeldMessages:
             if await tx.execute(statements.DELETE_HELD, {"room": room_id, "message": message_id}) == 0:
                 raise _not_held()
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
 
 
 def _not_held() -> ChatError:

@@ -57,7 +57,7 @@ class Invites:
             assert made is not None
             return statements.invite_of(made)
 
-        return await self._journal.transaction(work), token
+        return await self._journal.transaction(work, room_id), token
 
     async def rotate_owner(self, room_id: str) -> str:
         """Refuse the room's moderator token from now on, and return a new one, which is shown once."""
@@ -70,7 +70,7 @@ class Invites:
             await tx.execute(statements.DELETE_INVITES, {"room": room_id, "with_rank": RANK_OWNER})
             await tx.execute(statements.INSERT_INVITE, row)
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
         return token
 
     async def all(self, room_id: str) -> Sequence[Invite]:
@@ -91,7 +91,7 @@ class Invites:
             if await tx.execute(statements.REVOKE_INVITE, change) == 0:
                 raise ChatError("not_found", "There is no such invite, or it was revoked already.")
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, by.room_id)
 
 
 def invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:

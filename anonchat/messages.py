@@ -176,7 +176,7 @@ class Messages:
         self._check_edit(message, session)
         edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
         answer, _ = await self._dispatcher.filter("filter_edit", "edit", edit, fits=_is_edit_of)
-        changed = await self._journal.transaction(lambda tx: self._store_edit(tx, answer))
+        changed = await self._journal.transaction(lambda tx: self._store_edit(tx, answer), session.room_id)
         self._dispatcher.observe("message_edited", message=changed)
         return changed
 
@@ -240,13 +240,15 @@ class Messages:
             data = {"messageId": message_id, "by": by, "deletedAt": iso(now)}
             await tx.record(Event(message.room_id, "message_deleted", data, seq), orjson.dumps(data).decode())
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, message.room_id)
         self._dispatcher.observe("message_deleted", message_id=message_id, room_id=message.room_id, by=by)
 
     async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
         """Delete everything that one session wrote in the room, in lots; members get `messages_removed`."""
         removed = 0
-        while count := await self._journal.transaction(lambda tx: remove_some(tx, room_id, session_id, reason)):
+        while count := await self._journal.transaction(
+            lambda tx: remove_some(tx, room_id, session_id, reason), room_id
+        ):
             removed += count
         return removed
 

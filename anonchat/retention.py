@@ -84,7 +84,9 @@ class Retention:
 
     async def _trim(self, room_id: str, before: int) -> int:
         deleted = 0
-        while count := await self._journal.transaction(lambda tx: _trim_some(tx, room_id, before, self._batch)):
+        while count := await self._journal.transaction(
+            lambda tx: _trim_some(tx, room_id, before, self._batch), room_id
+        ):
             deleted += count
         return deleted
 
@@ -111,7 +113,7 @@ class Retention:
             await tx.execute(statements.UPDATE_WARNED, {"room": room_id, "stage": stage})
             tx.publish(Event(room_id, "room_ttl_warning", {"remainingSeconds": max(1, round(remaining / 1_000))}))
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
 
     async def end(self, room_id: str, reason: str, also: Also | None = None) -> None:
         """End a room for good: members are told and disconnected, and it is purged, at once or after the grace.
@@ -126,7 +128,7 @@ class Retention:
                 await also(tx)
             return await tx.execute(statements.UPDATE_ENDED, ending)
 
-        if not await self._journal.transaction(work):
+        if not await self._journal.transaction(work, room_id):
             return
         deleted: Mapping[str, int] = {}
         if not self._purge_grace:
@@ -166,8 +168,8 @@ class Retention:
         counts |= await self._journal.read(lambda tx: self._count(tx, room_id))
         # Before the deletion: the counts of the first attempt stand, whatever a later one still finds.
         ended = {"id": room_id, "ended_at": ended_at, "reason": reason, "deleted": orjson.dumps(counts).decode()}
-        await self._journal.transaction(lambda tx: tx.execute(statements.INSERT_ENDED, ended))
-        while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62, self._batch)):
+        await self._journal.transaction(lambda tx: tx.execute(statements.INSERT_ENDED, ended), room_id)
+        while await self._journal.transaction(lambda tx: _delete_some(tx, room_id, 2**62, self._batch), room_id):
             pass
 
         async def work(tx: Transaction) -> None:
@@ -175,7 +177,7 @@ class Retention:
             for plugin in failed:
                 await tx.execute(statements.UPSERT_UNPURGED, self._later(room_id, plugin))
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
         self._metrics.rooms_purged.inc()
         try:
             await self._database.erase()
@@ -215,7 +217,7 @@ class Retention:
         async def work(tx: Transaction) -> None:
             tx.publish(Event(room_id, "room_ended", {"reason": reason, "deleted": deleted}))
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
         self._dispatcher.observe("room_ended", room_id=room_id, reason=reason, deleted=deleted)
 
     def ended(self, event: Event) -> None:

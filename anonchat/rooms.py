@@ -71,7 +71,7 @@ class Rooms:
             for token, role, rank in ((invite, "participant", RANK_PARTICIPANT), (moderator, "moderator", RANK_OWNER)):
                 await tx.execute(statements.INSERT_INVITE, invite_row(room.id, token, role, rank, now))
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room.id)
         self._dispatcher.observe("room_created", room=room)
         return CreatedRoom(room, invite, moderator)
 
@@ -136,7 +136,7 @@ class Rooms:
             data = {"room": {"title": title, "description": description, "settings": settings}}
             await tx.append(room.id, "room_updated", data)
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room.id)
 
     async def close(self, room_id: str, by: str | None = None, also: Also | None = None) -> None:
         """Let nobody new in; members get `room_closed`. Those who are in stay. `also(tx)` comes first, and may refuse."""
@@ -161,7 +161,7 @@ class Rooms:
             await tx.execute(statements.UPDATE_OPEN, change)
             await tx.append(room_id, event, data)
 
-        await self._journal.transaction(work)
+        await self._journal.transaction(work, room_id)
 
     # --- what a new room may be
 

@@ -97,7 +97,7 @@ class Seats:
             await tx.execute(statements.PRUNE_TOKENS, {"session": session.id})
             return session, is_new, raised
 
-        session, is_new, raised = await self._journal.transaction(work)
+        session, is_new, raised = await self._journal.transaction(work, room.id)
         if is_new:
             self._dispatcher.observe("session_joined", session=session)
         else:
@@ -165,7 +165,7 @@ class Seats:
             return await _fetch(tx, session.id)
 
         await self._keep_up()
-        return await self._journal.transaction(work)
+        return await self._journal.transaction(work, session.room_id)
 
     async def _retake(self, tx: Transaction, session: Session, now: int) -> str:
         key = name_key(session.username)

@@ -81,7 +81,7 @@ class Sessions:
                 raise ChatError("not_found", "That participant has left.")
             return statements.session_of(row)
 
-        changed = await self._journal.transaction(work)
+        changed = await self._journal.transaction(work, session.room_id)
         for member in self._hub.of_session(session.id):
             member.update(changed)
         self._presence.changed(changed)
@@ -95,8 +95,9 @@ class Sessions:
 
         Its sockets on this node are closed by the caller's code; see `disconnect`.
         """
-        while (ended := await self._journal.transaction(lambda tx: self._end_some(tx, session, forget=forget))) is None:
-            pass
+        room_id, ended = session.room_id, None
+        while ended is None:
+            ended = await self._journal.transaction(lambda tx: self._end_some(tx, session, forget=forget), room_id)
         if ended:
             self._presence.left(session)
             self._dispatcher.observe("session_left", session=session, reason=reason)

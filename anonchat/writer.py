@@ -115,7 +115,8 @@ class Writer:
 
     async def _write(self, batch: Sequence[_Send]) -> None:
         try:
-            await self._journal.transaction(lambda tx: self._store(tx, batch))
+            rooms = {send.draft.room_id for send in batch}
+            await self._journal.transaction(lambda tx: self._store(tx, batch), rooms.pop() if len(rooms) == 1 else None)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_wanted():
                 raise

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from anonchat.models import Event
-from anonchat.sql import one_of, upsert
+from anonchat.sql import insert_or_ignore, one_of, upsert
 from anonchat.storage import Row
 from anonchat.tables import events, meta, rooms
 
@@ -48,6 +48,7 @@ DELETE_EVENTS_THROUGH = delete(events).where(
 )
 
 SELECT_META = select(meta.c.value).where(meta.c.key == bindparam("name"))
+INSERT_META = insert_or_ignore(meta, meta.c.key)
 UPSERT_META = upsert(meta, [meta.c.key], ["value"])
 
 

@@ -122,7 +122,7 @@ class Dice:
             "dice": len(thrown["results"]),
             "total": thrown["total"],
         }
-        await self.db.transaction(lambda tx: tx.execute(INSERT_ROLL, row))
+        await self.db.transaction(lambda tx: tx.execute(INSERT_ROLL, row), message.room_id)
 
     @hookimpl
     async def message_deleted(self, message_id: str) -> None:

@@ -53,7 +53,7 @@ class Acts:
 
     async def on(self, by: Session, target: Session, work: Work[T], *, least: int = RANK_MODERATOR) -> T:
         """Run `work(tx, ranks)` in a transaction of its own in which `by` stands above `target`; see `above`."""
-        return await self.ctx.db.transaction(self.above(by, target, work, least=least))
+        return await self.ctx.db.transaction(self.above(by, target, work, least=least), by.room_id)
 
     def above(
         self, by: Session, target: Session, work: Work[T], *, least: int = RANK_MODERATOR
@@ -81,7 +81,7 @@ class Acts:
         self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_MODERATOR
     ) -> T:
         """Run `work(tx, rank)` in a transaction of its own in which `by` has at least the rank `least`."""
-        return await self.ctx.db.transaction(self.moderating(by, work, least=least))
+        return await self.ctx.db.transaction(self.moderating(by, work, least=least), by.room_id)
 
     def moderating(
         self, by: Session, work: Callable[[Transaction, int], Awaitable[T]], *, least: int = RANK_MODERATOR
@@ -102,7 +102,7 @@ class Acts:
             await tx.lock_room(room_id)
             return await work(tx)
 
-        return await self.ctx.db.transaction(run)
+        return await self.ctx.db.transaction(run, room_id)
 
     async def tell(
         self, tx: Transaction, room_id: str, act: str, session_id: str, reason: str | None = None,

@@ -60,7 +60,7 @@ class Inbox:
             await tx.execute(statements.MARK_PERSONAL, wanted)
             await tx.execute(statements.MARK_SHARED, wanted)
 
-        await self._ctx.db.transaction(work)
+        await self._ctx.db.transaction(work, session.room_id)
 
     async def mark_all(self, session: Session) -> None:
         """Mark all as read that are there now."""
@@ -70,7 +70,7 @@ class Inbox:
             await tx.execute(statements.MARK_ALL_PERSONAL, wanted)
             await tx.execute(statements.MARK_ALL_SHARED, wanted)
 
-        await self._ctx.db.transaction(work)
+        await self._ctx.db.transaction(work, session.room_id)
 
     # --- what is wanted
 
@@ -102,7 +102,7 @@ class Inbox:
                 await tx.execute_many(statements.INSERT_UNWANTED, rows)
             return _preferences([*off, *people])
 
-        return await self._ctx.db.transaction(work)
+        return await self._ctx.db.transaction(work, session.room_id)
 
 
 def _of(session: Session) -> dict[str, Any]:

@@ -165,7 +165,9 @@ class Notifications(Declared):
     async def polls_voted(self, room_id: str, message_id: str, owner_id: str, others: int) -> None:
         """So many others have voted in somebody's poll."""
         if others:
-            await self.ctx.db.transaction(lambda tx: self.writing.of_votes(tx, room_id, message_id, owner_id, others))
+            await self.ctx.db.transaction(
+                lambda tx: self.writing.of_votes(tx, room_id, message_id, owner_id, others), room_id
+            )
 
     # --- coming
 

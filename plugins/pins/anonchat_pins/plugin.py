@@ -88,13 +88,13 @@ class Pins:
         """`pin_message`. A message that is pinned already stays pinned as it was."""
         message_id, by = call.data["message_id"], call.session.anonymous_id
         at, most = self.ctx.clock.now(), self.ctx.config["pins_per_room"]
-        told = await self.ctx.db.transaction(lambda tx: _pin(tx, call.room_id, message_id, at, by, most))
+        told = await self.ctx.db.transaction(lambda tx: _pin(tx, call.room_id, message_id, at, by, most), call.room_id)
         call.answer("pin_ack", told)
 
     async def unpin(self, call: Call) -> None:
         """`unpin_message`, by any moderator."""
         message_id = call.data["message_id"]
-        await self.ctx.db.transaction(lambda tx: _unpin(tx, call.room_id, message_id))
+        await self.ctx.db.transaction(lambda tx: _unpin(tx, call.room_id, message_id), call.room_id)
         call.answer("unpin_ack", {"messageId": message_id})
 
     # --- telling

@@ -33,7 +33,9 @@ class Closing:
         """
         room = await self._ctx.rooms.find(poll.room_id)
         ballots = await self._boxes.seal(poll) if poll.is_secret else None
-        closed, tally, others = await self._ctx.db.transaction(lambda tx: self._store(tx, poll, at, ballots))
+        closed, tally, others = await self._ctx.db.transaction(
+            lambda tx: self._store(tx, poll, at, ballots), poll.room_id
+        )
         if ballots is not None:
             others = tally.voters - ballots.holds(voter_of(room, poll, poll.owner_id))
             await self._clear(poll)

@@ -33,7 +33,7 @@ class Telling:
 
     async def _tell_one(self, poll: Poll) -> None:
         try:
-            found = await self._ctx.db.transaction(lambda tx: self._store(tx, poll))
+            found = await self._ctx.db.transaction(lambda tx: self._store(tx, poll), poll.room_id)
         except ChatError as error:
             if error.code == "room_ended":
                 await self.settle(poll.room_id)
@@ -85,7 +85,7 @@ class Telling:
     async def settle(self, room_id: str) -> None:
         """Let the polls of a room that is over be."""
         ending = {"room": room_id, "now": self._ctx.clock.now()}
-        await self._ctx.db.transaction(lambda tx: tx.execute(statements.SETTLE_ROOM, ending))
+        await self._ctx.db.transaction(lambda tx: tx.execute(statements.SETTLE_ROOM, ending), room_id)
 
 
 async def count_others(tx: Transaction, poll: Poll, tally: Tally) -> int:

@@ -48,7 +48,7 @@ class Votes:
                 await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
             return after
 
-        return await self._ctx.db.transaction(work)
+        return await self._ctx.db.transaction(work, poll.room_id)
 
     async def withdraw(self, poll: Poll, session: Session, options: Sequence[int]) -> list[int]:
         """Take votes back; returns what the session has still voted for. What is not there stays away."""
@@ -60,7 +60,7 @@ class Votes:
                 await tx.execute(statements.RAISE_VERSION, {"poll": poll.id})
             return await _own(tx, mine)
 
-        return await self._ctx.db.transaction(work)
+        return await self._ctx.db.transaction(work, poll.room_id)
 
     async def _lock(self, tx: Transaction, poll: Poll, session: Session) -> None:
         """From here to its end the transaction is alone with the poll, the poll is open, and the session lives.
