@@ -1,0 +1,226 @@
+"""`Database` on Postgres, through asyncpg, for any number of nodes.
+
+Work that names its room shares commits with what else waits for that room; rooms go side by side, each on a connection
+of its own, so that no transaction ever waits for one room while it holds another. All other work goes one after another,
+each piece in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import asyncpg
+import structlog
+from sqlalchemy.sql import ClauseElement
+
+from anonchat import (
+    ChatError,
+    Clock,
+    CommitQueue,
+    MigrationError,
+    Migrations,
+    Parameters,
+    PendingWork,
+    Row,
+    StartError,
+    Work,
+)
+from anonchat_postgres.batches import commit
+from anonchat_postgres.connecting import CONNECT_SECONDS, NODE, Address, connect
+from anonchat_postgres.failures import RunAgain, is_lost, told
+from anonchat_postgres.migration import migrate
+from anonchat_postgres.statements import PostgresStatements, compiler
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+T = TypeVar("T")
+log = structlog.get_logger("anonchat.postgres")
+
+TOGETHER = 60  # pieces in one commit: above 64 savepoints Postgres has to look them up on the disk
+WAITING = 20_000  # that may wait before more is refused as `overloaded`
+ATTEMPTS = 3
+CLOSE_SECONDS = 5.0
+ERASE_SECONDS = 240.0
+
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+WRITE_NOTHING = "UPDATE schema_version_core SET version_num = version_num"
+SELECT_CHANGED = """
+SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables
+WHERE schemaname = current_schema() AND n_dead_tup > 0
+"""
+
+
+class PostgresDatabase:
+    """The database of one node."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._address = Address.of(url)
+        self._compile = compiler()
+        self._rooms = CommitQueue(self._commit, together=TOGETHER, most=WAITING)
+        self._others = CommitQueue(self._commit, together=1, most=WAITING)
+        # At least half of the connections are for reading, which never waits for commits.
+        self._writers = asyncio.Semaphore(self._address.connections // 2)
+        self._reading = 0
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def start(self, migrations: Migrations) -> None:
+        connection = await connect(self._address, NODE)  # who cannot be reached is named before anything else
+        await connection.close()
+        try:
+            await migrate(self._address, migrations, NODE)
+        except MigrationError as error:
+            raise StartError(str(error)) from error
+        self._pool = await asyncpg.create_pool(
+            **self._address.arguments(NODE), min_size=1, max_size=self._address.connections, reset=_nothing_to_reset
+        )
+
+    async def close(self) -> None:
+        await self._rooms.finish()
+        await self._others.finish()
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    # --- reading
+
+    async def read(self, work: Work[T]) -> T:
+        async def look(connection: Connection) -> T:
+            await connection.execute(SNAPSHOT)
+            answer = await work(PostgresStatements(connection, self._compile))
+            await connection.execute("ROLLBACK")
+            return answer
+
+        return await self._look(look)
+
+    async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
+        """One statement is one snapshot: it needs no transaction around it, whose begin and end would cost more than it."""
+        return await self._look(lambda one: PostgresStatements(one, self._compile).fetch_one(statement, parameters))
+
+    async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]:
+        return await self._look(lambda one: PostgresStatements(one, self._compile).fetch_all(statement, parameters))
+
+    async def _look(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        """Read something; once more where the connection turns out to be dead."""
+        if self._reading >= WAITING:
+            raise ChatError("overloaded", retry_after_ms=1_000)
+        self._reading += 1
+        try:
+            return await self._again(lambda: self._look_once(look))
+        except Exception as error:
+            if (answer := told(error)) is error:
+                raise
+            raise answer from error
+        finally:
+            self._reading -= 1
+
+    async def _look_once(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connection() as connection:
+            try:
+                return await look(connection)
+            except Exception as error:
+                if is_lost(connection, error):
+                    raise RunAgain from error
+                raise
+
+    # --- writing
+
+    def transaction(
+        self, work: Work[T], committed: Callable[[], None] | None = None, room: str | None = None
+    ) -> asyncio.Future[T]:
+        if self._pool is None:
+            refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            refused.set_exception(ChatError("storage_unavailable"))
+            return refused
+        return (self._others if room is None else self._rooms).submit(work, committed, room)
+
+    async def _commit(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+        try:
+            return await self._again(lambda: self._commit_once(batch))
+        except Exception as error:
+            answer = told(error)
+            for pending in batch:
+                pending.outcome = answer
+            return []
+
+    async def _commit_once(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+        async with self._writers, self._connection() as connection:
+            return await commit(connection, batch, self._compile)
+
+    async def _again(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do something, and once or twice more if it was undone through no fault of its own. Raises what it raises."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(RunAgain):
+                return await act()
+        try:
+            return await act()
+        except RunAgain as undone:
+            raise undone.__cause__ or undone from None
+
+    async def check(self) -> None:
+        async def write(connection: Connection) -> None:
+            await connection.execute(WRITE_NOTHING)
+
+        await self._look(write)
+
+    async def erase(self) -> None:
+        """Vacuum the tables in which rows were changed or deleted. What is left of them stands in the write-ahead log
+        of the server and in gaps of its pages until they are used again, where only it decides.
+        """
+
+        async def vacuum(connection: Connection) -> None:
+            changed = await connection.fetch(SELECT_CHANGED)
+            if changed:
+                tables = ", ".join(row[0] for row in changed)
+                await connection.execute(f"SET statement_timeout = {round(ERASE_SECONDS * 1_000)}")
+                try:
+                    await connection.execute(f"VACUUM (SKIP_LOCKED) {tables}", timeout=ERASE_SECONDS)
+                finally:
+                    await connection.execute("RESET statement_timeout")
+
+        if self._pool is not None:
+            await self._look(vacuum)
+
+    # --- connections
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool, outside of a transaction before and after. A dead one is replaced by the pool."""
+        pool = self._pool
+        if pool is None:
+            raise ChatError("storage_unavailable")
+        connection = cast("Connection", await pool.acquire(timeout=CONNECT_SECONDS))
+        try:
+            yield connection
+        except BaseException as error:
+            await _leave(connection, error)
+            raise
+        finally:
+            await pool.release(connection)  # type: ignore[arg-type]
+
+
+async def _leave(connection: Connection, error: BaseException) -> None:
+    """Give up what a failure has left half done. A connection whose server does not answer is of no use any more."""
+    cause = error.__cause__ if isinstance(error, RunAgain) else error
+    with suppress(asyncpg.InterfaceError):  # the pool has taken it back
+        if isinstance(cause, TimeoutError | asyncio.CancelledError) or is_lost(connection, cause):
+            connection.terminate()
+        elif connection.is_in_transaction():
+            try:
+                await connection.execute("ROLLBACK")
+            except Exception:
+                connection.terminate()
+
+
+async def _nothing_to_reset(_: Connection) -> None:
+    """No session state is changed, so that asyncpg's round trip to undo it is saved."""

@@ -1,0 +1,113 @@
+"""`Maintenance` of a Postgres database: looking and migrating. Copies are made with the tools of Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from anonchat import Finding, MigrationError, StartError
+from anonchat_postgres.connecting import COMMAND_LINE, NODE, Address, connect
+from anonchat_postgres.migration import in_transaction, run_sync
+
+T = TypeVar("T")
+
+COUNT_NODES = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
+SELECT_STATE = """
+SELECT
+    current_setting('server_version') AS version,
+    pg_size_pretty(pg_database_size(current_database())) AS size,
+    current_setting('fsync')::bool AND current_setting('full_page_writes')::bool AS safe,
+    current_setting('synchronous_commit') <> 'off' AS waits,
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS most,
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+    inet_server_addr() IS NULL OR inet_server_addr() <<= inet '127.0.0.0/8' OR inet_server_addr() = inet '::1' AS near,
+    coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted
+"""
+
+
+class PostgresMaintenance:
+    """Works on the database of ``postgresql://...``."""
+
+    def __init__(self, url: str) -> None:
+        self._address = Address.of(url)
+
+    def is_served(self) -> bool:
+        async def look() -> bool:
+            connection = await connect(self._address, COMMAND_LINE)
+            try:
+                return bool(await connection.fetchval(COUNT_NODES, NODE))
+            finally:
+                await connection.close()
+
+        try:
+            return asyncio.run(look())
+        except StartError:
+            return False
+
+    def backup(self, file: Path, *, force: bool) -> int:
+        raise StartError(
+            "Postgres has tools of its own for this, which work while the servers run: "
+            f"pg_dump --format=custom --file={file} <URL of the database>. docs/scaling.md has more."
+        )
+
+    def restoring(self, file: Path, *, keep: bool) -> AbstractContextManager[str]:
+        raise StartError(
+            f"Postgres has tools of its own for this: stop all servers, then pg_restore {file}, which pg_dump has "
+            "made, into a new database. docs/scaling.md has the steps, also for what is over by now."
+        )
+
+    def replaced(self) -> Path | None:
+        return None
+
+    def read(self, look: Callable[[Connection], T]) -> T:
+        def snapshot(connection: Connection) -> T:
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            return look(connection)
+
+        try:
+            return asyncio.run(run_sync(self._address, COMMAND_LINE, snapshot))
+        except DBAPIError as error:
+            raise StartError(f"The database {self._address.shown} cannot be read: {error.orig}.") from error
+
+    def migrate(self, change: Callable[[Connection], T]) -> T:
+        if self.is_served():
+            raise StartError(
+                f"A server is running on {self._address.shown}. Stop all of them first; nothing was changed."
+            )
+        try:
+            return asyncio.run(in_transaction(self._address, COMMAND_LINE, change))
+        except MigrationError as error:
+            raise StartError(str(error)) from error
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            state = asyncio.run(self._state())
+        except StartError as error:
+            yield Finding("database", "fail", str(error))
+            return
+        yield Finding("database", "ok", f"{self._address.shown}, Postgres {state['version']}, {state['size']}.")
+        if not state["safe"] or not state["waits"]:
+            text_ = "fsync, full_page_writes or synchronous_commit is off: what was acknowledged can be lost with the power."
+            yield Finding("durability", "fail", text_, "Switch them on in postgresql.conf.")
+        free = state["most"] - state["used"]
+        if free < self._address.connections:
+            text_ = f"{free} connections are free, a node takes up to {self._address.connections}."
+            yield Finding("connections", "warn", text_, "Raise max_connections, or lower ?connections= in the URL.")
+        else:
+            yield Finding("connections", "ok", f"{free} are free, a node takes up to {self._address.connections}.")
+        if not state["near"] and not state["encrypted"]:
+            text_ = "What people write goes to the database in the clear."
+            yield Finding("privacy", "warn", text_, "Write ?sslmode=verify-full into the URL.")
+
+    async def _state(self) -> Any:
+        connection = await connect(self._address, COMMAND_LINE)
+        try:
+            return await connection.fetchrow(SELECT_STATE)
+        finally:
+            await connection.close()
