@@ -1,19 +1,64 @@
-"""Lets pytest-tornado's tests use fixtures written as coroutines or asynchronous generators.
+"""What all tests share: on which database they run, and asynchronous fixtures for pytest-tornado's tests.
 
-They run on the loop of the test (`io_loop`), so they are function-scoped, and so is whatever uses them.
+Fixtures written as coroutines or asynchronous generators run on the loop of the test (`io_loop`), so they are
+function-scoped, and so is whatever uses them. With ``--database postgresql`` all servers of tests run on Postgres.
 """
 
 import asyncio
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.ioloop import IOLoop
 
+from anonchat.backends import migrations_of
+from anonchat.plugins import bundled, load
+from anonchat.testing.databases import VARIABLE, drop_databases_in, make_template
+from anonchat.testing.postgres import PostgresServer
+
+POSTGRES = "postgresql"
 FIXTURE_SECONDS = 30
 """Longest time one half of an asynchronous fixture, set-up or tear-down, may take."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--database``."""
+    parser.addoption("--database", choices=("sqlite", POSTGRES), default="sqlite", help="what servers of tests run on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Postgres, leave out what is about SQLite: it has run on SQLite."""
+    if config.getoption("database") == POSTGRES:
+        about_sqlite = [item for item in items if item.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=about_sqlite)
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One Postgres for all tests of a worker that need one. Its databases are copies of one that has all tables."""
+    with PostgresServer() as server:
+        make_template(server.url(), migrations_of(load(bundled())))
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have all servers of tests run on the database that the command line names."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("database") == POSTGRES:
+            patch.setenv(VARIABLE, request.getfixturevalue("postgres").url())
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _dropped(tmp_path: Path) -> Iterator[None]:
+    """A thousand databases of 8 MB would stay otherwise."""
+    yield
+    drop_databases_in(tmp_path)
 
 
 @pytest.fixture

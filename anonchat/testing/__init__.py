@@ -40,16 +40,16 @@ UNLIMITED = {
 
 
 def settings_in(folder: Path, **tables: Mapping[str, Any]) -> Settings:
-    """Settings of a server on a free port with its database in `folder`, without limits and plugins.
+    """Settings of a server on a free port with the database of `folder`, without limits and plugins.
 
     Each keyword is a table of the configuration: ``settings_in(tmp_path, limits={"text_length": 10})``.
     """
     from anonchat.config import Settings
+    from anonchat.testing.databases import database_in
 
-    database = f"sqlite:///{folder / 'anonchat.db'}"
     defaults: dict[str, dict[str, Any]] = {
         "server": {"port": 0},
-        "storage": {"database": database},
+        "storage": {"database": database_in(folder)},
         "limits": UNLIMITED,
         "plugins": {"enabled": ()},
     }

@@ -6,20 +6,24 @@ The variable ``ANONCHAT_TEST_POSTGRES`` names it: the URL of any database of a s
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Coroutine
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from anonchat.storage import Migrations
 
 T = TypeVar("T")
 
 VARIABLE = "ANONCHAT_TEST_POSTGRES"
 TEMPLATE = "anonchat_template"
+NOTE = "anonchat.postgresql"  # holds the URL of its folder's database
 
 
 def is_on_postgres() -> bool:
@@ -27,41 +31,55 @@ def is_on_postgres() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
-def database_in(folder: Path) -> str:
-    """The URL of the database that belongs to a folder: always the same one, new and empty at first."""
+def database_in(folder: Path, template: str = TEMPLATE) -> str:
+    """The URL of the database that belongs to a folder: always the same one, new at first.
+
+    On Postgres it begins as a copy of `template`: "template1" is one without tables.
+    """
     server = os.environ.get(VARIABLE)
     if not server:
         return f"sqlite:///{folder / 'anonchat.db'}"
-    name = _name(folder)
-    run_aside(_make(server, name))
-    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    noted = folder / NOTE
+    if not noted.exists():
+        name = f"test_{secrets.token_hex(8)}"
+        run_aside(_execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        noted.write_text(urlunsplit(urlsplit(server)._replace(path=f"/{name}")), encoding="utf-8")
+    return noted.read_text(encoding="utf-8")
 
 
-def drop_database_in(folder: Path) -> None:
-    """Drop the database of a folder, whoever uses it."""
+def drop_databases_in(folder: Path) -> None:
+    """Drop the databases of a folder and of all folders in it, whoever uses them."""
     server = os.environ.get(VARIABLE)
-    if server:
-        run_aside(_execute(server, f'DROP DATABASE IF EXISTS "{_name(folder)}" WITH (FORCE)'))
+    if not server:
+        return
+    for noted in folder.rglob(NOTE):
+        name = urlsplit(noted.read_text(encoding="utf-8")).path.lstrip("/")
+        run_aside(_execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        noted.unlink()
+
+
+def make_template(server: str, migrations: Migrations) -> None:
+    """Make the database of which all others are copies, with its tables, so that no test has to make them."""
+    run_aside(_execute(server, f'CREATE DATABASE "{TEMPLATE}"'))
+    run_aside(_migrate(urlunsplit(urlsplit(server)._replace(path=f"/{TEMPLATE}")), migrations))
+
+
+async def _migrate(url: str, migrations: Migrations) -> None:
+    from anonchat.backends import open_backend
+    from anonchat.clock import Clock
+
+    database = open_backend("database", url, Clock())
+    await database.start(migrations)
+    await database.close()
 
 
 def run_sql(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Run SQL in the database of a folder, as somebody else who has it open; returns the rows of the last statement."""
+    """Run SQL in the database of a folder, as somebody else who has it open; returns the rows of a single statement."""
     url = database_in(folder)
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(folder / "anonchat.db", timeout=10)) as connection, connection:
             return connection.execute(sql).fetchall()
     return run_aside(_execute(url, sql))
-
-
-def _name(folder: Path) -> str:
-    return "test_" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
-
-
-async def _make(server: str, name: str) -> None:
-    if not await _execute(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
-        templates = await _execute(server, f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'")
-        template = TEMPLATE if templates else "template1"
-        await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
 async def _execute(url: str, sql: str) -> list[tuple[Any, ...]]:

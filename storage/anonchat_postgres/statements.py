@@ -29,7 +29,7 @@ class Compiled(NamedTuple):
     def arguments(self, parameters: Parameters) -> list[Any]:
         """The values in the order of their numbers. Raises KeyError if one is missing."""
         literals = self.literals
-        return [parameters[name] if name in parameters else literals[name] for name in self.names]
+        return [_bound(parameters[name]) if name in parameters else literals[name] for name in self.names]
 
 
 Compile = Callable[[ClauseElement], Compiled]
@@ -47,6 +47,13 @@ def compiler() -> Compile:
         return Compiled(str(compiled), tuple(compiled.positiontup or ()), literals, seconds)
 
     return compile_statement
+
+
+def _bound(value: Any) -> Any:
+    """Pairs are lists: asyncpg takes a tuple within a list for a record."""
+    if isinstance(value, list | tuple) and value and isinstance(value[0], tuple):
+        return [list(pair) for pair in value]
+    return value
 
 
 class PostgresStatements:
@@ -72,7 +79,8 @@ class PostgresStatements:
         compiled = self._compile(statement)
         arguments = compiled.arguments(parameters or {})
         tag = await self._connection.execute(compiled.sql, *arguments, timeout=compiled.seconds)
-        return int(tag.rpartition(" ")[2])  # "UPDATE 3", "INSERT 0 3"
+        count = tag.rpartition(" ")[2]  # of "UPDATE 3", "INSERT 0 3", "CREATE TABLE"
+        return int(count) if count.isdecimal() else 0
 
     async def execute_many(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> None:
         compiled = self._compile(statement)

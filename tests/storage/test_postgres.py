@@ -20,12 +20,18 @@ from anonchat.tables import metadata
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import INSERT, UPDATE, count, opened, row, store, value_of
-from anonchat.testing.databases import database_in, run_sql
+from anonchat.testing.databases import VARIABLE, database_in, run_sql
 from anonchat.testing.postgres import PostgresServer
 from anonchat_postgres import PostgresMaintenance
 
-pytestmark = pytest.mark.usefixtures("on_postgres")
 
+@pytest.fixture(autouse=True)
+def _on_postgres(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the other tests run on."""
+    monkeypatch.setenv(VARIABLE, postgres.url())
+
+
+EMPTY = "template1"
 LOCK_SECONDS = 3.0
 
 # Postgres answers a full disk with this code; to fill a real one takes the rights to mount one.
@@ -36,10 +42,15 @@ CREATE TRIGGER is_full BEFORE INSERT ON meta EXECUTE FUNCTION is_full();
 """
 
 
+def url_in(folder: Path) -> str:
+    """Of a database that has no tables at first."""
+    return database_in(folder, EMPTY)
+
+
 class TestContract(DatabaseContract):
     def url(self, folder: Path) -> str:
         self.folder = folder
-        return database_in(folder)
+        return url_in(folder)
 
     async def fill(self, database: Database) -> None:
         run_sql(self.folder, FILL)
@@ -54,7 +65,7 @@ class TestContract(DatabaseContract):
 @asynchronous
 async def test_nodes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        nodes = [group.create_task(_open_and_close(database_in(tmp_path))) for _ in range(8)]
+        nodes = [group.create_task(_open_and_close(url_in(tmp_path))) for _ in range(8)]
     assert all(node.done() for node in nodes)
     assert run_sql(tmp_path, "SELECT version_num FROM schema_version_core") == [("core_0001",)]
 
@@ -67,7 +78,7 @@ async def _open_and_close(url: str) -> None:
 @asynchronous
 async def test_what_locks_crosswise_is_run_again(tmp_path: Path) -> None:
     """Two nodes, each with a row that the other wants: Postgres ends one of them, and nobody notices."""
-    url = database_in(tmp_path)
+    url = url_in(tmp_path)
     async with opened(url) as one, opened(url) as other:
         await asyncio.gather(store(one, "a", 0), store(one, "b", 0))
         meeting = asyncio.Barrier(2)
@@ -97,7 +108,7 @@ async def test_rooms_go_side_by_side_and_each_in_its_order(tmp_path: Path) -> No
     async def slow(tx: Statements) -> None:
         await waiting.wait()
 
-    async with opened(database_in(tmp_path)) as database:
+    async with opened(url_in(tmp_path)) as database:
 
         async def put(room: str, number: int) -> None:
             async def work(tx: Statements) -> None:
@@ -139,7 +150,7 @@ async def test_a_server_that_is_gone_is_told_at_once_and_comes_back(tmp_path: Pa
 @asynchronous
 async def test_killed_connections_are_not_noticed(tmp_path: Path) -> None:
     """An idle connection that a server or a firewall has cut costs nobody an error."""
-    async with opened(database_in(tmp_path)) as database:
+    async with opened(url_in(tmp_path)) as database:
         for number in range(20):
             run_sql(
                 tmp_path, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'anonchat'"
@@ -150,7 +161,7 @@ async def test_killed_connections_are_not_noticed(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_locked_table_is_waited_for_in_bounded_time(tmp_path: Path) -> None:
-    async with opened(database_in(tmp_path)) as database, opened(database_in(tmp_path)) as other:
+    async with opened(url_in(tmp_path)) as database, opened(url_in(tmp_path)) as other:
         locked, released = asyncio.Event(), asyncio.Event()
 
         async def hold(tx: Statements) -> None:
@@ -180,7 +191,7 @@ async def test_work_that_passes_over_a_failed_statement_is_undone(tmp_path: Path
         except Exception:
             return
 
-    async with opened(database_in(tmp_path)) as database:
+    async with opened(url_in(tmp_path)) as database:
         await store(database, "there")
         for others in ([], [store(database, "kept")]):
             outcomes = await asyncio.gather(database.transaction(careless), *others, return_exceptions=True)
@@ -216,17 +227,18 @@ def test_what_cannot_be_reached_is_said_in_a_sentence(
 
 
 def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
-    asyncio.run(_open_and_close(database_in(tmp_path)))
+    asyncio.run(_open_and_close(url_in(tmp_path)))
     run_sql(tmp_path, "UPDATE schema_version_core SET version_num = 'core_9999'")
     with pytest.raises(StartError, match="newer version of anonchat"):
-        asyncio.run(_open_and_close(database_in(tmp_path)))
+        asyncio.run(_open_and_close(url_in(tmp_path)))
     assert run_sql(tmp_path, "SELECT version_num FROM schema_version_core") == [("core_9999",)]
 
 
 def test_the_database_of_another_program_is_refused_and_not_touched(tmp_path: Path) -> None:
+    url_in(tmp_path)
     run_sql(tmp_path, "CREATE TABLE bookmarks (id integer)")
     with pytest.raises(StartError, match=r"belongs to another program .*bookmarks"):
-        asyncio.run(_open_and_close(database_in(tmp_path)))
+        asyncio.run(_open_and_close(url_in(tmp_path)))
     assert run_sql(tmp_path, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("bookmarks",)]
 
 
@@ -240,13 +252,13 @@ def test_another_encoding_is_refused(postgres: PostgresServer, tmp_path: Path) -
 
 
 def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
-    asyncio.run(_open_and_close(database_in(tmp_path)))
+    asyncio.run(_open_and_close(url_in(tmp_path)))
 
     def differences(connection: Connection) -> list[Any]:
         options: dict[str, Any] = {"include_name": _is_ours, "compare_type": True, "compare_server_default": True}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
-    assert PostgresMaintenance(database_in(tmp_path)).read(differences) == []
+    assert PostgresMaintenance(url_in(tmp_path)).read(differences) == []
 
 
 def _is_ours(name: str | None, kind: str, _: object) -> bool:
@@ -256,7 +268,7 @@ def _is_ours(name: str | None, kind: str, _: object) -> bool:
 @asynchronous
 async def test_what_was_deleted_is_vacuumed(tmp_path: Path) -> None:
     dead = "SELECT pg_stat_force_next_flush(), n_dead_tup FROM pg_stat_user_tables WHERE relname = 'meta'"
-    async with opened(database_in(tmp_path)) as database:
+    async with opened(url_in(tmp_path)) as database:
         await asyncio.gather(*(store(database, number) for number in range(100)))
         run_sql(tmp_path, "DELETE FROM meta")
         assert run_sql(tmp_path, dead)[0][1] == 100

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from anonchat.backends import migrations_of, open_backend
 from anonchat.clock import Clock
 from anonchat.plugins import Plugins
-from anonchat.sql import insert_or_ignore, one_of, upsert
+from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.storage import Database, Statements
 from anonchat.tables import meta
 
@@ -25,6 +25,7 @@ UPSERT = upsert(meta, [meta.c.key], ["value"])
 UPDATE = update(meta).where(meta.c.key == bindparam("name")).values(value=bindparam("new_value"))
 SELECT = select(meta.c.value).where(meta.c.key == bindparam("name"))
 SELECT_KEYS = select(meta.c.key).where(one_of(meta.c.key, "names")).order_by(meta.c.key)
+SELECT_PAIRS = select(meta.c.key).where(pair_of(meta.c.key, meta.c.value, "pairs")).order_by(meta.c.key)
 COUNT = select(func.count()).select_from(meta).where(_OURS)
 
 

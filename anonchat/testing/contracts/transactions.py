@@ -16,6 +16,7 @@ from anonchat.testing.contracts.databases import (
     INSERT_OR_IGNORE,
     SELECT,
     SELECT_KEYS,
+    SELECT_PAIRS,
     UPDATE,
     UPSERT,
     DatabaseCase,
@@ -111,6 +112,15 @@ class TransactionContract(DatabaseCase):
                 wanted = {"names": [f"contract.{name}" for name in names]}
                 rows = await database.fetch_all(SELECT_KEYS, wanted)
                 assert [found["key"] for found in rows] == sorted(set(wanted["names"]) - {"contract.missing"})
+
+    @asynchronous
+    async def test_lists_of_pairs(self, tmp_path: Path) -> None:
+        async with opened(self.url(tmp_path)) as database:
+            await asyncio.gather(*(store(database, name, f"of {name}") for name in "abc"))
+            for pairs in ([], [("a", "of a")], [("a", "of b"), ("b", "of b"), ("c", "of c")], [["c", "of c"]]):
+                wanted = {"pairs": [(f"contract.{name}", value) for name, value in pairs]}
+                rows = await database.fetch_all(SELECT_PAIRS, wanted)
+                assert [found["key"][-1] for found in rows] == [name for name, value in pairs if value == f"of {name}"]
 
     @asynchronous
     async def test_a_read_sees_one_moment(self, tmp_path: Path) -> None:
