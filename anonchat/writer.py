@@ -113,7 +113,7 @@ class Writer:
         finally:
             self._writing = None
 
-    async def _write(self, batch: Sequence[_Send]) -> None:
+    async def _write(self, batch: Sequence[_Send], *, again: bool = False) -> None:
         try:
             rooms = {send.draft.room_id for send in batch}
             await self._journal.transaction(lambda tx: self._store(tx, batch), rooms.pop() if len(rooms) == 1 else None)
@@ -121,9 +121,10 @@ class Writer:
             if isinstance(error, asyncio.CancelledError) and _is_wanted():
                 raise
             refused = isinstance(error, ChatError) and error.code in STORAGE
-            if not refused and len(batch) > 1:
-                # One of them cannot be stored, or lost a race against another node; alone, the others stand.
-                await asyncio.gather(*(self._write([send]) for send in batch))
+            if not refused and not again:
+                # One of them cannot be stored, or lost a race against another node, which may have stored the same
+                # send: alone, the others stand, and that one finds its receipt.
+                await asyncio.gather(*(self._write([send], again=True) for send in batch))
                 return
             if not isinstance(error, ChatError):
                 log.exception("a message could not be stored")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VARIABLE = "ANONCHAT_TEST_POSTGRES"
+LOCK_MILLISECONDS = "5000"  # so that a test which waits for itself fails
 TEMPLATE = "anonchat_template"
+EMPTY = "template1"
 NOTE = "anonchat.postgresql"  # holds the URL of its folder's database
 
 
@@ -34,7 +36,7 @@ def is_on_postgres() -> bool:
 def database_in(folder: Path, template: str = TEMPLATE) -> str:
     """The URL of the database that belongs to a folder: always the same one, new at first.
 
-    On Postgres it begins as a copy of `template`: "template1" is one without tables.
+    On Postgres it begins as a copy of `template`: `EMPTY` is one without tables.
     """
     server = os.environ.get(VARIABLE)
     if not server:
@@ -82,10 +84,17 @@ def run_sql(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     return run_aside(_execute(url, sql))
 
 
+def tables_in(folder: Path) -> set[str]:
+    """The names of all tables in the database of a folder, whoever made them."""
+    if is_on_postgres():
+        return {name for (name,) in run_sql(folder, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    return {name for (name,) in run_sql(folder, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
 async def _execute(url: str, sql: str) -> list[tuple[Any, ...]]:
     import asyncpg
 
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, server_settings={"lock_timeout": LOCK_MILLISECONDS})
     try:
         if ";" in sql:
             await connection.execute(sql)

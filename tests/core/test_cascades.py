@@ -10,6 +10,8 @@ from anonchat.migrate.cascades import check_tables
 from anonchat.migrate.revisions import MigrationError
 from anonchat_sqlite.migration import migration_connection
 
+pytestmark = pytest.mark.sqlite
+
 CASCADE = "FOREIGN KEY ({}) REFERENCES {} (id) ON DELETE CASCADE"
 GOOD = {
     "to rooms": f"room TEXT NOT NULL, {CASCADE.format('room', 'rooms')}",

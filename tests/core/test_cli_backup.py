@@ -21,6 +21,8 @@ from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.processes import ServerProcess
 
+pytestmark = pytest.mark.sqlite
+
 MARKER = "zebra-crossing"
 
 

@@ -21,6 +21,8 @@ from anonchat.rooms import NewRoom
 from anonchat.testing import settings_in
 from anonchat.testing.processes import ServerProcess
 
+pytestmark = pytest.mark.sqlite
+
 DAY = 86_400
 
 

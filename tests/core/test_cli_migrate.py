@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from anonchat.cli import main
 from anonchat.testing.processes import ServerProcess
 
+pytestmark = pytest.mark.sqlite
+
 PLUGIN = """
 from pathlib import Path
 import sqlalchemy

@@ -18,6 +18,8 @@ from anonchat.migrate.revisions import MigrationError, MigrationSet, Status, Ste
 from anonchat.migrate.runner import downgrade, status, upgrade
 from anonchat_sqlite.migration import migration_connection, recorded_revisions
 
+pytestmark = pytest.mark.sqlite
+
 FOLDER = Path(__file__).parent / "migrations"
 CORE, POLLS, PINS = (MigrationSet(owner, FOLDER / owner) for owner in ("core", "polls", "pins"))
 ALL = (CORE, POLLS, PINS)

@@ -62,6 +62,7 @@ class House:
         """What the counter says, after it was held against the rows."""
         counting = (
             select(rooms.c.seats, func.count(sessions.c.name_key).label("counted"))
+            .group_by(rooms.c.id)
             .join(sessions, sessions.c.room_id == rooms.c.id, isouter=True)
             .where(rooms.c.id == self.room.id)
         )
@@ -255,13 +256,20 @@ async def test_nobody_takes_the_seat_of_the_connected_after_a_leap_of_the_clock(
         assert await outcomes(house.server.seats.join(found, applicant, room.invite_token)) == ["username_taken"]
 
 
+def refused(*_: object) -> asyncio.Future[None]:
+    """Instead of a transaction of a database that is away."""
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    answer.set_exception(ChatError("storage_unavailable"))
+    return answer
+
+
 @pytest.mark.gen_test
 async def test_a_hold_that_could_not_be_stored_is_stored_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = await house.present("Anna")
     house.clock.advance(HOLD - 10)
     house.server.seats.absent(anna)
     with monkeypatch.context() as patch:
-        patch.setattr(house.server.database, "_writer", None)
+        patch.setattr(house.server.database, "transaction", refused)
         with pytest.raises(ChatError):
             await house.server.seats.touch()
     await house.server.seats.touch()

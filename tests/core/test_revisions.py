@@ -15,6 +15,8 @@ from anonchat.migrate.revisions import MigrationError, MigrationSet, head_revisi
 from anonchat.migrate.runner import downgrade, status, upgrade
 from anonchat_sqlite.migration import migration_connection, recorded_revisions
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def polls(tmp_path: Path) -> MigrationSet:

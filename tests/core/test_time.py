@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import is_on_postgres, run_sql, tables_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 from anonchat_memory import MemoryEphemeral
 
@@ -44,20 +43,19 @@ async def server(tmp_path: Path, clock: SettableClock) -> AsyncIterator[Server]:
 
 
 def traces(folder: Path) -> list[str]:
-    """The files of the database in which something that people wrote can be read."""
+    """Where something that people wrote can be read: files of SQLite, tables of a database server."""
+    if is_on_postgres():
+        return [table for table in tables_in(folder) if MARK in str(run_sql(folder, f'SELECT * FROM "{table}"'))]
     return sorted(path.name for path in folder.glob("anonchat.db*") if MARK.encode() in path.read_bytes())
 
 
 def rows_about(folder: Path, value: str) -> dict[str, int]:
     """Table -> how many rows hold a value in any column."""
     found = {}
-    with closing(sqlite3.connect(folder / "anonchat.db")) as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-            where = " OR ".join(f'"{column}" = :value' for column in columns)
-            count = connection.execute(f'SELECT count(*) FROM "{table}" WHERE {where}', {"value": value}).fetchone()[0]
-            if count:
-                found[table] = count
+    for table in tables_in(folder):
+        rows = run_sql(folder, f'SELECT * FROM "{table}"')
+        if count := sum(value in row for row in rows):
+            found[table] = count
     return found
 
 
@@ -123,6 +121,7 @@ async def test_messages_go_when_their_time_is_over(server: Server, clock: Settab
     await until(lambda: traces(tmp_path) == [])
 
 
+@pytest.mark.sqlite
 @pytest.mark.gen_test(timeout=30)
 async def test_what_people_delete_change_or_forget_is_gone_for_real(
     server: Server, clock: SettableClock, tmp_path: Path

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from anonchat.app import Server
 from anonchat.plugins import bundled, load
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.databases import run_sql, tables_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 
 # Everything that people write has this in it, so that it can be looked for, in capitals or not.
@@ -104,9 +104,7 @@ async def moderate(maud: Person, guests: list[Person], messages: list[str]) -> N
 
 def tables(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every table of the database, whoever made it -> its rows."""
-    with closing(sqlite3.connect(f"file:{folder / 'anonchat.db'}?mode=ro", uri=True)) as database:
-        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+    return {name: run_sql(folder, f'SELECT * FROM "{name}"') for name in tables_in(folder)}
 
 
 def found(folder: Path, traces: Traces) -> set[tuple[str, str]]:

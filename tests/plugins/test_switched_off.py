@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 from anonchat.app import Server
 from anonchat.plugins import Plugins, available, bundled, load
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.databases import EMPTY, database_in, tables_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 
 OPERATOR = "an operator's token"
@@ -42,11 +41,6 @@ def others(plugin: str) -> tuple[str, ...]:
 
 def declared(plugins: Plugins, hook: str) -> list[Any]:
     return [item for _, item in plugins.declared(hook)]
-
-
-def tables_in(folder: Path) -> set[str]:
-    with closing(sqlite3.connect(folder / "anonchat.db")) as database:
-        return {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def settings(folder: Path, *enabled: str) -> Any:
@@ -146,6 +140,7 @@ async def test_its_tables_are_not_made(plugin: str, tmp_path: Path) -> None:
     own = {name for tables in declared(load((plugin,)), "register_tables") for name in tables.metadata.tables}
     assert own
     own.add(f"schema_version_{plugin}")
+    database_in(tmp_path, EMPTY)
     async with running_server(settings(tmp_path, *others(plugin))):
         assert own.isdisjoint(tables_in(tmp_path))
     async with running_server(settings(tmp_path, *NAMES)):

@@ -20,7 +20,7 @@ from anonchat.tables import metadata
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import INSERT, UPDATE, count, opened, row, store, value_of
-from anonchat.testing.databases import VARIABLE, database_in, run_sql
+from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_sql
 from anonchat.testing.postgres import PostgresServer
 from anonchat_postgres import PostgresMaintenance
 
@@ -31,7 +31,6 @@ def _on_postgres(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(VARIABLE, postgres.url())
 
 
-EMPTY = "template1"
 LOCK_SECONDS = 3.0
 
 # Postgres answers a full disk with this code; to fill a real one takes the rights to mount one.

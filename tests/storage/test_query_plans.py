@@ -18,6 +18,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from anonchat.store import events, messages, rooms, sessions
 from anonchat.testing import running_server, settings_in
 
+pytestmark = pytest.mark.sqlite
+
 GROWING = ("messages", "sessions", "receipts", "events", "tokens", "invites", "ended_rooms")
 
 

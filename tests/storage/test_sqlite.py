@@ -22,6 +22,8 @@ from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import INSERT, count, opened, row, store
 from anonchat_sqlite import SQLiteDatabase
 
+pytestmark = pytest.mark.sqlite
+
 
 def url_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'contract.db'}"

@@ -10,6 +10,8 @@ import pytest
 from anonchat.migrate.revisions import MigrationError
 from anonchat_sqlite.migration import migration_connection, recorded_revisions
 
+pytestmark = pytest.mark.sqlite
+
 SCHEMA = """
 CREATE TABLE schema_version_core (version_num TEXT);
 INSERT INTO schema_version_core VALUES ('core_0001');

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import run_sql
 from anonchat.testing.people import Reply, request
 
 OPERATOR = "an operator's token"
@@ -22,8 +22,7 @@ class Analytics:
     """Starts servers on one database, and reads what they counted. Numbers are exact unless a test asks otherwise."""
 
     def __init__(self, folder: Path, clock: SettableClock) -> None:
-        self._folder = folder
-        self.file = folder / "anonchat.db"
+        self.folder = folder
         self.clock = clock
 
     def server(
@@ -32,7 +31,7 @@ class Analytics:
         """A running server; `options` are the plugin's, `others` further plugins, `tables` of the configuration."""
         plugins = {"enabled": ("analytics", *others), "options": {"analytics": {"blur": 1, **options}}}
         settings = settings_in(
-            self._folder, server={"port": 0, "operator_token": OPERATOR}, plugins=plugins, **(tables or {})
+            self.folder, server={"port": 0, "operator_token": OPERATOR}, plugins=plugins, **(tables or {})
         )
         return running_server(settings, self.clock)
 
@@ -65,8 +64,7 @@ class Analytics:
         return {row[1]: row[3] for row in self.rows("analytics_server_sums") if (row[0], row[2]) == (step, metric)}
 
     def _select(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.file)) as connection:
-            return connection.execute(statement).fetchall()
+        return run_sql(self.folder, statement)
 
 
 def values(period: Mapping[str, Any]) -> dict[str, int]:

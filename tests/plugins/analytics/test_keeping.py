@@ -276,7 +276,7 @@ async def test_reading_walks_through_no_table(analytics: Analytics) -> None:
     """Of the sums of rooms there may be millions."""
     async with analytics.server():
         pass
-    with closing(sqlite3.connect(analytics.file)) as database:
+    with closing(sqlite3.connect(analytics.folder / "anonchat.db")) as database:
         for statement in (tables.SELECT_ROOM, tables.SELECT_ROOM_DAYS, tables.SELECT_SERIES, *tables.EXPIRE[1:]):
             compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
             values = dict.fromkeys(compiled.params, 0)

@@ -19,6 +19,8 @@ from anonchat.testing import running_server, settings_in
 from anonchat_notifications import statements
 from anonchat_notifications.tables import entries
 
+pytestmark = pytest.mark.sqlite
+
 STATEMENTS = {
     name: value
     for name, value in vars(statements).items()

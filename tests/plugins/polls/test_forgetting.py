@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from anonchat.testing.databases import run_sql, tables_in
 from anonchat_polls.tables import ledger, polls, votes
 
 if TYPE_CHECKING:
@@ -36,14 +37,7 @@ async def test_leaving_with_forget_takes_votes_back(booth: Booth, secrecy: str) 
 
 async def _whole_database(booth: Booth) -> str:
     """Every row of every table, as text."""
-    import sqlite3
-
-    connection = sqlite3.connect(f"file:{booth.folder / 'anonchat.db'}?mode=ro", uri=True)
-    try:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return str([connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names])
-    finally:
-        connection.close()
+    return str([run_sql(booth.folder, f'SELECT * FROM "{name}"') for name in tables_in(booth.folder)])
 
 
 async def test_leaving_without_forget_keeps_votes(booth: Booth) -> None:

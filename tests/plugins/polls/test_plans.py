@@ -17,6 +17,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from anonchat.testing import running_server, settings_in
 from anonchat_polls import Polls, statements
 
+pytestmark = pytest.mark.sqlite
+
 STATEMENTS = {
     name: value for name, value in vars(statements).items() if name.isupper() and isinstance(value, ClauseElement)
 }

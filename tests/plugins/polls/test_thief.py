@@ -27,6 +27,8 @@ from anonchat.testing.people import OpenRoom, Person, open_room
 from anonchat_polls import Polls
 from anonchat_polls.ballots import HASH_LENGTH
 
+pytestmark = pytest.mark.sqlite
+
 POLLS = 1_000
 CONTROLS = 60
 ROOMS = 3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from anonchat import StartError
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import run_sql
 from anonchat.testing.people import open_room, request
 from anonchat_moderation.content.presets import PRESETS
 from anonchat_moderation.content.verdicts import REASONS
@@ -290,16 +289,15 @@ async def test_who_comes_back_knows_what_holds(house: House) -> None:
 
 @pytest.mark.gen_test(timeout=60)
 async def test_a_change_on_another_node_holds_within_a_second(tmp_path: Path, clock: SettableClock) -> None:
-    """The other node is a hand in the database here: SQLite serves one server."""
+    """The other node is a hand in the database here."""
     settings = settings_in(tmp_path, plugins={"enabled": ("moderation",)})
     async with running_server(settings, clock) as server:
         room = await open_room(server)
         async with room.enter("Alice") as alice:
             assert (await alice.say("before")).event == "message_ack"
-            with closing(sqlite3.connect(tmp_path / "anonchat.db")) as connection, connection:
-                row = (room.id, "relaxed", '{"links": {"action": "refuse"}}', 0, 0, 0)
-                columns = "room_id, preset, rules, refused, dropped, released"
-                connection.execute(f"INSERT INTO moderation_rooms ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
+            values = f"""'{room.id}', 'relaxed', '{{"links": {{"action": "refuse"}}}}', 0, 0, 0"""
+            columns = "room_id, preset, rules, refused, dropped, released"
+            run_sql(tmp_path, f"INSERT INTO moderation_rooms ({columns}) VALUES ({values})")
             assert (await alice.say(f"still at hand: {LINK}")).event == "message_ack"
             clock.advance(1)
             assert (await alice.say(f"a second later: {LINK}")).event == "error"

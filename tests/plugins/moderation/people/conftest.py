@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tornado.websocket import websocket_connect
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import run_sql
 from anonchat.testing.people import SECONDS, Heard, OpenRoom, Person, Reply, open_room
 
 HOME = "198.51.100.1"  # where people come from if nothing else is said
@@ -27,10 +27,10 @@ HOME = "198.51.100.1"  # where people come from if nothing else is said
 class Crowd:
     """A server, its clock, and a room with people in it. All of their sockets are closed at the end."""
 
-    def __init__(self, server: Server, clock: SettableClock, database: Path, room: OpenRoom) -> None:
+    def __init__(self, server: Server, clock: SettableClock, folder: Path, room: OpenRoom) -> None:
         self.server = server
         self.clock = clock
-        self.database = database
+        self.folder = folder
         self.room = room
         self.people: list[Person] = []
         self._numbers = itertools.count(1)
@@ -120,13 +120,11 @@ class Crowd:
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What stands in the database, read past the server."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(statement).fetchall()
+        return run_sql(self.folder, statement)
 
     def execute(self, statement: str) -> None:
         """Change the database past the server."""
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute(statement)
+        run_sql(self.folder, statement)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what a job does, for a few seconds."""
@@ -145,7 +143,7 @@ async def crowd_in(
     enabled = {"enabled": ("moderation",), "options": {"moderation": dict(options or {})}}
     settings = settings_in(folder, server=server_settings, plugins=enabled, **tables)
     async with running_server(settings, clock, plugins=plugins) as server:
-        crowd = Crowd(server, clock, folder / "anonchat.db", await open_room(server))
+        crowd = Crowd(server, clock, folder, await open_room(server))
         try:
             yield crowd
         finally:

@@ -13,6 +13,8 @@ from sqlalchemy.dialects import sqlite
 from anonchat_moderation import statements
 from anonchat_moderation.content import tables as content
 
+pytestmark = pytest.mark.sqlite
+
 OFTEN = {
     "SELECT_MATCHING": "moderation_bans_room",
     "SELECT_MUTES": "sqlite_autoindex_moderation_mutes_2",
@@ -33,7 +35,7 @@ async def test_by_an_index(crowd: Any) -> None:
         statement = getattr(content if name.startswith("SELECT_HELD") else statements, name)
         compiled = str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
         bound = dict.fromkeys(re.findall(r":(\w+)", compiled), 1)
-        with closing(sqlite3.connect(crowd.database)) as connection:
+        with closing(sqlite3.connect(crowd.folder / "anonchat.db")) as connection:
             plan = str(connection.execute(f"EXPLAIN QUERY PLAN {compiled}", bound).fetchall())
         assert index in plan, (name, plan)
         assert "SCAN" not in plan.replace("SCAN json_each", "") or name in PARTIAL, (name, plan)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -89,9 +87,7 @@ async def test_bans_of_a_room_are_purged_also_when_moderation_is_off(crowd_with:
     async with crowd_with() as crowd:
         olga, troll = await crowd.owner(), await crowd.enter("Troll", deviceId="device-t")
         await olga.ask("ban", target(troll))
-        with closing(sqlite3.connect(crowd.database)) as connection, connection:
-            connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("DELETE FROM rooms")  # all that the core does, whoever is there
+        crowd.execute("DELETE FROM rooms")  # all that the core does, whoever is there
         assert crowd.rows("SELECT id FROM moderation_bans") == crowd.rows("SELECT id FROM moderation_log") == []
 
 
