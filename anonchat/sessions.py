@@ -123,7 +123,7 @@ class Sessions:
 
     async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
         """Name (`folded`) -> the session that holds it. One query."""
-        wanted = {"room": room_id, "names": [folded(username) for username in usernames]}
+        wanted = {"room": room_id, "names": [folded(name) for name in usernames if "\0" not in name]}
         rows = await self._journal.fetch_all(statements.SELECT_NAMED, wanted)
         return {row["folded"]: statements.session_of(row) for row in rows}
 

@@ -10,8 +10,8 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Coroutine
-from contextlib import closing
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -89,6 +89,21 @@ def tables_in(folder: Path) -> set[str]:
     if is_on_postgres():
         return {name for (name,) in run_sql(folder, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     return {name for (name,) in run_sql(folder, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@contextmanager
+def failing(folder: Path, act: str, condition: str = "1 = 1") -> Iterator[None]:
+    """Have the database of a folder fail at an act (``"INSERT ON messages"``) on rows that fit, as long as this lasts."""
+    if is_on_postgres():
+        function = "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        run_sql(folder, f"{function} $$BEGIN RAISE EXCEPTION USING ERRCODE = 'io_error'; END$$;")
+        run_sql(folder, f"CREATE TRIGGER failing BEFORE {act} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION fail()")
+    else:
+        run_sql(folder, f"CREATE TRIGGER failing BEFORE {act} WHEN {condition} BEGIN SELECT json('not JSON'); END")
+    try:
+        yield
+    finally:
+        run_sql(folder, f"DROP TRIGGER failing{' ON ' + act.split()[-1] if is_on_postgres() else ''}")
 
 
 async def _execute(url: str, sql: str) -> list[tuple[Any, ...]]:

@@ -58,6 +58,8 @@ def told(error: BaseException) -> BaseException:
     """What the caller is told: a coded error for what the database did, and mistakes of the program as they are."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         return _coded("conflict", error)
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError):
+        return ChatError("validation_failed", "The NUL character cannot be stored.")
     if isinstance(error, asyncpg.DiskFullError):
         _report(error)
         return _coded("storage_full", error)

@@ -105,6 +105,7 @@ def test_a_database_that_cannot_be_opened_is_told_in_a_sentence(tmp_path: Path, 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sqlite
 def test_the_database_is_private(tmp_path: Path) -> None:
     with ServerProcess(tmp_path):
         assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("anonchat.db*")} == {0o600}

@@ -24,6 +24,7 @@ def ask(port: int, seconds: float) -> socket.socket:
     return connection
 
 
+@pytest.mark.sqlite  # a node of a database server needs them for its connections, too, and says so
 def test_no_descriptors_left_is_waited_for_and_told_once(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, command=(sys.executable, "-P", "-c", SERVE)) as server:
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2 * FILES)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Index, MetaData, Table, create_engine
+from sqlalchemy import Connection, Index, MetaData, Table
 
+from anonchat.maintenance import maintenance_of
 from anonchat.plugins import bundled, load
 from anonchat.tables import metadata as core
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.databases import database_in
 
 
 @pytest.mark.parametrize("plugin", bundled())
@@ -31,11 +34,11 @@ async def test_tables_and_revisions_are_alike(plugin: str, tmp_path: Path) -> No
     def is_own(name: str | None, kind: str, _: object) -> bool:
         return kind != "table" or name in own
 
-    engine = create_engine(f"sqlite:///{tmp_path / 'anonchat.db'}")
-    with engine.connect() as connection:
+    def compare(connection: Connection) -> list[Any]:
         options = {"include_name": is_own, "compare_type": True, "compare_server_default": True}
-        found = compare_metadata(MigrationContext.configure(connection, opts=options), together)
-    engine.dispose()
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), together))
+
+    found = await asyncio.to_thread(maintenance_of(database_in(tmp_path)).read, compare)
     # What the core declares is not looked at here, and therefore taken for missing.
     assert [entry for entry in found if not _is_of_core(entry)] == []
 

@@ -12,7 +12,7 @@ import pytest
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
-from anonchat.testing.databases import run_sql
+from anonchat.testing.databases import is_on_postgres, run_sql
 from anonchat.testing.people import Reply, request
 
 OPERATOR = "an operator's token"
@@ -57,7 +57,10 @@ class Analytics:
 
     def columns(self, table: str) -> list[str]:
         """The names of a table's columns."""
-        return [row[1] for row in self._select(f"PRAGMA table_info({table})")]
+        told = f"SELECT name FROM pragma_table_info('{table}')"
+        if is_on_postgres():
+            told = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' ORDER BY ordinal_position"
+        return [name for (name,) in self._select(told)]
 
     def hours(self, metric: str, step: str = "hour") -> dict[int, int]:
         """When it began -> sum, of the server."""

@@ -271,6 +271,7 @@ async def test_settings_that_make_no_sense_stop_the_start(analytics: Analytics, 
             pass
 
 
+@pytest.mark.sqlite
 @gen_test
 async def test_reading_walks_through_no_table(analytics: Analytics) -> None:
     """Of the sums of rooms there may be millions."""

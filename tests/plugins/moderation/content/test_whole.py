@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from anonchat.dispatch import Dispatcher
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import failing, run_sql
 from anonchat.testing.people import open_room
 
 from .conftest import House, Moderated, heard_by, texts
 
 NEWCOMERS = {"newcomers": {"action": "hold", "seconds": 300, "messages": 5, "holdSeconds": 20}}
-
-
-def execute(folder: Path, statement: str, *bound: Any) -> list[tuple[Any, ...]]:
-    """Read or change the database past the server."""
-    with closing(sqlite3.connect(folder / "anonchat.db", timeout=10)) as connection, connection:
-        return connection.execute(statement, bound).fetchall()
-
-
-@contextmanager
-def broken(folder: Path, when: str) -> Iterator[None]:
-    """The database fails whenever something happens ("INSERT ON moderation_log"), while this lasts."""
-    execute(folder, f"CREATE TRIGGER broken BEFORE {when} BEGIN SELECT json('broken'); END")
-    try:
-        yield
-    finally:
-        execute(folder, "DROP TRIGGER broken")
 
 
 @pytest.mark.parametrize(("act", "entry"), [("release", "released"), ("drop", "dropped")])
@@ -41,7 +22,7 @@ async def test_what_is_not_in_the_log_is_not_done(house: House, tmp_path: Path, 
     await house.rules(links={"action": "hold"})
     async with house.enter("Alice") as alice, house.enter("Bob") as bob:
         message_id = (await alice.say("example.org")).data["messageId"]
-        with broken(tmp_path, f"INSERT ON moderation_log WHEN NEW.act = '{entry}'"):
+        with failing(tmp_path, "INSERT ON moderation_log", f"NEW.act = '{entry}'"):
             assert (await house.olga.ask(f"{act}_message", {"messageId": message_id})).event == "error"
         (waits,) = (await house.press("get_held_messages"))["messages"]
         assert waits["message"]["id"] == message_id
@@ -57,7 +38,7 @@ async def test_a_calm_that_was_cut_off_is_reported_as_a_whole(house: House, tmp_
         answers = [await mallory.say(f"message {number}") for number in range(8)]
         ids = [answer.data["messageId"] for answer in answers[:5]]
         await house.press("drop_message", messageId=ids[0])
-        with broken(tmp_path, f"DELETE ON messages WHEN OLD.id = '{ids[3]}'"):
+        with failing(tmp_path, "DELETE ON messages", f"OLD.id = '{ids[3]}'"):
             assert (await house.olga.ask("calm")).event == "error"
         assert await house.press("calm") == {"held": 5, "dropped": 8, "released": 0}
         assert await house.press("calm") == {"held": 0, "dropped": 0, "released": 0}
@@ -96,12 +77,12 @@ async def test_of_who_is_banned_nothing_is_shown_after_a_crash(
             person = await room.identify(name, joined["sessionId"], joined["sessionToken"])
             held[name] = (await person.say(f"I am {name}")).data["messageId"]
             await person.close()
-    execute(
+    now = clock.now()
+    run_sql(
         tmp_path,
         "INSERT INTO moderation_bans (id, room_id, kind, session_id, username, anonymous_id, device, by_rank, at, until) "
-        "SELECT 'b', room_id, 'ban', id, 'Mallory', 'a', device_hash, 2, ?, ? FROM sessions WHERE username = 'Mallory'",
-        clock.now(),
-        clock.now() + 60_000,
+        f"SELECT 'b', room_id, 'ban', id, 'Mallory', 'a', device_hash, 2, {now}, {now + 60_000} FROM sessions "
+        "WHERE username = 'Mallory'",
     )
     clock.advance(30)
     async with moderated(preset="careful") as server:
@@ -109,6 +90,6 @@ async def test_of_who_is_banned_nothing_is_shown_after_a_crash(
         async with room.enter("Olga", moderator=True) as olga:
             for scheduled in server.jobs._jobs.values():
                 await scheduled.job.run()
-            rows = execute(tmp_path, "SELECT id, seq IS NULL FROM messages")
+            rows = run_sql(tmp_path, "SELECT id, seq IS NULL FROM messages")
             assert rows == [(held["Alice"], 0)]
             assert (await olga.ask("get_held_messages")).data["messages"] == []
