@@ -9,17 +9,17 @@ import asyncpg
 
 from anonchat import PendingWork
 from anonchat_postgres.failures import RACES, RunAgain, is_lost, is_unavailable, told
-from anonchat_postgres.statements import Compile, PostgresStatements
+from anonchat_postgres.statements import Compilers, PostgresStatements
 
 
 async def commit(
-    connection: asyncpg.Connection[asyncpg.Record], batch: Sequence[PendingWork], compile_statement: Compile
+    connection: asyncpg.Connection[asyncpg.Record], batch: Sequence[PendingWork], compilers: Compilers
 ) -> list[PendingWork]:
     """Run a batch in one transaction, and answer what of it is durable now.
 
     Each piece has a savepoint, unless it is alone. Raises `RunAgain`, or what else ended the whole transaction.
     """
-    statements = PostgresStatements(connection, compile_statement)
+    statements = PostgresStatements(connection, compilers)
     alone = len(batch) == 1
     durable: list[PendingWork] = []
     try:

@@ -32,7 +32,7 @@ from anonchat_postgres.batches import commit
 from anonchat_postgres.connecting import CONNECT_SECONDS, NODE, Address, connect
 from anonchat_postgres.failures import RunAgain, is_lost, told
 from anonchat_postgres.migration import migrate
-from anonchat_postgres.statements import PostgresStatements, compiler
+from anonchat_postgres.statements import PostgresStatements, compilers
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -61,7 +61,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._address = Address.of(url)
-        self._compile = compiler()
+        self._compilers = compilers()
         self._rooms = CommitQueue(self._commit, together=TOGETHER, most=WAITING)
         self._others = CommitQueue(self._commit, together=1, most=WAITING)
         # At least half of the connections are for reading, which never waits for commits.
@@ -97,7 +97,7 @@ class PostgresDatabase:
     async def read(self, work: Work[T]) -> T:
         async def look(connection: Connection) -> T:
             await connection.execute(SNAPSHOT)
-            answer = await work(PostgresStatements(connection, self._compile))
+            answer = await work(PostgresStatements(connection, self._compilers))
             await connection.execute("ROLLBACK")
             return answer
 
@@ -105,10 +105,10 @@ class PostgresDatabase:
 
     async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
         """One statement is one snapshot: it needs no transaction around it, whose begin and end would cost more than it."""
-        return await self._look(lambda one: PostgresStatements(one, self._compile).fetch_one(statement, parameters))
+        return await self._look(lambda one: PostgresStatements(one, self._compilers).fetch_one(statement, parameters))
 
     async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]:
-        return await self._look(lambda one: PostgresStatements(one, self._compile).fetch_all(statement, parameters))
+        return await self._look(lambda one: PostgresStatements(one, self._compilers).fetch_all(statement, parameters))
 
     async def _look(self, look: Callable[[Connection], Awaitable[T]]) -> T:
         """Read something; once more where the connection turns out to be dead."""
@@ -155,7 +155,7 @@ class PostgresDatabase:
 
     async def _commit_once(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
         async with self._writers, self._connection() as connection:
-            return await commit(connection, batch, self._compile)
+            return await commit(connection, batch, self._compilers)
 
     async def _again(self, act: Callable[[], Awaitable[T]]) -> T:
         """Do something, and once or twice more if it was undone through no fault of its own. Raises what it raises."""
