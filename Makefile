@@ -14,7 +14,8 @@ PYTHON := $(VENV)/bin/python
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
 WORKERS := 2
 # Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
-BENCHMARKS := $(if $(ARGUMENTS),run,run plugins)
+BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage)
+ON_BOTH := tests/core tests/plugins
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
 find_python = $(shell for name in $(BASE_PYTHONS); do \
@@ -41,9 +42,10 @@ help:  ## print the targets
 run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address and a link
 	@$(VENV)/bin/anonchat serve --room $(ARGUMENTS)
 
-# A worker takes whole modules, so that what a module sets up is set up once.
+# A worker takes whole modules, so that what a module sets up is set up once. What servers do is tested on both databases.
 test: lint  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
+	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql $(ON_BOTH))
 
 lint: $(DEVELOPMENT)  ## check style, layout and types
 	$(PYTHON) -m ruff check

@@ -101,7 +101,8 @@ class StorageSettings(Table):
     database: Annotated[str, storage_url("sqlite:///anonchat.db", "postgresql://user:password@host/name")] = (
         "sqlite:///anonchat.db"
     )
-    """Durable truth. A relative SQLite path (three slashes) starts at the working folder."""
+    """Durable truth. A relative SQLite path (three slashes) starts at the working folder. ``?connections=20`` lets a node open
+    so many to Postgres, instead of 10."""
 
     bus: Annotated[str, storage_url("memory://", "redis://host:6379/0")] = "memory://"
     """Carries room events between nodes; ``memory://`` is a single node."""

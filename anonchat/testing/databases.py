@@ -44,7 +44,7 @@ def database_in(folder: Path, template: str = TEMPLATE) -> str:
     noted = folder / NOTE
     if not noted.exists():
         name = f"test_{secrets.token_hex(8)}"
-        run_aside(_execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        run_aside(_make(server, name, template))
         noted.write_text(urlunsplit(urlsplit(server)._replace(path=f"/{name}")), encoding="utf-8")
     return noted.read_text(encoding="utf-8")
 
@@ -64,6 +64,11 @@ def make_template(server: str, migrations: Migrations) -> None:
     """Make the database of which all others are copies, with its tables, so that no test has to make them."""
     run_aside(_execute(server, f'CREATE DATABASE "{TEMPLATE}"'))
     run_aside(_migrate(urlunsplit(urlsplit(server)._replace(path=f"/{TEMPLATE}")), migrations))
+
+
+async def _make(server: str, name: str, template: str) -> None:
+    is_there = await _execute(server, f"SELECT 1 FROM pg_database WHERE datname = '{template}'")
+    await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template if is_there else EMPTY}"')
 
 
 async def _migrate(url: str, migrations: Migrations) -> None:

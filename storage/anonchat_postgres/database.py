@@ -77,7 +77,7 @@ class PostgresDatabase:
         except MigrationError as error:
             raise StartError(str(error)) from error
         self._pool = await asyncpg.create_pool(
-            **self._address.arguments(NODE), min_size=1, max_size=self._address.connections, reset=_nothing_to_reset
+            **self._address.arguments(NODE), min_size=0, max_size=self._address.connections, reset=_nothing_to_reset
         )
 
     async def close(self) -> None:

