@@ -192,9 +192,10 @@ async def test_work_that_passes_over_a_failed_statement_is_undone(tmp_path: Path
 
     async with opened(url_in(tmp_path)) as database:
         await store(database, "there")
-        for others in ([], [store(database, "kept")]):
-            outcomes = await asyncio.gather(database.transaction(careless), *others, return_exceptions=True)
-            assert isinstance(outcomes[0], Exception)
+        alone = database.transaction(careless)
+        beside = [database.transaction(careless, None, "room"), store(database, "kept", room="room")]
+        outcomes = await asyncio.gather(alone, *beside, return_exceptions=True)
+        assert [isinstance(outcome, Exception) for outcome in outcomes] == [True, True, False]
         assert await count(database) == 2
 
 

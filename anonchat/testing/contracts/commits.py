@@ -11,7 +11,7 @@ import pytest
 
 from anonchat.storage import Statements
 from anonchat.testing import asynchronous
-from anonchat.testing.contracts.databases import INSERT, DatabaseCase, count, opened, row
+from anonchat.testing.contracts.databases import INSERT, ROOMS, DatabaseCase, count, opened, row
 
 JOBS = 200
 LINES = 200
@@ -20,8 +20,9 @@ LINES = 200
 class CommitContract(DatabaseCase):
     """An answer comes after the commit, and its consequences after the answer."""
 
+    @pytest.mark.parametrize("room", ROOMS)
     @asynchronous
-    async def test_callers_first_then_consequences_in_order(self, tmp_path: Path) -> None:
+    async def test_callers_first_then_consequences_in_order(self, tmp_path: Path, room: str | None) -> None:
         heard: list[tuple[str, int]] = []
 
         async with opened(self.url(tmp_path)) as database:
@@ -30,7 +31,7 @@ class CommitContract(DatabaseCase):
                 async def work(tx: Statements) -> None:
                     await tx.execute(INSERT, row(number))
 
-                await database.transaction(work, lambda: heard.append(("committed", number)))
+                await database.transaction(work, lambda: heard.append(("committed", number)), room)
                 heard.append(("woken", number))
 
             await asyncio.gather(*(call(number) for number in range(JOBS)))

@@ -45,13 +45,17 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-def store(database: Database, name: object, value: object = "") -> Awaitable[None]:
+# Work may share its commit with others, which a backend can do for all of it or for what is done in one room.
+ROOMS = (None, "room")
+
+
+def store(database: Database, name: object, value: object = "", room: str | None = None) -> Awaitable[None]:
     """Store one row in a transaction of its own, which waits from now on."""
 
     async def work(tx: Statements) -> None:
         await tx.execute(INSERT, row(name, value))
 
-    return database.transaction(work)
+    return database.transaction(work, None, room)
 
 
 async def value_of(database: Database, name: object) -> str | None:

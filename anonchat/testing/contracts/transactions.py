@@ -14,6 +14,7 @@ from anonchat.testing.contracts.databases import (
     COUNT,
     INSERT,
     INSERT_OR_IGNORE,
+    ROOMS,
     SELECT,
     SELECT_KEYS,
     SELECT_PAIRS,
@@ -52,8 +53,9 @@ class TransactionContract(DatabaseCase):
         async with opened(self.url(tmp_path)) as database:
             assert await value_of(database, "a") == "kept"
 
+    @pytest.mark.parametrize("room", ROOMS)
     @asynchronous
-    async def test_work_that_raises_is_undone_alone(self, tmp_path: Path) -> None:
+    async def test_work_that_raises_is_undone_alone(self, tmp_path: Path, room: str | None) -> None:
         """Also where it shared a commit with others, before and after it."""
 
         async def failing(tx: Statements) -> None:
@@ -62,23 +64,28 @@ class TransactionContract(DatabaseCase):
 
         async with opened(self.url(tmp_path)) as database:
             jobs = [
-                store(database, 1),
-                database.transaction(failing),
-                store(database, 2),
-                database.transaction(failing),
+                store(database, 1, room=room),
+                database.transaction(failing, None, room),
+                store(database, 2, room=room),
+                database.transaction(failing, None, room),
             ]
             outcomes = await asyncio.gather(*jobs, return_exceptions=True)
             assert [type(outcome) for outcome in outcomes] == [type(None), LookupError, type(None), LookupError]
             assert await count(database) == 2
 
+    @pytest.mark.parametrize("room", ROOMS)
     @asynchronous
-    async def test_a_conflict_is_told_as_such_and_undone_alone(self, tmp_path: Path) -> None:
+    async def test_a_conflict_is_told_as_such_and_undone_alone(self, tmp_path: Path, room: str | None) -> None:
         async def twice(tx: Statements) -> None:
             await tx.execute(INSERT, row("other"))
             await tx.execute(INSERT, row("same"))
 
         async with opened(self.url(tmp_path)) as database:
-            jobs = [store(database, "same"), database.transaction(twice), store(database, "last")]
+            jobs = [
+                store(database, "same", room=room),
+                database.transaction(twice, None, room),
+                store(database, "last", room=room),
+            ]
             outcomes = await asyncio.gather(*jobs, return_exceptions=True)
             conflict = outcomes[1]
             assert isinstance(conflict, ChatError)
