@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,16 @@ def open_backend(role: str, url: str, clock: Clock) -> Any:
     if point is None:
         known = ", ".join(sorted(name.partition(".")[2] for name in found if name.startswith(f"{role}.")))
         raise StartError(f"[storage] {role} names the backend {scheme!r}, which is not installed. Installed: {known}.")
-    return point.load()(url, clock)
+    return load_backend(point)(url, clock)
+
+
+def load_backend(point: EntryPoint) -> Any:
+    """What an entry point names. Raises `StartError` if a package that it needs is not installed."""
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        extras = f" pip install 'anonchat[{','.join(point.extras)}]'" if point.extras else ""
+        raise StartError(f"The storage backend {point.name} needs the Python package {error.name}.{extras}") from error
 
 
 def migrations_of(plugins: Plugins) -> Migrations:

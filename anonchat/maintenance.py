@@ -67,7 +67,9 @@ class Maintenance(Protocol):
 
 def maintenance_of(url: str) -> Maintenance:
     """What the backend of a database URL offers. Raises `StartError` if it offers nothing."""
+    from anonchat.backends import load_backend
+
     scheme = url.partition(":")[0]
     for point in entry_points(group="anonchat.storage", name=f"maintenance.{scheme}"):
-        return cast("Maintenance", point.load()(url))
+        return cast("Maintenance", load_backend(point)(url))
     raise StartError(f"The storage backend {scheme!r} has no maintenance of its own: use the tools of that database.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -198,6 +199,17 @@ def test_the_doctor_notices_commits_that_are_not_on_the_disk(
 
 
 # --- where it comes from
+
+
+def test_a_driver_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", "postgresql://here/there")
+    for name in [name for name in sys.modules if name.startswith("anonchat_postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    for command in (("serve", "--port", "0"), ("migrate",), ("backup", "x")):
+        done = told(*command)
+        assert "needs the Python package asyncpg. pip install 'anonchat[postgres]'" in done.output, command
 
 
 def test_the_programs_of_the_python_package_serve_as_well(tmp_path: Path) -> None:
