@@ -85,6 +85,7 @@ def run_sql(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     url = database_in(folder)
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(folder / "anonchat.db", timeout=10)) as connection, connection:
+            connection.execute("PRAGMA foreign_keys=ON")
             return connection.execute(sql).fetchall()
     return run_aside(_execute(url, sql))
 

@@ -43,6 +43,7 @@ log = structlog.get_logger("anonchat.postgres")
 TOGETHER = 60  # pieces in one commit: above 64 savepoints Postgres has to look them up on the disk
 WAITING = 20_000  # that may wait before more is refused as `overloaded`
 ATTEMPTS = 3
+TRANSACTION_SECONDS = 60.0  # work that awaits something else for ever must not hold a connection for ever
 CLOSE_SECONDS = 5.0
 ERASE_SECONDS = 240.0
 
@@ -154,7 +155,7 @@ class PostgresDatabase:
             return []
 
     async def _commit_once(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
-        async with self._writers, self._connection() as connection:
+        async with self._writers, asyncio.timeout(TRANSACTION_SECONDS), self._connection() as connection:
             return await commit(connection, batch, self._compilers)
 
     async def _again(self, act: Callable[[], Awaitable[T]]) -> T:
@@ -175,7 +176,7 @@ class PostgresDatabase:
 
     async def erase(self) -> None:
         """Vacuum the tables in which rows were changed or deleted. What is left of them stands in the write-ahead log
-        of the server and in gaps of its pages until they are used again, where only it decides.
+        of the server and in gaps of its pages until they are used again, where only it decides. Nobody is locked out.
         """
 
         async def vacuum(connection: Connection) -> None:
@@ -184,7 +185,7 @@ class PostgresDatabase:
                 tables = ", ".join(row[0] for row in changed)
                 await connection.execute(f"SET statement_timeout = {round(ERASE_SECONDS * 1_000)}")
                 try:
-                    await connection.execute(f"VACUUM (SKIP_LOCKED) {tables}", timeout=ERASE_SECONDS)
+                    await connection.execute(f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {tables}", timeout=ERASE_SECONDS)
                 finally:
                     await connection.execute("RESET statement_timeout")
 

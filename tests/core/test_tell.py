@@ -50,14 +50,16 @@ class Racing:
     def __init__(self, database: Any) -> None:
         self._database = database
 
-    async def transaction(self, work: Work[Any], committed: Callable[[], None] | None = None) -> Any:
+    async def transaction(
+        self, work: Work[Any], committed: Callable[[], None] | None = None, room: str | None = None
+    ) -> Any:
         async def lost(statements: Any) -> None:
             await work(statements)
             raise TimeoutError
 
         with suppress(TimeoutError):
-            await self._database.transaction(lost, committed)
-        return await self._database.transaction(work, committed)
+            await self._database.transaction(lost, committed, room)
+        return await self._database.transaction(work, committed, room)
 
 
 @pytest.fixture
