@@ -1,7 +1,6 @@
 """The public API for authors of plugins and storage backends, to be imported from `anonchat`. Nothing else is public."""
 
 from anonchat.clock import Clock, iso
-from anonchat.commits import CommitQueue, PendingWork
 from anonchat.context import PluginContext
 from anonchat.declarations import (
     Answer,
@@ -40,6 +39,7 @@ from anonchat.models import (
     Session,
 )
 from anonchat.names import folded as folded_name
+from anonchat.queues import PendingWork, WorkQueue
 from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.seats import Applicant
 from anonchat.skeletons import skeleton
@@ -60,7 +60,6 @@ __all__ = [
     "ChatError",
     "ClientEvent",
     "Clock",
-    "CommitQueue",
     "Database",
     "Denied",
     "Draft",
@@ -100,6 +99,7 @@ __all__ = [
     "WebAssets",
     "Whole",
     "Work",
+    "WorkQueue",
     "folded_name",
     "hookimpl",
     "hookspec",

@@ -18,6 +18,7 @@ from anonchat.invites import invite_row
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Room
 from anonchat.schemas import room_wire
+from anonchat.storage import Reads
 from anonchat.store import rooms as statements
 from anonchat.texts import HIDDEN, is_visible, one_line
 
@@ -75,11 +76,12 @@ class Rooms:
         self._dispatcher.observe("room_created", room=room)
         return CreatedRoom(room, invite, moderator)
 
-    async def find(self, room_id: str) -> Room:
+    async def find(self, room_id: str, tx: Reads | None = None) -> Room:
         """The room. Raises `room_not_found`, or `room_ended` once it is over."""
-        row = await self._journal.fetch_one(statements.SELECT_ROOM, {"room": room_id})
+        reads = tx or self._journal
+        row = await reads.fetch_one(statements.SELECT_ROOM, {"room": room_id})
         if row is None:
-            ended = await self._journal.fetch_one(statements.SELECT_ENDED, {"room": room_id})
+            ended = await reads.fetch_one(statements.SELECT_ENDED, {"room": room_id})
             raise ChatError("room_not_found" if ended is None else "room_ended")
         room = statements.room_of(row)
         if room.ended_at is not None:
@@ -93,10 +95,10 @@ class Rooms:
             return None
         return {"ended_at": row["ended_at"], "reason": row["reason"], "deleted": orjson.loads(row["deleted"])}
 
-    async def describe(self, room: Room) -> dict[str, Any]:
+    async def describe(self, room: Room, tx: Reads | None = None) -> dict[str, Any]:
         """Metadata on the wire."""
         counted = {"room": room.id, "now": self._clock.now()}
-        row = await self._journal.fetch_one(statements.COUNT_SEATED, counted)
+        row = await (tx or self._journal).fetch_one(statements.COUNT_SEATED, counted)
         return room_wire(room, row[0] if row else 0, self._plugins, self._settings.purge_grace_seconds)
 
     async def public(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:

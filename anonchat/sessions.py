@@ -17,6 +17,7 @@ from anonchat.models import Role, Session
 from anonchat.names import folded
 from anonchat.presence import Presence
 from anonchat.protocol import error_data
+from anonchat.storage import Reads
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
@@ -36,9 +37,9 @@ class Sessions:
 
     # --- looking
 
-    async def find(self, token: str) -> Session:
+    async def find(self, token: str, tx: Reads | None = None) -> Session:
         """The session of a token. Raises `invalid_token`, `session_expired`, or `room_ended` while a grace runs."""
-        row = await self._journal.fetch_one(statements.SELECT_BY_TOKEN, {"token": token_hash(token)})
+        row = await (tx or self._journal).fetch_one(statements.SELECT_BY_TOKEN, {"token": token_hash(token)})
         if row is None:
             raise ChatError("invalid_token")
         session = statements.session_of(row)
@@ -48,9 +49,9 @@ class Sessions:
             raise ChatError("room_ended")
         return session
 
-    async def get(self, session_id: str) -> Session | None:
+    async def get(self, session_id: str, tx: Reads | None = None) -> Session | None:
         """A session by its id, or None."""
-        row = await self._journal.fetch_one(statements.SELECT_SESSION, {"session": session_id})
+        row = await (tx or self._journal).fetch_one(statements.SELECT_SESSION, {"session": session_id})
         return statements.session_of(row) if row else None
 
     async def participants(

@@ -26,12 +26,16 @@ class Row(Protocol):
     def keys(self) -> Any: ...
 
 
-class Statements(Protocol):
-    """What runs inside a transaction. Each call sees what the calls before it wrote."""
+class Reads(Protocol):
+    """What can be asked, inside of a transaction or outside."""
 
     async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None: ...
 
     async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]: ...
+
+
+class Statements(Reads, Protocol):
+    """What runs inside a transaction. Each call sees what the calls before it wrote."""
 
     async def execute(self, statement: ClauseElement, parameters: Parameters | None = None) -> int:
         """Run a writing statement; returns how many rows it touched."""

@@ -21,6 +21,7 @@ from anonchat.relay import Relay
 from anonchat.rooms import Rooms
 from anonchat.seats import Seats
 from anonchat.sessions import Sessions
+from anonchat.storage import Statements
 from anonchat.store import messages as message_statements
 
 log = structlog.get_logger("anonchat.plugins")
@@ -67,12 +68,16 @@ class Welcome:
 
     async def session_of(self, token: str, network: Network) -> tuple[Session, Room]:
         """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""
+
+        async def work(tx: Statements) -> tuple[Session, Room]:
+            session = await self._sessions.find(token, tx)
+            return session, await self._rooms.find(session.room_id, tx)
+
         try:
-            session = await self._sessions.find(token)
+            session, room = await self._journal.read(work)
         except ChatError as error:
             self._dispatcher.observe("authentication_failed", where="socket", code=error.code)
             raise
-        room = await self._rooms.find(session.room_id)
         await self._dispatcher.guard("check_connect", room=room, session=session, network=network.within(room.secret))
         return await self._seats.seat(session), room
 
@@ -158,11 +163,16 @@ class Welcome:
 
     async def _described(self, member: Member) -> Mapping[str, Any]:
         """The room's metadata, for a session that is still there."""
-        session = await self._sessions.get(member.session.id)
-        if session is None:
-            raise ChatError("session_expired")
+
+        async def work(tx: Statements) -> tuple[Session, Mapping[str, Any]]:
+            session = await self._sessions.get(member.session.id, tx)
+            if session is None:
+                raise ChatError("session_expired")
+            return session, await self._rooms.describe(await self._rooms.find(session.room_id, tx), tx)
+
+        session, described = await self._journal.read(work)
         member.update(session)
-        return await self._rooms.describe(await self._rooms.find(session.room_id))
+        return described
 
     async def _state(self, active: ActiveRoom, since: int | None) -> Page | Replay:
         replay = await self._active.since(active, since) if since is not None else None

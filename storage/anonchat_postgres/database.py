@@ -19,7 +19,6 @@ from sqlalchemy.sql import ClauseElement
 from anonchat import (
     ChatError,
     Clock,
-    CommitQueue,
     MigrationError,
     Migrations,
     Parameters,
@@ -27,6 +26,7 @@ from anonchat import (
     Row,
     StartError,
     Work,
+    WorkQueue,
 )
 from anonchat_postgres.batches import commit
 from anonchat_postgres.connecting import CONNECT_SECONDS, NODE, Address, connect
@@ -63,8 +63,8 @@ class PostgresDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self._address = Address.of(url)
         self._compilers = compilers()
-        self._rooms = CommitQueue(self._commit, together=TOGETHER, most=WAITING)
-        self._others = CommitQueue(self._commit, together=1, most=WAITING)
+        self._rooms = WorkQueue(self._commit, together=TOGETHER, most=WAITING)
+        self._others = WorkQueue(self._commit, together=1, most=WAITING)
         # At least half of the connections are for reading, which never waits for commits.
         self._writers = asyncio.Semaphore(self._address.connections // 2)
         self._reading = 0

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import aiosqlite
 import structlog
@@ -22,7 +22,6 @@ from sqlalchemy.sql import ClauseElement
 from anonchat import (
     ChatError,
     Clock,
-    CommitQueue,
     MigrationError,
     Migrations,
     Parameters,
@@ -30,15 +29,17 @@ from anonchat import (
     Row,
     StartError,
     Work,
+    WorkQueue,
 )
 from anonchat_sqlite.lock import FileLock
 from anonchat_sqlite.migration import migrate
-from anonchat_sqlite.statements import SQLiteStatements, compiler, drive
+from anonchat_sqlite.statements import Compile, SQLiteStatements, compiler, drive
 
 T = TypeVar("T")
 log = structlog.get_logger("anonchat.sqlite")
 
 READERS = 2
+READS = 16  # that share a hop, and so wait for each other
 BATCH = 1_000  # jobs in one commit: bounds how long the first of them waits for the last
 WAITING = 20_000  # jobs that may wait before new ones are refused as `overloaded`
 BUSY_MILLISECONDS = 5_000
@@ -64,10 +65,9 @@ class SQLiteDatabase:
         self.path = path_of(url)
         self._lock = lock_of(self.path)
         self._compile = compiler()
-        self._commits = CommitQueue(self._commit_batch, together=BATCH, most=WAITING)
-        self._readers: list[aiosqlite.Connection] = []
+        self._commits = WorkQueue(self._commit_batch, together=BATCH, most=WAITING)
+        self._readers: list[_Reader] = []
         self._turn = itertools.count()
-        self._reading = 0
         self._writer: aiosqlite.Connection | None = None
         self._eraser: aiosqlite.Connection | None = None
 
@@ -84,7 +84,8 @@ class SQLiteDatabase:
             _create_private(self.path)
             await asyncio.to_thread(migrate, self.path, migrations)
             self._writer = await self._open()
-            self._readers = [await self._open("PRAGMA query_only=ON") for _ in range(READERS)]
+            for _ in range(READERS):
+                self._readers.append(_Reader(await self._open("PRAGMA query_only=ON"), self._compile))
             # Of its own and with little patience: whoever reads must not make everybody's sends wait.
             self._eraser = await self._open("PRAGMA busy_timeout=100")
         except MigrationError as error:
@@ -100,7 +101,9 @@ class SQLiteDatabase:
         readers, self._readers = self._readers, []
         writer, self._writer = self._writer, None
         eraser, self._eraser = self._eraser, None
-        for connection in (*readers, eraser, writer):
+        for reader in readers:
+            await reader.close()
+        for connection in (eraser, writer):
             if connection is not None:
                 await connection.close()
         self._lock.release()
@@ -108,14 +111,8 @@ class SQLiteDatabase:
     async def read(self, work: Work[T]) -> T:
         if not self._readers:
             raise ChatError("storage_unavailable")
-        if self._reading >= WAITING:
-            raise ChatError("overloaded", retry_after_ms=1_000)
-        connection = self._readers[next(self._turn) % len(self._readers)]
-        self._reading += 1
-        try:
-            return await _hop(connection, self._read, connection, work)
-        finally:
-            self._reading -= 1
+        reader = self._readers[next(self._turn) % len(self._readers)]
+        return await reader.queue.submit(work)
 
     async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
         return await self.read(lambda statements: statements.fetch_one(statement, parameters))
@@ -203,14 +200,37 @@ class SQLiteDatabase:
             return []
         return durable
 
-    def _read(self, reader: aiosqlite.Connection, work: Work[T]) -> T:
-        """In a reader's thread: `work` on one snapshot."""
-        connection = reader._conn
+
+class _Reader:
+    """One connection that reads. What arrives while it is at work goes together in its next hop to its thread."""
+
+    def __init__(self, connection: aiosqlite.Connection, compile_statement: Compile) -> None:
+        self._connection = connection
+        self._compile = compile_statement
+        self.queue = WorkQueue(self._read_batch, together=READS, most=WAITING // READERS)
+
+    async def close(self) -> None:
+        await self.queue.finish()
+        await self._connection.close()
+
+    async def _read_batch(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+        await _hop(self._connection, self._read, batch)
+        return ()
+
+    def _read(self, batch: Sequence[PendingWork]) -> None:
+        """In the reader's thread: all on one snapshot, which begins after the last of them was asked for."""
+        connection = self._connection._conn
+        statements = SQLiteStatements(connection, self._compile)
         try:
             connection.execute("BEGIN")
-            return cast("T", drive(work(SQLiteStatements(connection, self._compile))))
+            for pending in batch:
+                try:
+                    pending.outcome = drive(pending.work(statements))
+                except BaseException as error:
+                    pending.outcome = _storage_error(error)
         except sqlite3.Error as error:
-            raise _storage_error(error) from error
+            for pending in batch:
+                pending.outcome = _storage_error(error)
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -1,5 +1,5 @@
-"""Group commit, as every database does it: while one commit is on its way to the disk, all that arrives waits, and goes
-together in the next one. A commit costs the same for one piece of work or for a hundred.
+"""Work that waits for a database and goes together: while one commit is on its way to the disk, all that arrives waits, and
+goes in the next one (group commit). A commit, and a hop to another thread, costs the same for one piece of work or a hundred.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger("anonchat.storage")
 
 
 class PendingWork:
-    """One piece of writing work, and who waits for it. Whoever runs it leaves a result or an exception in `outcome`."""
+    """One piece of work, and who waits for it. Whoever runs it leaves a result or an exception in `outcome`."""
 
     __slots__ = ("committed", "future", "outcome", "work")
 
@@ -40,7 +40,7 @@ class PendingWork:
             self.future.set_result(self.outcome)
 
 
-Commit = Callable[[Sequence[PendingWork]], Awaitable[Sequence[PendingWork]]]
+Run = Callable[[Sequence[PendingWork]], Awaitable[Sequence[PendingWork]]]
 
 
 @dataclass(slots=True)
@@ -49,14 +49,15 @@ class _Lane:
     task: asyncio.Task[None] | None = None
 
 
-class CommitQueue:
-    """Work that waits for its commit: in order within a lane, side by side between lanes."""
+class WorkQueue:
+    """Work that waits for its turn: in order within a lane, side by side between lanes."""
 
-    def __init__(self, commit: Commit, *, together: int, most: int) -> None:
-        """`commit` runs the work that it is given in one transaction, at most `together` pieces, and answers those that
-        are durable; what it raises is a failure of the storage, and all are told so. `most` may wait in all lanes.
+    def __init__(self, run: Run, *, together: int, most: int) -> None:
+        """`run` does the work that it is given in one transaction, at most `together` pieces, and answers those that are
+        durable now (of reading, none); what it raises is a failure of the storage, and all are told so. `most` may wait
+        in all lanes.
         """
-        self._commit = commit
+        self._run = run
         self._together = together
         self._most = most
         self._lanes: dict[Hashable, _Lane] = {}
@@ -65,7 +66,7 @@ class CommitQueue:
     def submit(
         self, work: Work[T], committed: Callable[[], None] | None = None, lane: Hashable = None
     ) -> asyncio.Future[T]:
-        """Let work wait for the next commit of its lane; see `Database.transaction`. Refused as `overloaded`."""
+        """Let work wait for the next turn of its lane; see `Database.transaction`. Refused as `overloaded`."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._waiting >= self._most:
             future.set_exception(ChatError("overloaded", retry_after_ms=1_000))
@@ -87,7 +88,7 @@ class CommitQueue:
             while lane.waiting:
                 batch = [lane.waiting.popleft() for _ in range(min(self._together, len(lane.waiting)))]
                 self._waiting -= len(batch)
-                durable = await self._commit_all(batch)
+                durable = await self._run_all(batch)
                 for pending in batch:
                     pending.wake()
                 loop = asyncio.get_running_loop()
@@ -98,10 +99,10 @@ class CommitQueue:
         finally:
             del self._lanes[name]
 
-    async def _commit_all(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+    async def _run_all(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
         """What is durable now. Never raises: whatever goes wrong, each caller is told."""
         try:
-            return await self._commit(batch)
+            return await self._run(batch)
         except Exception as error:
             log.exception("the database could not be reached")
             for pending in batch:
