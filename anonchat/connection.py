@@ -67,6 +67,8 @@ class Connection:
         "_desk",
         "_inbox",
         "_is_gone",
+        "_is_identifying",
+        "_is_late",
         "_on_closed",
         "_refusals",
         "_session",
@@ -91,6 +93,8 @@ class Connection:
         self.finish = self._inbox.finish  # read nothing more, and handle what has been read
         self._timer: asyncio.TimerHandle | None = None
         self._is_gone = False
+        self._is_identifying = False
+        self._is_late = False
         self._refusals = 0
 
     @property
@@ -170,11 +174,17 @@ class Connection:
                 raise ChatError("not_identified")
             if self._session is not None:
                 raise ChatError("conflict", "This connection is identified already; open another one.")
-            await self._identify(frame)
+            self._is_identifying = True
+            async with self._desk.welcome.turns:
+                await self._identify(frame)
         except ChatError as error:
             self._fail(error, frame)
             if frame.event == "identify" and self._session is None and error.code != "validation_failed":
                 self.close(_close_code(error), error.code)
+        finally:
+            self._is_identifying = False
+            if self._is_late:
+                self._not_identified()
 
     async def _identify(self, frame: Frame) -> None:
         errors = self._desk.identify.validate(frame.data)
@@ -217,7 +227,9 @@ class Connection:
 
     def _not_identified(self) -> None:
         self._timer = None
-        if self._session is None:
+        if self._is_identifying:
+            self._is_late = True  # for what it has done so far; it may still succeed, when its turn comes
+        elif self._session is None:
             self._fail(ChatError("not_identified"), None)
             self.close(4401, "not_identified")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,9 @@ from anonchat.store import messages as message_statements
 log = structlog.get_logger("anonchat.plugins")
 
 RETRY_MILLISECONDS = 10_000  # a connection that broke is noticed after a ping and a pong, not sooner
+# Who identify at a time; the others wait in line. When thousands come back at once, each of them, once it has its turn, is
+# through in a fraction of the second that a plugin's guard may take; all at once, all would be late.
+TOGETHER = 128
 ATTEMPTS = 3  # to find a moment in which the state that was read is still in reach
 
 
@@ -65,6 +69,8 @@ class Welcome:
         self._page = page
         self._most_bytes = most_bytes
         self._most_sockets = most_sockets
+        self.turns = asyncio.Semaphore(TOGETHER)
+        """Whoever identifies holds one until it is told everything."""
 
     async def session_of(self, token: str, network: Network) -> tuple[Session, Room]:
         """Who a token is, after the guards, with name and place secured. Raises what stands in the way."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket as sockets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.clocks import SettableClock
+from anonchat.welcome import TOGETHER
 
 SECONDS = 10
 HANDSHAKE = (
@@ -323,3 +324,21 @@ async def test_connected_sessions_outlive_a_short_time_to_live(tmp_path: Path) -
                     while (await server.sessions.find(token)).expires_at < before + 59_000:
                         await alice.ask("heartbeat")
             assert (await alice.ask("send_message", {"text": "Hi", "clientMsgId": "1"}))["event"] == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_waits_in_line_to_identify_is_not_late(tmp_path: Path) -> None:
+    async with serving(tmp_path, identify_seconds=0.2) as server, AsyncExitStack() as open_sockets:
+        token = await House(server).token("Patient")
+        good, bad = [await open_sockets.enter_async_context(connected(server.port)) for _ in range(2)]
+        async with AsyncExitStack() as turns:
+            for _ in range(TOGETHER):
+                await turns.enter_async_context(server.welcome.turns)
+            await good.send("identify", {"token": token})
+            await bad.send("identify", {"token": "x" * 43})
+            late = asyncio.get_running_loop().time() + 0.3  # longer than one may take to identify
+            while asyncio.get_running_loop().time() < late:
+                await asyncio.sleep(0.01)
+        await good.until("identified")
+        assert (await bad.until("error"))["data"]["code"] == "invalid_token"
+        assert await bad.ended() == 4401
