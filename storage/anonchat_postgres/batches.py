@@ -23,16 +23,16 @@ async def commit(
     alone = len(batch) == 1
     durable: list[PendingWork] = []
     try:
-        await connection.execute("BEGIN" if alone else "BEGIN; SAVEPOINT piece")
+        await statements.command("BEGIN" if alone else "BEGIN; SAVEPOINT piece")
         for pending in batch:
             try:
                 pending.outcome = await pending.work(statements)
                 if not alone:
-                    await connection.execute("RELEASE SAVEPOINT piece; SAVEPOINT piece")
+                    await statements.command("RELEASE SAVEPOINT piece; SAVEPOINT piece")
             except BaseException as error:
                 if is_unavailable(error) or _is_cancelled(error):
                     raise
-                await connection.execute("ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT piece")
+                await statements.command("ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT piece")
                 pending.outcome = told(error)
             else:
                 durable.append(pending)
@@ -40,7 +40,7 @@ async def commit(
         if isinstance(error, RACES) or is_lost(connection, error):
             raise RunAgain from error
         raise
-    if (durable or not alone) and await connection.execute("COMMIT") != "COMMIT":
+    if (durable or not alone) and await statements.command("COMMIT") != "COMMIT":
         # The work has swallowed an error of one of its statements, after which Postgres keeps nothing.
         raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over")
     return durable

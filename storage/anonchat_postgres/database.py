@@ -30,7 +30,7 @@ from anonchat import (
 )
 from anonchat_postgres.batches import commit
 from anonchat_postgres.connecting import CONNECT_SECONDS, NODE, Address, connect
-from anonchat_postgres.failures import RunAgain, is_lost, told
+from anonchat_postgres.failures import RunAgain, Unanswered, answered, is_lost, told
 from anonchat_postgres.migration import migrate
 from anonchat_postgres.statements import PostgresStatements, compilers
 
@@ -43,6 +43,7 @@ log = structlog.get_logger("anonchat.postgres")
 TOGETHER = 60  # pieces in one commit: above 64 savepoints Postgres has to look them up on the disk
 WAITING = 20_000  # that may wait before more is refused as `overloaded`
 ATTEMPTS = 3
+PAUSE_SECONDS = 0.02  # in which whoever won a race gets what it waits for
 TRANSACTION_SECONDS = 60.0  # work that awaits something else for ever must not hold a connection for ever
 CLOSE_SECONDS = 5.0
 ERASE_SECONDS = 240.0
@@ -97,9 +98,10 @@ class PostgresDatabase:
 
     async def read(self, work: Work[T]) -> T:
         async def look(connection: Connection) -> T:
-            await connection.execute(SNAPSHOT)
-            answer = await work(PostgresStatements(connection, self._compilers))
-            await connection.execute("ROLLBACK")
+            statements = PostgresStatements(connection, self._compilers)
+            await statements.command(SNAPSHOT)
+            answer = await work(statements)
+            await statements.command("ROLLBACK")
             return answer
 
         return await self._look(look)
@@ -155,14 +157,16 @@ class PostgresDatabase:
             return []
 
     async def _commit_once(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
-        async with self._writers, asyncio.timeout(TRANSACTION_SECONDS), self._connection() as connection:
-            return await commit(connection, batch, self._compilers)
+        with answered():
+            async with self._writers, asyncio.timeout(TRANSACTION_SECONDS), self._connection() as connection:
+                return await commit(connection, batch, self._compilers)
 
     async def _again(self, act: Callable[[], Awaitable[T]]) -> T:
         """Do something, and once or twice more if it was undone through no fault of its own. Raises what it raises."""
         for _ in range(ATTEMPTS - 1):
             with suppress(RunAgain):
                 return await act()
+            await asyncio.sleep(PAUSE_SECONDS)
         try:
             return await act()
         except RunAgain as undone:
@@ -170,7 +174,7 @@ class PostgresDatabase:
 
     async def check(self) -> None:
         async def write(connection: Connection) -> None:
-            await connection.execute(WRITE_NOTHING)
+            await PostgresStatements(connection, self._compilers).command(WRITE_NOTHING)
 
         await self._look(write)
 
@@ -180,8 +184,10 @@ class PostgresDatabase:
         """
 
         async def vacuum(connection: Connection) -> None:
-            changed = await connection.fetch(SELECT_CHANGED)
-            if changed:
+            with answered():
+                changed = await connection.fetch(SELECT_CHANGED)
+                if not changed:
+                    return
                 tables = ", ".join(row[0] for row in changed)
                 await connection.execute(f"SET statement_timeout = {round(ERASE_SECONDS * 1_000)}")
                 try:
@@ -200,7 +206,8 @@ class PostgresDatabase:
         pool = self._pool
         if pool is None:
             raise ChatError("storage_unavailable")
-        connection = cast("Connection", await pool.acquire(timeout=CONNECT_SECONDS))
+        with answered():
+            connection = cast("Connection", await pool.acquire(timeout=CONNECT_SECONDS))
         try:
             yield connection
         except BaseException as error:
@@ -214,7 +221,7 @@ async def _leave(connection: Connection, error: BaseException) -> None:
     """Give up what a failure has left half done. A connection whose server does not answer is of no use any more."""
     cause = error.__cause__ if isinstance(error, RunAgain) else error
     with suppress(asyncpg.InterfaceError):  # the pool has taken it back
-        if isinstance(cause, TimeoutError | asyncio.CancelledError) or is_lost(connection, cause):
+        if isinstance(cause, Unanswered | asyncio.CancelledError) or is_lost(connection, cause):
             connection.terminate()
         elif connection.is_in_transaction():
             try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import asyncpg
 import structlog
 
@@ -11,12 +14,26 @@ log = structlog.get_logger("anonchat.postgres")
 
 RETRY_MILLISECONDS = 2_000
 
+
+class Unanswered(Exception):
+    """The server cannot be reached, or does not answer in time."""
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Tells what the system says of a connection (`Unanswered`) from an `OSError` or a timeout that work itself raises."""
+    try:
+        yield
+    except OSError as error:  # also TimeoutError
+        raise Unanswered from error
+
+
 # Another transaction was faster; this one has been undone, and may be run again.
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The server, the way to it, or a lock that was waited for long enough: the work is not to blame.
 UNAVAILABLE = (
     *RACES,
-    OSError,  # also TimeoutError
+    Unanswered,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,

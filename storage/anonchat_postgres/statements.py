@@ -13,6 +13,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from anonchat import Parameters, Row
+from anonchat_postgres.failures import answered
 
 COMPILED = 1_024  # statements kept compiled; compiling one costs about 0.2 ms
 DELETE_SECONDS = 35.0  # a deletion takes along whatever hangs on the row; just above `statement_timeout`
@@ -88,25 +89,33 @@ class PostgresStatements:
     async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
         compiled = self._compilers.one(statement)
         arguments = compiled.arguments(parameters or {})
-        return await self._connection.fetchrow(compiled.sql, *arguments, timeout=compiled.seconds)
+        with answered():
+            return await self._connection.fetchrow(compiled.sql, *arguments, timeout=compiled.seconds)
 
     async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]:
         compiled = self._compilers.one(statement)
         arguments = compiled.arguments(parameters or {})
-        return await self._connection.fetch(compiled.sql, *arguments, timeout=compiled.seconds)
+        with answered():
+            return await self._connection.fetch(compiled.sql, *arguments, timeout=compiled.seconds)
 
     async def execute(self, statement: ClauseElement, parameters: Parameters | None = None) -> int:
         compiled = self._compilers.one(statement)
         arguments = compiled.arguments(parameters or {})
-        tag = await self._connection.execute(compiled.sql, *arguments, timeout=compiled.seconds)
+        with answered():
+            tag = await self._connection.execute(compiled.sql, *arguments, timeout=compiled.seconds)
         count = tag.rpartition(" ")[2]  # of "UPDATE 3", "INSERT 0 3", "CREATE TABLE"
         return int(count) if count.isdecimal() else 0
 
     async def execute_many(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> None:
         compiled = self._compilers.many(statement)
-        if compiled.is_bulk:
-            await self._connection.execute(
-                compiled.sql, *([row[name] for row in parameters] for name in compiled.names)
-            )
-        else:
-            await self._connection.executemany(compiled.sql, [compiled.arguments(row) for row in parameters])
+        with answered():
+            if compiled.is_bulk:
+                columns = ([row[name] for row in parameters] for name in compiled.names)
+                await self._connection.execute(compiled.sql, *columns)
+            else:
+                await self._connection.executemany(compiled.sql, [compiled.arguments(row) for row in parameters])
+
+    async def command(self, sql: str) -> str:
+        """Run SQL without parameters, such as ``BEGIN``; returns what Postgres calls what it did, such as ``ROLLBACK``."""
+        with answered():
+            return await self._connection.execute(sql)

@@ -94,7 +94,7 @@ async def test_what_locks_crosswise_is_run_again(tmp_path: Path) -> None:
             return work
 
         await asyncio.gather(one.transaction(crossing("a", "b")), other.transaction(crossing("b", "a")))
-        assert len(attempts) == 3
+        assert len(attempts) > 2
         assert await value_of(one, "a") == await value_of(one, "b")
 
 

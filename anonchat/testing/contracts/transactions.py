@@ -53,14 +53,17 @@ class TransactionContract(DatabaseCase):
         async with opened(self.url(tmp_path)) as database:
             assert await value_of(database, "a") == "kept"
 
+    @pytest.mark.parametrize("kind", [LookupError, TimeoutError])
     @pytest.mark.parametrize("room", ROOMS)
     @asynchronous
-    async def test_work_that_raises_is_undone_alone(self, tmp_path: Path, room: str | None) -> None:
+    async def test_work_that_raises_is_undone_alone(
+        self, tmp_path: Path, room: str | None, kind: type[Exception]
+    ) -> None:
         """Also where it shared a commit with others, before and after it."""
 
         async def failing(tx: Statements) -> None:
             await tx.execute(INSERT, row("lost"))
-            raise LookupError("mine")
+            raise kind("mine")
 
         async with opened(self.url(tmp_path)) as database:
             jobs = [
@@ -70,7 +73,7 @@ class TransactionContract(DatabaseCase):
                 database.transaction(failing, None, room),
             ]
             outcomes = await asyncio.gather(*jobs, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [type(None), LookupError, type(None), LookupError]
+            assert [type(outcome) for outcome in outcomes] == [type(None), kind, type(None), kind]
             assert await count(database) == 2
 
     @pytest.mark.parametrize("room", ROOMS)
