@@ -217,8 +217,11 @@ class Enrich:
     """Called with a whole batch when state is sent."""
 
     @hookspec
-    async def extend_messages(self, messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
-        """Message id -> what stands as ``ext.<plugin>`` in it. One query for the batch, not one a message."""
+    async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        """Message id -> what stands as ``ext.<plugin>`` in it. One query for the batch, not one a message.
+
+        `messages` are as they go over the wire: ``id``, ``content``, ``authorSessionId``. They must not be changed.
+        """
 
     @hookspec
     async def extend_welcome(self, room: Room, session: Session) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -23,7 +24,6 @@ from anonchat.rooms import Rooms
 from anonchat.seats import Seats
 from anonchat.sessions import Sessions
 from anonchat.storage import Statements
-from anonchat.store import messages as message_statements
 
 log = structlog.get_logger("anonchat.plugins")
 
@@ -215,10 +215,8 @@ class Welcome:
         """Messages with `ext`, where a plugin has something to say; each is asked once for all of them."""
         if not wires or not self._dispatcher.has("extend_messages"):
             return list(wires)
-        wanted = {"messages": list({wire["id"] for wire in wires})}
-        rows = await self._journal.fetch_all(message_statements.SELECT_MESSAGES, wanted)
-        messages = [message_statements.message_of(row) for row in rows]
-        answers = await self._dispatcher.enrich("extend_messages", messages=messages)
+        shown = [MappingProxyType(wire) for wire in wires]  # which stand in memory for all who come
+        answers = await self._dispatcher.enrich("extend_messages", messages=shown)
         added = [
             {plugin: answer[wire["id"]] for plugin, answer in answers.items() if wire["id"] in answer} for wire in wires
         ]

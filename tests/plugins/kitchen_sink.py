@@ -317,9 +317,9 @@ class Plugin:
     # --- enrichers
 
     @hookimpl
-    async def extend_messages(self, messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
+    async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         self._note("extend_messages", messages=messages)
-        return {message.id: {"length": len(message.content["text"])} for message in messages}
+        return {message["id"]: {"length": len(message["content"]["text"])} for message in messages}
 
     @hookimpl
     async def extend_welcome(self, room: Room, session: Session) -> Mapping[str, Any]:

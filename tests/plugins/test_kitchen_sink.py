@@ -603,7 +603,7 @@ async def test_extend_messages(room: OpenRoom, alice: Person, server: Server) ->
     assert not await calls(server, "extend_messages")
     history = await alice.ask("get_history")
     (batch,) = (arguments["messages"] for arguments in await calls(server, "extend_messages"))
-    assert sorted(message.content["text"] for message in batch) == ["BYE", "HELLO"]
+    assert sorted(message["content"]["text"] for message in batch) == ["BYE", "HELLO"]
     assert [message["ext"] for message in history.data["messages"]] == [{NAME: {"length": 5}}, {NAME: {"length": 3}}]
 
 

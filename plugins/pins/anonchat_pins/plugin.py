@@ -112,9 +112,9 @@ class Pins:
         return {"pinned_messages": _fitting(await self._pinned(room.id))}
 
     @hookimpl
-    async def extend_messages(self, messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
+    async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """``ext.pins`` of those that are pinned."""
-        rows = await self.ctx.db.fetch_all(SELECT_PINS_OF, {"messages": [message.id for message in messages]})
+        rows = await self.ctx.db.fetch_all(SELECT_PINS_OF, {"messages": [message["id"] for message in messages]})
         return {row["message_id"]: _ext(row) for row in rows}
 
     @hookimpl

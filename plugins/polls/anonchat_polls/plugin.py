@@ -102,7 +102,7 @@ class Polls(Declared):
     @hookimpl
     async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
         """A poll begins in the transaction in which its message becomes visible, also if that was held."""
-        rows = [row_of(message) for message in messages if is_poll(message)]
+        rows = [row_of(message) for message in messages if is_poll(message.content)]
         if not rows:
             return
         fresh = Counter(row["room_id"] for row in rows)
@@ -120,7 +120,7 @@ class Polls(Declared):
         await forget(tx, session)
 
     @hookimpl
-    async def extend_messages(self, messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
+    async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         return await self.views.of_messages(messages)
 
     @hookimpl

@@ -103,9 +103,9 @@ def content_of(asked: Mapping[str, Any], secrecy_text: str, seconds: int | None)
     return content if seconds is None else content | {"closesInSeconds": seconds}
 
 
-def is_poll(message: Message) -> bool:
-    """Whether a message carries a poll. Only this plugin can have made it: clients send text."""
-    return message.content.get("type") == TYPE and "pollId" in message.content
+def is_poll(content: Mapping[str, Any]) -> bool:
+    """Whether a message with this content carries a poll. Only this plugin can have made it: clients send text."""
+    return content.get("type") == TYPE and "pollId" in content
 
 
 def row_of(message: Message) -> dict[str, Any]:

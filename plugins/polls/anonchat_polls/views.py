@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anonchat import ChatError, Message, PluginContext, Row, Session, Statements
+from anonchat import ChatError, PluginContext, Row, Session, Statements
 from anonchat_polls import statements
 from anonchat_polls.ballots import BallotBoxes, voter_of
 from anonchat_polls.poll import Poll, is_poll, poll_of
@@ -23,9 +23,9 @@ class Views:
         self._boxes = boxes
         self._least = ctx.config["secret_minimum"]
 
-    async def of_messages(self, messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
+    async def of_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """Message id -> the state that everybody may see, of those messages that carry a poll."""
-        wanted = [message.id for message in messages if is_poll(message)]
+        wanted = [message["id"] for message in messages if is_poll(message["content"])]
         if not wanted:
             return {}
         polls, tallies, _ = await self._read(statements.SELECT_OF_MESSAGES, {"messages": wanted})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import select
 
-from anonchat import Journal, Statements
+from anonchat import Journal, Message, Statements, message_wire
 from anonchat.testing.people import Heard, Person
 from anonchat_polls.tables import polls
 from anonchat_polls.views import Views
@@ -207,6 +207,11 @@ class CountedJournal:
         return await self._journal.read(lambda tx: work(CountedStatements(tx, self.counted)))
 
 
+def wires(messages: Mapping[str, Message]) -> list[dict[str, Any]]:
+    """Messages as plugins are shown them."""
+    return [message_wire(message) for message in messages.values()]
+
+
 async def test_a_page_of_polls_costs_as_many_queries_as_one(booth: Booth) -> None:
     ctx = booth.polls.ctx
     journal = CountedJournal(ctx.db)
@@ -218,7 +223,7 @@ async def test_a_page_of_polls_costs_as_many_queries_as_one(booth: Booth) -> Non
         message_ids.append((await booth.moderator.hear("message")).data["id"])
         await booth.vote(booth.moderator, poll_id, 1)
         journal.counted.clear()
-        found = await views.of_messages(list((await ctx.messages.get(booth.room.id, message_ids)).values()))
+        found = await views.of_messages(wires(await ctx.messages.get(booth.room.id, message_ids)))
         assert found.keys() == set(message_ids)
         costs.append(len(journal.counted))
         booth.clock.advance(7)  # ten polls a minute are the limit
@@ -230,4 +235,4 @@ async def test_a_page_without_polls_costs_nothing(booth: Booth) -> None:
     journal = CountedJournal(booth.polls.ctx.db)
     views = Views(replace(booth.polls.ctx, db=cast("Journal", journal)), booth.polls.boxes)
     messages = await booth.polls.ctx.messages.get(booth.room.id, [said.data["serverMessageId"]])
-    assert (await views.of_messages(list(messages.values())), journal.counted) == ({}, [])
+    assert (await views.of_messages(wires(messages)), journal.counted) == ({}, [])
