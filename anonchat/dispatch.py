@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 
-from anonchat.budgets import Begun, Budgets, PluginFailed, begin
+from anonchat.budgets import Begun, Budgets, PluginFailed
 from anonchat.errors import ChatError, StartError
+from anonchat.implementations import Implementation
 from anonchat.journal import Transaction
 from anonchat.metrics import Metrics
 from anonchat.models import Denied, Held, Rejected
@@ -52,20 +53,20 @@ class Dispatcher:
         """`may_append(plugin, event)` raises for an event that the plugin may not append in a transaction."""
         self._metrics = metrics
         self.budgets = budgets or Budgets()
-        self._hooks = {name: plugins.implementations(name) for name in plugins.hook_names()}
-        self._timers = {
-            (plugin, hook): metrics.plugin_seconds.of(plugin, hook)
-            for hook, found in self._hooks.items()
-            for plugin, _ in found
+        self._hooks = {
+            name: [
+                Implementation(plugin, name, function, metrics) for plugin, function in plugins.implementations(name)
+            ]
+            for name in plugins.hook_names()
         }
-        self._not_set_up = {plugin for plugin, _ in self._hooks["setup"]}
+        self._not_set_up = {setup.plugin for setup in self._hooks["setup"]}
         self._may_append = may_append or (lambda _plugin, _event: None)
-        self._observers = {name: Observers(name, self._call, metrics, self.budgets) for name in plugins.names}
+        self._observers = {name: Observers(name, metrics, self.budgets) for name in plugins.names}
 
     def has(self, hook: str, plugin: str | None = None) -> bool:
         """Whether anybody (or this plugin) implements it: one dictionary look-up, so that unused hooks are free."""
         found = self._hooks[hook]
-        return bool(found) if plugin is None else any(name == plugin for name, _ in found)
+        return bool(found) if plugin is None else any(one.plugin == plugin for one in found)
 
     def state(self, plugin: str) -> str:
         """ "running", or "quarantined" after too many failures in a row."""
@@ -80,11 +81,12 @@ class Dispatcher:
         """
         found = self._hooks[hook]
         seconds = self.budgets.shutdown_seconds if reverse else self.budgets.life_seconds
-        for plugin, function in reversed(found) if reverse else found:
+        for one in reversed(found) if reverse else found:
+            plugin = one.plugin
             if hook == "shutdown" and plugin in self._not_set_up:
                 continue
             try:
-                await self._call(plugin, hook, function, arguments(plugin) if arguments else {}, seconds)
+                await one.call(arguments(plugin) if arguments else {}, seconds)
             except PluginFailed as error:
                 if not reverse:
                     # The text of an exception may be told here: nobody has written anything yet.
@@ -96,17 +98,17 @@ class Dispatcher:
 
     async def guard(self, hook: str, **arguments: Any) -> None:
         """Raises `ChatError` with the first denial, or `plugin_failed` if a guard fails."""
-        for plugin, function in self._hooks[hook]:
+        for guard in self._hooks[hook]:
             try:
-                verdict = self._begin(plugin, hook, function, arguments)
+                verdict = guard.begin(arguments)
                 if isinstance(verdict, Begun):
-                    verdict = await self._finish(plugin, hook, verdict, self.budgets.guard_seconds)
+                    verdict = await guard.finish(verdict, self.budgets.guard_seconds)
             except PluginFailed as error:
                 raise ChatError("plugin_failed") from error
             if isinstance(verdict, Denied):
-                raise self._refusal(plugin, hook, verdict)
+                raise _refusal(guard, verdict)
             if verdict is not None:
-                raise self._nonsense(plugin, hook, verdict)
+                raise guard.nonsense(verdict)
 
     async def filter(
         self,
@@ -124,22 +126,22 @@ class Dispatcher:
         `fits(before, after)` says whether an answer is one that a plugin may give.
         """
         held: Held | None = None
-        for plugin, function in self._hooks[hook]:
+        for one in self._hooks[hook]:
             try:
-                verdict = self._begin(plugin, hook, function, {name: value})
+                verdict = one.begin({name: value})
                 if isinstance(verdict, Begun):
-                    verdict = await self._finish(plugin, hook, verdict, self.budgets.guard_seconds)
+                    verdict = await one.finish(verdict, self.budgets.guard_seconds)
             except PluginFailed as error:
                 raise ChatError("plugin_failed") from error
             if verdict is None:
                 continue
             if isinstance(verdict, Rejected):
-                raise self._refusal(plugin, hook, verdict)
+                raise _refusal(one, verdict)
             if isinstance(verdict, Held) and may_hold and _is_held(verdict):
                 held = held or verdict
                 continue
             if type(verdict) is not type(value) or not fits(value, verdict):
-                raise self._nonsense(plugin, hook, verdict)
+                raise one.nonsense(verdict)
             value = verdict
         return value, held
 
@@ -149,24 +151,24 @@ class Dispatcher:
         Called wherever the transaction is driven, on SQLite in the thread of the database: the hooks await only `tx`,
         so no time can be set to them.
         """
-        for plugin, function in self._hooks[hook]:
-            own = tx.checked_by(functools.partial(self._may_append, plugin))
+        for one in self._hooks[hook]:
+            own = tx.checked_by(functools.partial(self._may_append, one.plugin))
             started = time.perf_counter()
             try:
-                await function(tx=own, **arguments)
+                await one.function(tx=own, **arguments)
             except (ChatError, GeneratorExit):
                 raise
             except (Exception, SystemExit) as error:
                 failure = PluginFailed(repr(error))
                 failure.__cause__ = error
-                raise ChatError("plugin_failed") from self._failed(plugin, hook, failure)
+                raise ChatError("plugin_failed") from one.failed(failure)
             finally:
-                self._timers[plugin, hook].observe(time.perf_counter() - started)
+                one.watch.observe(time.perf_counter() - started)
 
     def observe(self, hook: str, **arguments: Any) -> None:
         """Tell the observers, later and in order. Returns at once and never raises."""
-        for plugin, function in self._hooks[hook]:
-            self._observers[plugin].tell(hook, function, arguments)
+        for observer in self._hooks[hook]:
+            self._observers[observer.plugin].tell(observer, arguments)
 
     async def enrich(
         self,
@@ -182,11 +184,12 @@ class Dispatcher:
         `failed` is called with the name of each plugin that raised or took too long; with `only` one plugin is asked.
         """
         answers: dict[str, Any] = {}
-        for plugin, function in self._hooks[hook]:
+        for one in self._hooks[hook]:
+            plugin = one.plugin
             if only not in (None, plugin):
                 continue
             try:
-                answer = await self._call(plugin, hook, function, arguments, self.budgets.observer_seconds)
+                answer = await one.call(arguments, self.budgets.observer_seconds)
             except PluginFailed:  # logged and counted where it was called
                 if failed is not None:
                     failed(plugin)
@@ -194,7 +197,7 @@ class Dispatcher:
             if isinstance(answer, Mapping) and fits(answer):
                 answers[plugin] = answer
             elif answer is not None:
-                self._nonsense(plugin, hook, answer)
+                one.nonsense(answer)
         return answers
 
     async def settle(self) -> None:
@@ -207,57 +210,11 @@ class Dispatcher:
             observers.give_up()
         await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _call(
-        self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any], seconds: float
-    ) -> Any:
-        """Raises `PluginFailed`, logged and counted; a `ChatError` is one, too, where nothing can be refused."""
-        try:
-            answer = self._begin(plugin, hook, function, arguments)
-            return await self._finish(plugin, hook, answer, seconds) if isinstance(answer, Begun) else answer
-        except ChatError as error:
-            raise self._failed(plugin, hook, PluginFailed(f"raised {error.code}")) from error
 
-    def _begin(self, plugin: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        """The answer, or what is to be finished. Raises `PluginFailed`, logged and counted, and the plugin's `ChatError`."""
-        started = time.perf_counter()
-        answer = None
-        try:
-            answer = begin(function, (), arguments)
-        except PluginFailed as error:
-            raise self._failed(plugin, hook, error) from error.__cause__
-        finally:
-            if isinstance(answer, Begun):
-                answer.since = started
-            else:
-                self._timers[plugin, hook].observe(time.perf_counter() - started)
-        return answer
-
-    async def _finish(self, plugin: str, hook: str, call: Begun[Any], seconds: float) -> Any:
-        """The answer. Raises what `_begin` raises."""
-        try:
-            return await call.finish(seconds)
-        except PluginFailed as error:
-            raise self._failed(plugin, hook, error) from error.__cause__
-        finally:
-            self._timers[plugin, hook].observe(time.perf_counter() - call.since)
-
-    def _failed(self, plugin: str, hook: str, failure: PluginFailed) -> PluginFailed:
-        self._metrics.plugin_failures.labels(plugin, hook).inc()
-        cause = failure.__cause__
-        # What a plugin raised may repeat what a person wrote: of that, the log shows only kind and place.
-        said = type(cause).__name__ if cause is not None and str(failure) == repr(cause) else str(failure)
-        log.error("plugin failed", plugin=plugin, hook=hook, failure=said, exc_info=cause)
-        return failure
-
-    def _refusal(self, plugin: str, hook: str, verdict: Denied | Rejected) -> ChatError:
-        if not _is_text(verdict.code) or not (verdict.text is None or _is_text(verdict.text)):
-            return self._nonsense(plugin, hook, verdict)
-        return ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
-
-    def _nonsense(self, plugin: str, hook: str, answer: object) -> ChatError:
-        self._metrics.plugin_failures.labels(plugin, hook).inc()
-        log.error("plugin gave an answer that does not fit", plugin=plugin, hook=hook, type=type(answer).__name__)
-        return ChatError("plugin_failed")
+def _refusal(by: Implementation, verdict: Denied | Rejected) -> ChatError:
+    if not _is_text(verdict.code) or not (verdict.text is None or _is_text(verdict.text)):
+        return by.nonsense(verdict)
+    return ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
 
 
 def _is_text(value: object) -> bool:

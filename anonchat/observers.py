@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
-from anonchat.budgets import Budgets, PluginFailed
+from anonchat.budgets import Begun, Budgets, PluginFailed
+from anonchat.errors import ChatError
+from anonchat.implementations import Implementation
 from anonchat.metrics import Metrics
 
 log = structlog.get_logger("anonchat.plugins")
 
 TURN = 64  # observations before everybody else gets a turn
 
-Observation = tuple[str, Callable[..., Any], dict[str, Any]]
-"""Hook, function, arguments."""
+Observation = tuple[Implementation, dict[str, Any]]
+"""What is to be called, with which arguments."""
 
 
 class Observers:
     """The waiting observations of one plugin, and the task that works them off."""
 
-    def __init__(
-        self,
-        plugin: str,
-        call: Callable[[str, str, Callable[..., Any], dict[str, Any], float], Awaitable[Any]],
-        metrics: Metrics,
-        budgets: Budgets,
-    ) -> None:
-        """`call(plugin, hook, function, arguments, seconds)` raises `PluginFailed`."""
+    def __init__(self, plugin: str, metrics: Metrics, budgets: Budgets) -> None:
         self._plugin = plugin
-        self._call = call
         self._metrics = metrics
         self._budgets = budgets
         self._waiting: deque[Observation] = deque()
@@ -40,14 +33,14 @@ class Observers:
         self.worker: asyncio.Task[None] | None = None
         self.is_quarantined = False
 
-    def tell(self, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    def tell(self, observer: Implementation, arguments: dict[str, Any]) -> None:
         """Later. Above the bound it is dropped and counted."""
         if self.is_quarantined:
             return
         if len(self._waiting) >= self._budgets.observations:
-            self._metrics.plugin_dropped.labels(self._plugin, hook).inc()
+            self._metrics.plugin_dropped.labels(self._plugin, observer.hook).inc()
             return
-        self._waiting.append((hook, function, arguments))
+        self._waiting.append((observer, arguments))
         if self.worker is None:
             self.worker = asyncio.create_task(self._work_off())
 
@@ -61,22 +54,28 @@ class Observers:
         try:
             done = 0
             while self._waiting:
-                await self._observe(*self._waiting.popleft())
+                observer, arguments = self._waiting.popleft()
+                try:
+                    answer = observer.begin(arguments)
+                    if isinstance(answer, Begun):
+                        await observer.finish(answer, self._budgets.observer_seconds)
+                except ChatError as error:
+                    observer.failed(PluginFailed(f"raised {error.code}"))
+                    self._failed()
+                except PluginFailed:
+                    self._failed()
+                else:
+                    self._failures = 0
                 done += 1
                 if done % TURN == 0:
                     await asyncio.sleep(0)
         finally:
             self.worker = None
 
-    async def _observe(self, hook: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
-        try:
-            await self._call(self._plugin, hook, function, arguments, self._budgets.observer_seconds)
-        except PluginFailed:
-            self._failures += 1
-            if self._failures >= self._budgets.failures:
-                self._quarantine()
-        else:
-            self._failures = 0
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures >= self._budgets.failures:
+            self._quarantine()
 
     def _quarantine(self) -> None:
         """Nothing more until the next start. The plugin's guards and filters go on, failing closed."""
