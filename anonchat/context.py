@@ -16,6 +16,7 @@ from anonchat.errors import ChatError
 from anonchat.events import Events
 from anonchat.held import HeldMessages
 from anonchat.ids import new_id
+from anonchat.intake import Intake
 from anonchat.invites import Invites
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.limits import Limits
@@ -153,7 +154,8 @@ class PluginSessions:
 class PluginMessages:
     """Messages, as a plugin may use them."""
 
-    def __init__(self, messages: Messages, held: HeldMessages, check: Callable[[str], None]) -> None:
+    def __init__(self, intake: Intake, messages: Messages, held: HeldMessages, check: Callable[[str], None]) -> None:
+        self._intake = intake
         self._messages = messages
         self._held = held
         self._check = check
@@ -173,7 +175,7 @@ class PluginMessages:
         Raises what refuses it.
         """
         draft = Draft(session.room_id, session, client_msg_id or new_id(), content, reply_to_id)
-        return await self._messages.post(draft)
+        return await self._intake.post(draft)
 
     async def get(
         self, room_id: str, message_ids: Sequence[str], tx: Transaction | None = None

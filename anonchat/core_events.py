@@ -9,6 +9,7 @@ from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
+from anonchat.intake import Intake
 from anonchat.messages import Messages
 from anonchat.models import Audience, Receipt
 from anonchat.presence import Presence
@@ -22,6 +23,7 @@ class CoreEvents:
 
     def __init__(
         self,
+        intake: Intake,
         messages: Messages,
         sessions: Sessions,
         presence: Presence,
@@ -30,6 +32,7 @@ class CoreEvents:
         clock: Clock,
         dispatcher: Dispatcher,
     ) -> None:
+        self._intake = intake
         self._messages = messages
         self._sessions = sessions
         self._presence = presence
@@ -72,7 +75,7 @@ class CoreEvents:
             else:
                 call.answer("message_ack", schemas.ack_wire(outcome))
 
-        await self._messages.send(call.session, call.data, done)
+        await self._intake.send(call.session, call.data, done)
 
     async def edit_message(self, call: Call) -> None:
         message = await self._messages.edit(call.session, call.data["message_id"], call.data["text"])
@@ -105,7 +108,7 @@ class CoreEvents:
     async def leave(self, call: Call) -> None:
         if call.data["forget"]:
             await self._sessions.check_forget(call.room_id)
-        await self._messages.settle()  # what was sent before leaving is sent
+        await self._intake.settle()  # what was sent before leaving is sent
         await self._sessions.leave(call.session, forget=call.data["forget"])
         call.answer("left", {})
         self._sessions.disconnect(call.session.id, 1000, "left")

@@ -1,44 +1,31 @@
-"""Messages: the way in (limits, filters, the writer), changes and removals.
-
-All sends that wait go together in one transaction. An answer is given only after the commit.
-"""
+"""Messages that are stored: finding, changing and removing them."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 import structlog
 
 from anonchat.clock import Clock, iso
-from anonchat.dispatch import Dispatcher, is_json
+from anonchat.content import is_storable, text_of
+from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.journal import Journal, Transaction
-from anonchat.lanes import Lanes
-from anonchat.limits import Limits
 from anonchat.models import (
     RANK_PARTICIPANT,
-    Draft,
     Edit,
     Event,
-    Held,
     Message,
-    Receipt,
     Session,
 )
 from anonchat.ranks import author_rank, present_rank
-from anonchat.receipts import Receipts, key_of
 from anonchat.schemas import message_wire
 from anonchat.store import messages as statements
 from anonchat.store import rooms as room_statements
-from anonchat.texts import CONTROLS, is_visible
-from anonchat.writer import Done, Writer
 
 log = structlog.get_logger("anonchat.messages")
 
-REPETITIONS = "300/10 seconds"
 CHUNK = 200  # messages that one transaction deletes at most
 
 
@@ -48,121 +35,17 @@ class Messages:
     def __init__(
         self,
         journal: Journal,
-        receipts: Receipts,
-        writer: Writer,
         dispatcher: Dispatcher,
-        limits: Limits,
         clock: Clock,
         *,
         text_length: int,
         edit_window_seconds: float,
     ) -> None:
         self._journal = journal
-        self._receipts = receipts
-        self._writer = writer
         self._dispatcher = dispatcher
-        self._limits = limits
         self._clock = clock
         self._text_length = text_length
         self._edit_window = round(edit_window_seconds * 1_000)
-        self._lanes = Lanes()
-
-    # --- sending
-
-    async def send(self, session: Session, data: Mapping[str, Any], done: Done) -> None:
-        """Take in a message; `done` is called after its commit with the receipt, or with the `ChatError` that refuses it.
-
-        Returns when the message has its place in the order of this session's sends, before it is stored. A repeated
-        `client_msg_id` gets the stored receipt, whatever limits and filters say by now.
-        """
-        content = {"type": "text", "text": self._text(data["text"])}
-        draft = Draft(session.room_id, session, data["client_msg_id"], content, data["reply_to_id"])
-        await self._take_in(draft, done, limited=True)
-
-    async def post(self, draft: Draft) -> Receipt:
-        """Send what a plugin has made, through the filters, and wait until it is stored. Raises what refuses it."""
-        if not _is_storable(draft.content, draft.mentions) or not isinstance(draft.content.get("text"), str):
-            raise TypeError('The content of a message is JSON with a "type" and a "text".')
-        stored: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Receipt | ChatError) -> None:
-            if stored.done():
-                return  # whoever waited has given up
-            if isinstance(outcome, ChatError):
-                stored.set_exception(outcome)
-            else:
-                stored.set_result(outcome)
-
-        await self._take_in(draft, done, limited=False)
-        return await stored
-
-    async def _take_in(self, draft: Draft, done: Done, *, limited: bool) -> None:
-        if not self._is_new(draft) and await self._is_repeated(draft, done):
-            return
-        if not self._dispatcher.has("filter_message"):
-            await self._submit(draft, done, limited=limited)
-            return
-        # One send of a session in the filters at a time, in the order of their coming.
-        has_waited = await self._lanes.enter(draft.session.id)
-        try:
-            if not has_waited or not await self._is_repeated(draft, done):
-                await self._submit(draft, done, limited=limited)
-        finally:
-            self._lanes.leave(draft.session.id)
-
-    async def _submit(self, draft: Draft, done: Done, *, limited: bool) -> None:
-        """Hand over what limits and filters let through."""
-        held: Held | None = None
-        try:
-            if limited:
-                await self._limits.hit("messages_per_session", draft.session.id)
-            if self._dispatcher.has("filter_message"):
-                draft, held = await self._dispatcher.filter(
-                    "filter_message", "draft", draft, may_hold=True, fits=_is_draft_of
-                )
-        except ChatError:
-            if (known := await self._receipts.find(key_of(draft))) is None:
-                raise
-            await self._repeat(known, draft.session, done)
-        else:
-            self._writer.submit(draft, done, held)
-
-    def _is_new(self, draft: Draft) -> bool:
-        """Whether nothing is known of this send, as of most."""
-        key = key_of(draft)
-        return self._receipts.remembered(key) is None and not self._writer.has(key)
-
-    async def _is_repeated(self, draft: Draft, done: Done) -> bool:
-        """Whether the same send is on its way, or was answered not long ago; then that is the answer."""
-        if self._writer.join(draft, done):
-            return True
-        known = self._receipts.remembered(key_of(draft))
-        if known is not None:
-            await self._repeat(known, draft.session, done)
-        return known is not None
-
-    async def _repeat(self, known: Receipt, session: Session, done: Done) -> None:
-        """Answer a repetition. Whoever comes back may repeat much, but not for ever."""
-        await self._limits.hit_rate("repetitions_per_session", REPETITIONS, session.id)
-        done(known)
-
-    async def settle(self) -> None:
-        """Wait until every message taken in so far is stored."""
-        await self._writer.finish()
-
-    def _text(self, raw: str) -> str:
-        """The text of a message as it is kept. Raises `text_too_long` or `validation_failed`; nothing is cut silently."""
-        if len(raw) > self._text_length:
-            raise ChatError("text_too_long", f"At most {self._text_length} characters; this has {len(raw)}.")
-        text = raw.replace("\r\n", "\n").rstrip()
-        if not is_visible(text):
-            raise ChatError(
-                "validation_failed", "There is nothing to be seen in this message.", errors={"text": ["Empty."]}
-            )
-        if CONTROLS.search(text):
-            problem = "Control characters cannot be sent, apart from line breaks and tabs."
-            raise ChatError("validation_failed", problem, errors={"text": [problem]})
-        return text
 
     # --- changing
 
@@ -171,7 +54,7 @@ class Messages:
 
         Raises `message_not_found`, `forbidden`, `edit_window_over`, and what a plugin's `filter_edit` says.
         """
-        text = self._text(raw)
+        text = text_of(raw, self._text_length)
         message = await self.find(session.room_id, message_id)
         self._check_edit(message, session)
         edit = Edit(message, session, {"type": "text", "text": text}, message.mentions)
@@ -295,24 +178,10 @@ async def _check_rank(tx: Transaction, message: Message, session: Session) -> No
         raise ChatError("rank_too_low")
 
 
-def _is_draft_of(before: Draft, after: Draft) -> bool:
-    """Whether a filter has changed only what it may: content, mentions and the message replied to."""
-    whose = (after.room_id, after.client_msg_id) == (before.room_id, before.client_msg_id)
-    reply = after.reply_to_id is None or isinstance(after.reply_to_id, str)
-    return whose and after.session is before.session and reply and _is_storable(after.content, after.mentions)
-
-
 def _is_edit_of(before: Edit, after: Edit) -> bool:
     """Whether a filter has changed only what it may: content and mentions."""
     return (
         after.message is before.message
         and after.session is before.session
-        and _is_storable(after.content, after.mentions)
+        and is_storable(after.content, after.mentions)
     )
-
-
-def _is_storable(content: object, mentions: object) -> bool:
-    """Whether a batch with this message in it can be stored: one that cannot would take the others down with it."""
-    if not isinstance(content, Mapping) or not isinstance(content.get("type"), str) or not is_json(content):
-        return False
-    return isinstance(mentions, tuple) and all(isinstance(name, str) for name in mentions) and is_json(mentions)

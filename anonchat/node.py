@@ -30,6 +30,7 @@ from anonchat.errors import ChatError, StartError
 from anonchat.events import CORE, Events
 from anonchat.held import HeldMessages
 from anonchat.hub import Hub
+from anonchat.intake import Intake
 from anonchat.invites import Invites
 from anonchat.jobs import Jobs
 from anonchat.journal import Journal
@@ -106,8 +107,9 @@ class Node:
         self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
         receipts = Receipts(self.journal)
         self.writer = Writer(self.journal, receipts, self.dispatcher, self.metrics, self.clock)
+        self.intake = Intake(receipts, self.writer, self.dispatcher, self.limits, text_length=limits.text_length)
         self.messages = Messages(
-            self.journal, receipts, self.writer, self.dispatcher, self.limits, self.clock,
+            self.journal, self.dispatcher, self.clock,
             text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
         )  # fmt: skip
         self.held = HeldMessages(self.journal, self.dispatcher, self.clock)
@@ -161,7 +163,14 @@ class Node:
             most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(
-            self.messages, self.sessions, self.presence, self.relay, self.welcome, self.clock, self.dispatcher
+            self.intake,
+            self.messages,
+            self.sessions,
+            self.presence,
+            self.relay,
+            self.welcome,
+            self.clock,
+            self.dispatcher,
         )
         self.events.declare(CORE, core.client_events(), core.server_events())
         for plugin, event in self.plugins.declared("register_server_events"):
@@ -183,7 +192,8 @@ class Node:
         rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence, rooms.check), PluginMessages(self.messages, self.held, rooms.check),
+            PluginSessions(self.sessions, self.presence, rooms.check),
+            PluginMessages(self.intake, self.messages, self.held, rooms.check),
             PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
             PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
         )  # fmt: skip

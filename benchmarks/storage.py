@@ -70,7 +70,7 @@ class Load:
 
     async def _say(self, session: Session) -> None:
         content = {"type": "text", "text": "Somebody says what people say to each other."}
-        await self._server.messages.post(Draft(session.room_id, session, str(next(self._numbers)), content, None))
+        await self._server.intake.post(Draft(session.room_id, session, str(next(self._numbers)), content, None))
 
 
 async def rate(act: Act, seconds: float) -> float:

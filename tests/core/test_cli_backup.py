@@ -58,7 +58,7 @@ async def _say_in(server: Server, title: str, end: bool) -> str:
     session, _ = await server.seats.join(created.room, applicant, created.invite_token)
     sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     data = {"text": f"{MARKER} {title}", "client_msg_id": "1", "reply_to_id": None}
-    await server.messages.send(session, data, sent.set_result)
+    await server.intake.send(session, data, sent.set_result)
     assert isinstance(await sent, Receipt)
     if end:
         await server.retention.end(created.room.id, "ended")

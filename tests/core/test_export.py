@@ -23,7 +23,7 @@ async def ask(server: Server, room: CreatedRoom, role: str) -> HTTPResponse:
     invite = room.moderator_token if role == "moderator" else room.invite_token
     session, token = await server.seats.join(room.room, Applicant(f"Person {role[:2]}", role, "network"), invite)  # type: ignore[arg-type]
     stored: asyncio.Future[Receipt | ChatError] = asyncio.get_running_loop().create_future()
-    await server.messages.send(
+    await server.intake.send(
         session, {"text": f"by {role}", "client_msg_id": "1", "reply_to_id": None}, stored.set_result
     )
     assert isinstance(await stored, Receipt)

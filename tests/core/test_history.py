@@ -53,7 +53,7 @@ class People:
         done: asyncio.Future[Receipt | ChatError] = asyncio.get_running_loop().create_future()
         reply = self.chance.choice([None, *(message_id for _, message_id in self.written[-2:])])
         data = {"text": f"text {next(self.numbers)}", "client_msg_id": str(next(self.numbers)), "reply_to_id": reply}
-        await self.server.messages.send(session, data, done.set_result)
+        await self.server.intake.send(session, data, done.set_result)
         outcome = await done
         if isinstance(outcome, Receipt):
             self.written.append((session, outcome.message_id))

@@ -311,7 +311,7 @@ async def test_forgetting_leaves_nothing_that_was_on_its_way(house: House) -> No
     answers: list[object] = []
     for number in range(30):
         data = {"text": str(number), "client_msg_id": str(number), "reply_to_id": None}
-        await house.server.messages.send(anna, data, answers.append)
+        await house.server.intake.send(anna, data, answers.append)
         if number == 10:
             leaving = asyncio.create_task(house.server.sessions.leave(anna, forget=True))
         await asyncio.sleep(0.001)
@@ -331,7 +331,7 @@ async def test_who_was_demoted_meanwhile_does_not_act_any_more(house: House) -> 
     meg = await house.server.sessions.set_role(meg, "moderator", 1)
     said: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     data = {"text": "Hello", "client_msg_id": "1", "reply_to_id": None}
-    await house.server.messages.send(anna, data, said.set_result)
+    await house.server.intake.send(anna, data, said.set_result)
     message_id = (await said).message_id
     invite, _ = await house.server.invites.create(olga, "participant", None, None)
     await house.server.sessions.set_role(meg, "participant", 0)

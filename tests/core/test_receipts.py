@@ -72,7 +72,7 @@ async def answer(node: Node, session: Session, key: str) -> Receipt | ChatError:
     answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     data = {"text": f"hello {key}", "client_msg_id": key, "reply_to_id": None}
     try:
-        await node.messages.send(session, data, answered.set_result)
+        await node.intake.send(session, data, answered.set_result)
     except ChatError as error:
         return error
     outcome = await answered

@@ -99,7 +99,7 @@ class Scene:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         data = {"text": text, "client_msg_id": text, "reply_to_id": None}
         before = len(self.kept)
-        await self.server.messages.send(self.member.session, data, done.set_result)
+        await self.server.intake.send(self.member.session, data, done.set_result)
         await done
         while len(self.kept) == before:
             await asyncio.sleep(0)

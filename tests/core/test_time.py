@@ -150,7 +150,7 @@ async def test_one_run_of_retention_sees_every_room(
         created = await server.rooms.create(NewRoom(f"Room {number}", retention_seconds=60))
         applicant = Applicant("One", "participant", "network")
         session, _ = await server.seats.join(created.room, applicant, created.invite_token)
-        await server.messages.send(
+        await server.intake.send(
             session, {"text": "x", "client_msg_id": "1", "reply_to_id": None}, lambda outcome: None
         )
     await server.writer.finish()

@@ -101,7 +101,7 @@ async def repeat_sends(nodes: Nodes) -> None:
     assert session is not None
     for number in range(20):
         draft = Draft(session.room_id, session, f"send {number}", {"type": "text", "text": "Hello"}, None)
-        one, other = await asyncio.gather(*(server.messages.post(draft) for server in nodes.servers))
+        one, other = await asyncio.gather(*(server.intake.post(draft) for server in nodes.servers))
         assert one == other
         assert one.seq == number + 1
 
