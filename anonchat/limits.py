@@ -27,6 +27,11 @@ class Network:
 
     today: str
     _prefix: str = field(repr=False)
+    _day_key: str = field(default="", repr=False)
+
+    def mark(self, fingerprint: str) -> str:
+        """What stands for the sender's fingerprint or device in the keys of limits: tomorrow it is another one."""
+        return keyed_hash(self._day_key, "fingerprint", fingerprint)
 
     def within(self, key: str) -> str:
         """What stands for the network in the room with that secret, for as long as the room lives.
@@ -78,7 +83,7 @@ class Networks:
         """The network of an IPv4 address or an IPv6 /64."""
         await self._renew()
         prefix = network_of(address)
-        return Network(keyed_hash(self._key, prefix), prefix)
+        return Network(keyed_hash(self._key, prefix), prefix, self._key)
 
     async def _renew(self) -> None:
         day = self._clock.now() // DAY
@@ -89,8 +94,11 @@ class Networks:
                 return
             name = f"network_key:{day}"
             fresh = secrets.token_hex(32)
-            await self._ephemeral.put(name, fresh.encode(), DAY, only_if_absent=True)
-            stored = await self._ephemeral.get(name)
+            try:
+                await self._ephemeral.put(name, fresh.encode(), DAY, only_if_absent=True)
+                stored = await self._ephemeral.get(name)
+            except ChatError:
+                return  # until the others can be asked, this node counts with the key that it has
             self._key = stored.decode() if stored else fresh
             self._day = day
 

@@ -44,7 +44,7 @@ class MemberRoutes:
         body = request.body
         await self._limits.hit("joins_per_network", request.network)
         if body["fingerprint_hash"]:
-            await self._limits.hit("joins_per_fingerprint", body["fingerprint_hash"])
+            await self._limits.hit("joins_per_fingerprint", request.origin.mark(body["fingerprint_hash"]))
         room = await self._rooms.find(request.path["roomId"])
         invite = await self._invites.check(room, body["invite_token"] or body["moderator_token"])
         if body["moderator_token"] and invite.role != "moderator":

@@ -50,7 +50,7 @@ class RoomRoutes:
         body.pop("device_id", None)
         await self._limits.hit("rooms_per_network", request.network)
         if fingerprint:
-            await self._limits.hit("rooms_per_fingerprint", fingerprint)
+            await self._limits.hit("rooms_per_fingerprint", request.origin.mark(fingerprint))
         created = await self._rooms.create(NewRoom(**body))
         link = f"{request.base_url}/r/{created.room.id}"
         return Answer(
