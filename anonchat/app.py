@@ -32,7 +32,7 @@ from anonchat.http.openapi import Documents
 from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
 from anonchat.http.rooms import RoomRoutes
-from anonchat.http.server import ServerRoutes
+from anonchat.http.server import Check, ServerRoutes
 from anonchat.limits import Networks
 from anonchat.node import Node
 from anonchat.schemas import Identify
@@ -170,8 +170,9 @@ class Server(Node):
         members = MemberRoutes(self.rooms, self.invites, self.seats, self.sessions, self.limits)
         invites = InviteRoutes(self.rooms, self.invites)
         server = ServerRoutes(
-            {"database": self.database.check}, self.metrics, self._state, lambda: self.sockets.draining
-        )
+            {"database": self.database.check}, self._between_nodes(), self.metrics, self._state,
+            lambda: self.sockets.draining,
+        )  # fmt: skip
         privacy = Privacy(self.settings, self.plugins.names, self.dispatcher)
         export = ExportRoutes(self.journal, self.rooms, self.dispatcher, self.clock)
         own = (
@@ -183,6 +184,9 @@ class Server(Node):
             *privacy.routes(),
         )
         return [*((CORE, route) for route in own), *self.plugins.declared("register_routes")]
+
+    def _between_nodes(self) -> Mapping[str, Check]:
+        return {"bus": self.bus.check, "ephemeral": self.ephemeral.check} if self.bus.shared else {}
 
     def _state(self) -> Mapping[str, Any]:
         plugins = {plugin.name: self.dispatcher.state(plugin.name) for plugin in self.plugins.all}

@@ -68,8 +68,10 @@ class Jobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for name in self._jobs:
-            await self._ephemeral.remove(f"job:{name}", only_if=self._node)
+        with suppress(ChatError):  # then they run out
+            for name, scheduled in self._jobs.items():
+                if not scheduled.everywhere:
+                    await self._ephemeral.remove(f"job:{name}", only_if=self._node)
 
     async def _run_forever(self) -> None:
         while True:
@@ -86,10 +88,10 @@ class Jobs:
         name = scheduled.job.name
         outcome = "failed"
         try:
-            if not scheduled.everywhere and not await self._leased(name):
-                outcome = "elsewhere"
-                self._elsewhere.add(name)
-                return
+            if not scheduled.everywhere:
+                outcome = await self._turn(name)
+                if outcome:
+                    return
             self._elsewhere.discard(name)
             await self._run_leased(scheduled)
             outcome = "done"
@@ -100,6 +102,18 @@ class Jobs:
         finally:
             self._metrics.jobs.labels(name, outcome).inc()
             scheduled.running = None
+
+    async def _turn(self, name: str) -> str:
+        """Why this node does not run the job now: "elsewhere" or "unleased"; empty if it does."""
+        try:
+            mine = await self._leased(name)
+        except ChatError as error:
+            log.warning("a job waits: nobody can say whose turn it is", job=name, code=error.code)
+            return "unleased"
+        if not mine:
+            self._elsewhere.add(name)
+            return "elsewhere"
+        return ""
 
     async def _run_leased(self, scheduled: _Scheduled) -> None:
         """One run, which keeps its lease however long it takes."""

@@ -28,11 +28,14 @@ class ServerRoutes:
     def __init__(
         self,
         checks: Mapping[str, Check],
+        between_nodes: Mapping[str, Check],
         metrics: Metrics,
         state: Callable[[], Mapping[str, Any]],
         draining: Callable[[], bool],
     ) -> None:
-        self._checks = checks
+        """`between_nodes` are dependencies without which a node goes on for its own people."""
+        self._checks = {**checks, **between_nodes}
+        self._dispensable = frozenset(between_nodes)
         self._metrics = metrics
         self._state = state
         self._draining = draining
@@ -58,19 +61,22 @@ class ServerRoutes:
         return Answer({"status": "ok"})
 
     async def ready(self, _: Request) -> Answer:
-        """503 while a dependency does not answer or the server is going away; the body says which."""
+        """503 while a dependency does not answer or the server is going away; the body says which.
+
+        Still 200 if it is one between nodes: all nodes miss it, and nobody would be left to serve anybody.
+        """
         dependencies = await self._examine()
-        whole = all(state == "ok" for state in dependencies.values())
-        status = "draining" if self._draining() else "ok" if whole else "degraded"
+        missing = {name for name, state in dependencies.items() if state != "ok"}
+        status = "draining" if self._draining() else "degraded" if missing else "ok"
         body = {"status": status, "dependencies": dependencies, **self._state()}
-        return Answer(body, 200 if status == "ok" else 503)
+        return Answer(body, 503 if status == "draining" or missing - self._dispensable else 200)
 
     async def _examine(self) -> dict[str, str]:
         """Each dependency and "ok" or what is wrong with it, at most a second old: a look costs a write."""
         async with self._examining:
             if time.monotonic() > self._examined_at + EXAMINED_SECONDS:
-                for name, check in self._checks.items():
-                    self._examined[name] = await _outcome(check)
+                outcomes = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
+                self._examined = dict(zip(self._checks, outcomes, strict=True))
                 self._examined_at = time.monotonic()
         return dict(self._examined)
 

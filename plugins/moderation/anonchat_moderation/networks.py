@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anonchat import Session
+from contextlib import suppress
+
+from anonchat import ChatError, Session
 from anonchat_moderation.acts import Acts
 
 REMEMBERED_MILLISECONDS = 86_400_000
@@ -21,18 +23,24 @@ class Networks:
         return used
 
     async def remember(self, session: Session, network: str) -> None:
-        """The session connects from there."""
-        if self.are_used:
+        """The session connects from there. Where nobody can remember it now, it is let in all the same."""
+        if not self.are_used:
+            return
+        with suppress(ChatError):
             await self._acts.ctx.ephemeral.put(_key(session), network.encode(), REMEMBERED_MILLISECONDS)
 
     async def of(self, session: Session) -> str | None:
         """The mark, or None for who has not connected for long."""
-        network = await self._acts.ctx.ephemeral.get(_key(session)) if self.are_used else None
+        network = None
+        if self.are_used:
+            with suppress(ChatError):  # a mute or a ban goes without it, by device and session
+                network = await self._acts.ctx.ephemeral.get(_key(session))
         return network.decode() if network else None
 
     async def forget(self, session: Session) -> None:
         """The session is over."""
-        await self._acts.ctx.ephemeral.remove(_key(session))
+        with suppress(ChatError):  # it expires
+            await self._acts.ctx.ephemeral.remove(_key(session))
 
 
 def _key(session: Session) -> str:

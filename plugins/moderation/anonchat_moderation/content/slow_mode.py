@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anonchat import Session
+from anonchat import ChatError, Session
 from anonchat_moderation.acts import Acts, mark_of
 
 
@@ -16,8 +16,14 @@ class SlowMode:
         """Take the turn of `session`; answers how many milliseconds it must wait instead, 0 for none.
 
         A send that is repeated has its turn already. Of two tabs that write at once one gets the turn: storing is
-        compare and set.
+        compare and set. While nobody can say whose turn it is, everybody may write: a room is not silenced by that.
         """
+        try:
+            return await self._take(session, client_msg_id, seconds)
+        except ChatError:
+            return 0
+
+    async def _take(self, session: Session, client_msg_id: str, seconds: int) -> int:
         now, ephemeral = self._acts.now, self._acts.ctx.ephemeral
         mine = f"{session.id}:{client_msg_id}"
         turn = f"{now}:{mine}".encode()
