@@ -40,6 +40,7 @@ from anonchat.models import (
 )
 from anonchat.names import folded as folded_name
 from anonchat.queues import PendingWork, WorkQueue
+from anonchat.rates import Rates
 from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.seats import Applicant
 from anonchat.skeletons import skeleton
@@ -81,6 +82,7 @@ __all__ = [
     "Parameters",
     "PendingWork",
     "PluginContext",
+    "Rates",
     "Receipt",
     "Rejected",
     "Request",

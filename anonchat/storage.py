@@ -6,7 +6,7 @@ once per dialect. A list is bound with `anonchat.sql.one_of`. Rows answer to ``r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -118,13 +118,26 @@ class Bus(Protocol):
     def publish(self, channel: str, payload: bytes) -> None:
         """Send to the other nodes, in order, without waiting; what cannot be sent is counted and dropped."""
 
+    async def check(self) -> None:
+        """Raise `ChatError` unless this node hears what is published."""
 
-class Ephemeral(Protocol):
-    """State that expires and may be lost at any time without logging anybody out."""
+
+class Part(Protocol):
+    """What can be opened, closed and examined."""
 
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def check(self) -> None:
+        """Raise `ChatError` unless it answers."""
+
+
+class Ephemeral(Part, Protocol):
+    """State that expires and may be lost at any time without logging anybody out.
+
+    Methods raise `ChatError` ``storage_unavailable`` while it is away, in bounded time.
+    """
 
     async def get(self, key: str) -> bytes | None: ...
 
@@ -143,4 +156,16 @@ class Ephemeral(Protocol):
         """Remove, if it holds `only_if` where that is given; answers whether it was there."""
 
     async def hit(self, rate: str, key: str, cost: int = 1) -> int:
-        """Count `cost` against `rate` (notation of the package ``limits``); 0 if allowed, else milliseconds to wait."""
+        """Count `cost` against `rate` (notation of the package ``limits``); 0 if allowed, else milliseconds to wait.
+
+        Never raises: a node that can ask nobody counts by itself.
+        """
+
+    async def enter(self, group: str, members: Mapping[str, bytes], milliseconds: int) -> None:
+        """Put members, each with a value, into a group for a time."""
+
+    async def leave(self, group: str, members: Collection[str]) -> None:
+        """Take members out of a group."""
+
+    async def members(self, group: str) -> Mapping[str, bytes]:
+        """Who is in a group."""

@@ -18,6 +18,7 @@ from anonchat.backends import migrations_of
 from anonchat.plugins import bundled, load
 from anonchat.testing.databases import VARIABLE, drop_databases_in, make_template
 from anonchat.testing.postgres import PostgresServer
+from anonchat.testing.redis import RedisServer
 
 POSTGRES = "postgresql"
 FIXTURE_SECONDS = 30
@@ -42,6 +43,13 @@ def postgres() -> Iterator[PostgresServer]:
     """One Postgres for all tests of a worker that need one. Its databases are copies of one that has all tables."""
     with PostgresServer() as server:
         make_template(server.url(), migrations_of(load(bundled())))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """One Redis for all tests of a worker that need one. Each uses key prefixes of its own."""
+    with RedisServer() as server:
         yield server
 
 

@@ -105,10 +105,11 @@ class StorageSettings(Table):
     so many to Postgres, instead of 10."""
 
     bus: Annotated[str, storage_url("memory://", "redis://host:6379/0")] = "memory://"
-    """Carries room events between nodes; ``memory://`` is a single node."""
+    """Carries room events between nodes; ``memory://`` is a single node. ``rediss://`` is TLS, ``redis+sentinel://`` asks
+    Sentinels for the master; ``?prefix=mine:`` begins all keys, instead of ``anonchat:``."""
 
     ephemeral: Annotated[str, storage_url("memory://", "redis://host:6379/0")] = "memory://"
-    """Presence leases, rate limits, session cache; ``memory://`` is a single node."""
+    """Who is there, rate limits, leases of jobs: what expires and may be lost. ``memory://`` is a single node."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -125,7 +126,8 @@ class SessionSettings(Table):
     """How long a participant stays in presence after the last socket is gone."""
 
     lease_seconds: Annotated[int, whole(1, 600)] = 60
-    """How long a node's lease of a job lasts; it is renewed while the job runs. Presence leases come with many nodes."""
+    """How long a node's lease of a job lasts; it is renewed while the job runs. The people of a node that died are told to
+    have gone within this time."""
 
     connect_seconds: Annotated[int, whole(1, HOUR)] = 60
     """A session that never connects loses name and place after this."""

@@ -29,3 +29,6 @@ class MemoryBus:
 
     def publish(self, channel: str, payload: bytes) -> None:
         """Nobody listens."""
+
+    async def check(self) -> None:
+        """There is nobody to hear."""

@@ -1,15 +1,12 @@
-"""`Ephemeral` in memory: values that expire, and rate limits."""
+"""`Ephemeral` in memory: values that expire, groups, and rate limits."""
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Collection, Mapping
 
-from limits import parse
-
-from anonchat import Clock
+from anonchat import Clock, Rates
 
 SWEEP_MILLISECONDS = 60_000
-MOST_LIMITED = 200_000  # keys of limits that are held at once, about 50 MB: many networks at once can fill no memory
 
 
 class MemoryEphemeral:
@@ -17,9 +14,9 @@ class MemoryEphemeral:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
+        self._rates = Rates(clock)
         self._values: dict[str, tuple[int, bytes]] = {}
-        self._arrivals: dict[tuple[str, str], float] = {}
-        self._rates: dict[str, tuple[float, float]] = {}
+        self._groups: dict[str, dict[str, tuple[int, bytes]]] = {}
         self._next_sweep = 0
 
     async def start(self) -> None:
@@ -27,6 +24,9 @@ class MemoryEphemeral:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+    async def check(self) -> None:
+        """Memory is always there."""
 
     async def get(self, key: str) -> bytes | None:
         expires, value = self._values.get(key, (0, b""))
@@ -57,37 +57,32 @@ class MemoryEphemeral:
         return True
 
     async def hit(self, rate: str, key: str, cost: int = 1) -> int:
-        """The generic cell rate algorithm (ITU-T I.371): one number a key, exact, O(1).
+        return self._rates.hit(rate, key, cost)
 
-        A rate of "10/10 seconds" lets a burst of 10 pass and then one a second.
-        """
-        now = self._sweep()
-        interval, burst = self._rate(rate)
-        slot = (rate, key)
-        # A clock that was set back must not lock anybody out for longer than one burst.
-        arrival = min(max(self._arrivals.get(slot, 0.0), now), now + burst)
-        wait = arrival + interval * cost - burst - now
-        if wait > 0:
-            return max(1, round(wait))
-        self._arrivals[slot] = arrival + interval * cost
-        if len(self._arrivals) > MOST_LIMITED:
-            # Whoever came first was limited for longest; half at once, so that it is rare and cheap on the whole.
-            self._arrivals = dict(islice(self._arrivals.items(), MOST_LIMITED // 2, None))
-        return 0
+    async def enter(self, group: str, members: Mapping[str, bytes], milliseconds: int) -> None:
+        until = self._sweep() + milliseconds
+        self._groups.setdefault(group, {}).update({member: (until, value) for member, value in members.items()})
 
-    def _rate(self, rate: str) -> tuple[float, float]:
-        """(milliseconds between two, milliseconds of a whole burst) of a rate; rates come from the configuration."""
-        known = self._rates.get(rate)
-        if known is None:
-            item = parse(rate)
-            period = item.get_expiry() * 1_000
-            known = self._rates[rate] = (period / item.amount, float(period))
-        return known
+    async def leave(self, group: str, members: Collection[str]) -> None:
+        here = self._groups.get(group, {})
+        for member in members:
+            here.pop(member, None)
+        if not here:
+            self._groups.pop(group, None)
+
+    async def members(self, group: str) -> Mapping[str, bytes]:
+        now = self._clock.now()
+        return {member: value for member, (until, value) in self._groups.get(group, {}).items() if until > now}
 
     def _sweep(self) -> int:
         now = self._clock.now()
         if now >= self._next_sweep or self._next_sweep > now + SWEEP_MILLISECONDS:
             self._next_sweep = now + SWEEP_MILLISECONDS
             self._values = {key: held for key, held in self._values.items() if held[0] > now}
-            self._arrivals = {slot: arrival for slot, arrival in self._arrivals.items() if arrival > now}
+            groups = {name: _lasting(members, now) for name, members in self._groups.items()}
+            self._groups = {name: members for name, members in groups.items() if members}
         return now
+
+
+def _lasting(members: Mapping[str, tuple[int, bytes]], now: int) -> dict[str, tuple[int, bytes]]:
+    return {member: held for member, held in members.items() if held[0] > now}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from anonchat.rates import MOST_LIMITED
 from anonchat.testing.clocks import SettableClock
 from anonchat_memory import MemoryEphemeral
-from anonchat_memory.ephemeral import MOST_LIMITED
 
 
 @pytest.mark.gen_test
@@ -24,5 +24,5 @@ async def test_keys_that_strangers_choose_fill_no_memory() -> None:
     ephemeral = MemoryEphemeral("memory://", SettableClock())
     for number in range(MOST_LIMITED + 1_000):
         assert await ephemeral.hit("1/hour", f"network {number}") == 0
-    assert len(ephemeral._arrivals) <= MOST_LIMITED
+    assert len(ephemeral._rates) <= MOST_LIMITED
     assert await ephemeral.hit("1/hour", f"network {MOST_LIMITED + 999}") > 0

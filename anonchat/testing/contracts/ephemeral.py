@@ -101,6 +101,33 @@ class EphemeralContract(EphemeralCase):
             await self.pass_time(clock, 1.1)
             assert not await ephemeral.remove("c")
 
+    @asynchronous
+    async def test_members_of_a_group_expire_one_by_one(self, tmp_path: Path) -> None:
+        clock = SettableClock()
+        async with self.opened(tmp_path, clock) as ephemeral:
+            assert await ephemeral.members("room") == {}
+            await ephemeral.enter("room", {"a": b"\x00 one", "b": b""}, 60_000)
+            await ephemeral.enter("room", {"c": b"three"}, 1_000)
+            await ephemeral.enter("other", {"d": b"four"}, 1_000)
+            assert await ephemeral.members("room") == {"a": b"\x00 one", "b": b"", "c": b"three"}
+            await self.pass_time(clock, 1.1)
+            assert await ephemeral.members("room") == {"a": b"\x00 one", "b": b""}
+            assert await ephemeral.members("other") == {}
+
+    @asynchronous
+    async def test_members_of_a_group_enter_and_leave(self, tmp_path: Path) -> None:
+        clock = SettableClock()
+        async with self.opened(tmp_path, clock) as ephemeral:
+            many = {str(number): b"x" for number in range(1_200)}
+            await ephemeral.enter("room", many, 60_000)
+            await ephemeral.enter("room", {"7": b"again"}, 60_000)
+            assert await ephemeral.members("room") == {**many, "7": b"again"}
+            await ephemeral.leave("room", [*many][1:])
+            await ephemeral.leave("room", ["nobody"])
+            assert await ephemeral.members("room") == {"0": b"x"}
+            await ephemeral.leave("room", ["0"])
+            assert await ephemeral.members("room") == {}
+
 
 class RateContract(EphemeralCase):
     """A rate lets through exactly what it says."""

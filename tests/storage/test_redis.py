@@ -1,0 +1,109 @@
+"""`anonchat_redis` keeps the contracts of a bus and of an ephemeral store, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from anonchat.clock import Clock
+from anonchat.errors import StartError
+from anonchat.rates import Rates
+from anonchat.testing import asynchronous
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.contracts import EphemeralContract, RateContract, SharedBusContract
+from anonchat.testing.redis import RedisServer
+from anonchat_redis import RedisBus, RedisEphemeral
+from anonchat_redis.address import Address
+
+
+@pytest.fixture(autouse=True)
+def _server(redis: RedisServer, request: pytest.FixtureRequest) -> None:
+    if request.instance is not None:
+        request.instance.server = redis
+
+
+class TestBus(SharedBusContract):
+    server: RedisServer
+
+    def url(self, folder: Path) -> str:
+        return self.server.url(f"{folder.name}:")
+
+
+class TestEphemeral(EphemeralContract, RateContract):
+    server: RedisServer
+
+    def url(self, folder: Path) -> str:
+        return self.server.url(f"{folder.name}:")
+
+    async def pass_time(self, clock: SettableClock, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@asynchronous
+async def test_rates_are_those_of_memory(redis: RedisServer, tmp_path: Path) -> None:
+    """Act by act, with costs, within the milliseconds that the acts themselves take."""
+    ephemeral, memory = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock()), Rates(Clock())
+    await ephemeral.start()
+    try:
+        for number in range(200):
+            rate, cost = ("7/2 hours", "100/day", "3/minute")[number % 3], 1 + number % 4
+            ours, theirs = await ephemeral.hit(rate, "a", cost), memory.hit(rate, "a", cost)
+            assert abs(ours - theirs) < 100, (rate, cost)
+            assert (ours == 0) == (theirs == 0)
+    finally:
+        await ephemeral.close()
+
+
+@asynchronous
+async def test_scripts_that_were_forgotten_are_sent_again(redis: RedisServer, tmp_path: Path) -> None:
+    ephemeral = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock())
+    await ephemeral.start()
+    try:
+        assert await ephemeral.hit("1/hour", "a") == 0
+        redis.ask("SCRIPT", "FLUSH")
+        assert await ephemeral.hit("1/hour", "a") > 0
+    finally:
+        await ephemeral.close()
+
+
+@asynchronous
+async def test_password_and_database_of_the_url(tmp_path: Path) -> None:
+    with RedisServer("--requirepass", "correct") as server:
+        for login in (":wrong@", ""):
+            with pytest.raises(StartError, match=f"127.0.0.1:{server.port} refuses this node"):
+                await RedisEphemeral(server.url(login=login), Clock()).start()
+        with pytest.raises(StartError, match="refuses this node"):
+            await RedisBus(f"redis://:correct@127.0.0.1:{server.port}/99", Clock()).start(lambda *_: None)
+        first, second = (
+            RedisEphemeral(f"redis://:correct@127.0.0.1:{server.port}/{number}", Clock()) for number in (0, 1)
+        )
+        for store in (first, second):
+            await store.start()
+        await first.put("a", b"one", 60_000)
+        assert (await first.get("a"), await second.get("a")) == (b"one", None)
+        for store in (first, second):
+            await store.close()
+
+
+@asynchronous
+async def test_a_sentinel_says_where_the_master_is(redis: RedisServer, tmp_path: Path) -> None:
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
+    with RedisServer(sentinel=configuration) as sentinel:
+        bus = RedisBus(f"redis+sentinel://127.0.0.1:{sentinel.port}/chat/0?prefix={tmp_path.name}:", Clock())
+        await bus.start(lambda *_: None)
+        await bus.check()
+        await bus.close()
+
+
+@pytest.mark.parametrize("url", ["redis://host:port/0", "redis://host/zero", "redis+sentinel://host"])
+def test_a_url_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(StartError, match="Write redis://"):
+        Address.of(url)
+
+
+def test_keys_have_a_prefix_of_their_own() -> None:
+    assert Address.of("redis://host").prefix == "anonchat:"
+    assert Address.of("redis://host/0?prefix=mine:&ssl_ca_certs=x").prefix == "mine:"

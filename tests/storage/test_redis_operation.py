@@ -1,0 +1,144 @@
+"""Redis that is killed, silent, or loses a subscription: bounded errors, and healing without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+
+from anonchat.clock import Clock
+from anonchat.errors import ChatError
+from anonchat.testing import asynchronous
+from anonchat.testing.contracts.bus import Ear
+from anonchat.testing.redis import RedisServer
+from anonchat_redis import RedisBus, RedisEphemeral
+
+HEALED_SECONDS = 8.0
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """One that can be killed without harm to others."""
+    with RedisServer() as server:
+        yield server
+
+
+@asynccontextmanager
+async def node(server: RedisServer) -> AsyncIterator[Ear]:
+    ear = Ear(RedisBus(server.url(), Clock()))
+    await ear.bus.start(ear.receive)
+    try:
+        yield ear
+    finally:
+        await ear.bus.close()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(HEALED_SECONDS):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+async def is_whole(part: RedisBus | RedisEphemeral) -> bool:
+    try:
+        await part.check()
+    except ChatError:
+        return False
+    return True
+
+
+async def hears(one: Ear, other: Ear) -> None:
+    """What `one` publishes arrives at `other` again, sooner or later: what is lost meanwhile is lost."""
+    payload = str(time.monotonic()).encode()
+
+    async def arrived() -> bool:
+        one.bus.publish("room:1:messages", payload)
+        return payload in [heard for _, heard in other.heard]
+
+    await until(arrived)
+
+
+@asynchronous
+async def test_a_killed_subscription_is_made_anew(server: RedisServer) -> None:
+    async with node(server) as one, node(server) as other:
+        await other.bus.subscribe("room:1:messages")
+        for _ in range(20):
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            await hears(one, other)
+
+
+@asynchronous
+async def test_a_deaf_subscription_is_found(server: RedisServer) -> None:
+    """The connection stands, and nothing comes: the echo is missing, so another one is made."""
+    async with node(server) as one, node(server) as other:
+        await other.bus.subscribe("room:1:messages")
+        subscription = other.bus._subscription  # type: ignore[attr-defined]
+        first = subscription._connection
+        await first.send_command("UNSUBSCRIBE")  # from all channels, behind the back of the bus
+        await until(lambda: _is_other(subscription, first))
+        await hears(one, other)
+
+
+async def _is_other(subscription: object, first: object) -> bool:
+    return getattr(subscription, "_connection", None) not in (None, first)
+
+
+@asynchronous
+async def test_a_bus_whose_server_comes_back(server: RedisServer) -> None:
+    async with node(server) as one, node(server) as other:
+        await other.bus.subscribe("room:1:messages")
+        server.kill()
+        for ear in (one, other):
+            ear.bus.publish("room:1:messages", b"to nobody")
+            await until(partial(_is_away, ear.bus))
+        await asyncio.wait_for(other.bus.subscribe("room:2:messages"), 0.5)
+        server.start()
+        await hears(one, other)
+        await until(lambda: is_whole(one.bus))  # type: ignore[arg-type]
+        one.bus.publish("room:2:messages", b"heard, too")
+        await other.until(b"heard, too")
+
+
+async def _is_away(bus: object) -> bool:
+    return not await is_whole(bus)  # type: ignore[arg-type]
+
+
+@asynchronous
+async def test_a_node_starts_without_redis_and_finds_it_later(server: RedisServer) -> None:
+    server.kill()
+    async with node(server) as ear:
+        await asyncio.wait_for(ear.bus.subscribe("room:1:messages"), 0.5)
+        assert not await is_whole(ear.bus)  # type: ignore[arg-type]
+        server.start()
+        await until(lambda: is_whole(ear.bus))  # type: ignore[arg-type]
+
+
+@asynchronous
+async def test_while_redis_is_silent_answers_come_in_bounded_time(server: RedisServer) -> None:
+    """One caller waits for a second; from then on nobody does, and limits are counted by the node."""
+    ephemeral = RedisEphemeral(server.url(), Clock())
+    await ephemeral.start()
+    try:
+        assert await ephemeral.hit("2/hour", "a") == 0
+        server.pause()
+        began = time.monotonic()
+        with pytest.raises(ChatError, match="storage_unavailable"):
+            await ephemeral.get("a")
+        assert 0.5 < time.monotonic() - began < 2
+        began = time.monotonic()
+        waits = [await ephemeral.hit("2/hour", "a") for _ in range(100)]
+        assert [wait == 0 for wait in waits].count(True) == 2
+        with pytest.raises(ChatError, match="storage_unavailable"):
+            await ephemeral.put("a", b"x", 1_000)
+        assert time.monotonic() - began < 0.5
+        server.resume()
+        await until(lambda: is_whole(ephemeral))
+        assert [await ephemeral.hit("2/hour", "a") == 0 for _ in range(2)] == [True, False]
+    finally:
+        server.resume()
+        await ephemeral.close()
