@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Protocol
 
 import orjson
 
@@ -45,6 +46,15 @@ class ActiveRoom:
             self.timer = None
 
 
+class Watcher(Protocol):
+    """Who wants to know which rooms are active."""
+
+    async def opened(self, room_id: str) -> None:
+        """It is subscribed to, and not active yet."""
+
+    def closed(self, room_id: str) -> None: ...
+
+
 class ActiveRooms:
     """Opens a room with its first connection, forgets it with its last, and bounds the memory of all of them."""
 
@@ -58,6 +68,11 @@ class ActiveRooms:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._arriving: dict[str, dict[int, Event]] = {}
         self._remembered = 0
+        self._watcher: Watcher | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have `watcher` told which rooms become active and cease to be."""
+        self._watcher = watcher
 
     def get(self, room_id: str) -> ActiveRoom | None:
         """The room, if it is active."""
@@ -81,11 +96,15 @@ class ActiveRooms:
         early = self._arriving[room_id] = {}
         try:
             await self._bus.subscribe(channel_of(room_id))
+            if self._watcher is not None:
+                await self._watcher.opened(room_id)
             page = await self.read_page(room_id)
             late = {seq: event for seq, event in early.items() if seq > page.seq}
             room = self._rooms[room_id] = ActiveRoom(room_id, self.read_recent(page), late)
         finally:
             del self._arriving[room_id], self._opening[room_id]
+            if self._watcher is not None and room_id not in self._rooms:
+                self._watcher.closed(room_id)
         before = room.recent.size
         for _ in room.ready():
             """Nobody is here to be told; memory takes them in."""
@@ -112,6 +131,8 @@ class ActiveRooms:
         self._remembered -= room.recent.size
         room.cancel_timer()
         self._metrics.rooms_active.set(len(self._rooms))
+        if self._watcher is not None:
+            self._watcher.closed(room.id)
         await self._bus.unsubscribe(channel_of(room.id))
         if room.id in self._rooms or room.id in self._opening:  # somebody came meanwhile
             await self._bus.subscribe(channel_of(room.id))

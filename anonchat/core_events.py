@@ -111,4 +111,4 @@ class CoreEvents:
         await self._intake.settle()  # what was sent before leaving is sent
         await self._sessions.leave(call.session, forget=call.data["forget"])
         call.answer("left", {})
-        self._sessions.disconnect(call.session.id, 1000, "left")
+        self._sessions.dismiss(call.session, 1000, "left")

@@ -24,7 +24,9 @@ from anonchat.context import (
 )
 from anonchat.core_events import CoreEvents
 from anonchat.declarations import Job
+from anonchat.directory import Directory
 from anonchat.dispatch import Dispatcher
+from anonchat.doors import Doors
 from anonchat.epoch import stored_epoch
 from anonchat.errors import ChatError, StartError
 from anonchat.events import CORE, Events
@@ -101,10 +103,11 @@ class Node:
         self.journal.publish_to(self._committed)
         self.limits = Limits(limits, self.ephemeral, self.dispatcher)
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds, self._participants)
+        self.doors = Doors(self.hub, self.presence, self.relay, self.journal)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
         self.invites = Invites(self.journal, self.dispatcher, self.clock)
-        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.presence)
-        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.hub, self.presence)
+        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.doors)
+        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.doors, self.presence)
         receipts = Receipts(self.journal)
         self.writer = Writer(self.journal, receipts, self.dispatcher, self.metrics, self.clock)
         self.intake = Intake(receipts, self.writer, self.dispatcher, self.limits, text_length=limits.text_length)
@@ -120,6 +123,12 @@ class Node:
         self.relay.listen(self._delivered)
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
+        self.directory: Directory | None = None
+        if self.bus.shared:
+            lease = settings.sessions.lease_seconds
+            self.directory = Directory(self.relay, self.ephemeral, self.clock, self.presence, lease)
+            self.presence.tell(self.directory)
+            self.active.watch(self.directory)
 
     def _committed(self, published: Sequence[Event]) -> None:
         """Called with the events of each commit of this node."""
@@ -146,6 +155,8 @@ class Node:
             await self.database.start(migrations_of(self.plugins))
             await self.bus.start(self.relay.received)
             await self.ephemeral.start()
+            if self.directory is not None:
+                await self.directory.beat()  # before anybody comes, so that other nodes believe what is told of them
             await self._start_plugins()
         except BaseException as error:
             await self._close_plugins()
@@ -204,6 +215,9 @@ class Node:
         self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
         self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
         self.jobs.add(Job("touch", touch, lambda: self.seats.touch(everybody=True)), everywhere=True)
+        if self.directory is not None:
+            self.jobs.add(Job("nodes", self.directory.beat_seconds, self.directory.beat), everywhere=True)
+            self.jobs.add(Job("verify", 1.0, self.doors.verify), everywhere=True)
         self.jobs.add(Job("rooms", 1.0, self.retention.expire))
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
         self.jobs.add(Job("unpurged", 60.0, self.retention.purge_again))
@@ -250,5 +264,7 @@ class Node:
             await asyncio.gather(*(context.stop(self.budgets.shutdown_seconds) for context in contexts))
 
     async def _close_storage(self) -> None:
+        if self.directory is not None:
+            await self.directory.close()
         for part in (self.bus, self.ephemeral, self.database):
             await part.close()

@@ -1,14 +1,15 @@
 """Who is there: participants with at least one socket, counted once however many they have.
 
 Somebody whose last socket is gone leaves after a grace, so that a reload is not a departure. Above a size the room
-hears numbers instead of names.
+hears numbers instead of names. Each node knows who is on the others, and tells its own members by itself; so versions
+are those of a node.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from anonchat.clock import Clock
 from anonchat.models import Audience, Session
@@ -23,16 +24,25 @@ STATE = 200  # members that a presence_state names, moderators first
 class _Participant:
     session: Session
     sockets: int = 0
+    elsewhere: set[str] = field(default_factory=set)  # other nodes with a socket of it
     leaves_at: int | None = None
 
 
 @dataclass(slots=True)
 class _Attendance:
-    """One room's people on this node."""
+    """One room's people."""
 
     people: dict[str, _Participant] = field(default_factory=dict)
     version: int = 0
     uncounted: bool = False  # a crowd has changed since its number was last told
+
+
+class Others(Protocol):
+    """Who tells the other nodes."""
+
+    def here(self, session: Session) -> None: ...
+
+    def away(self, session: Session) -> None: ...
 
 
 class Presence:
@@ -48,16 +58,24 @@ class Presence:
         self._rooms: dict[str, _Attendance] = {}
         self._leaving: dict[str, str] = {}
         self._changed = changed or (lambda _room_id, _present: None)
+        self._others: Others | None = None
+
+    def tell(self, others: Others) -> None:
+        """From now on other nodes are told what changes on this one."""
+        self._others = others
+
+    # --- on this node
 
     def connected(self, session: Session) -> bool:
         """One more socket of `session`; answers whether it is the first since it was away."""
         room = self._rooms.setdefault(session.room_id, _Attendance())
         participant = room.people.get(session.id)
+        if self._others is not None and (participant is None or not participant.sockets):
+            self._others.here(session)
         if participant is not None:
             participant.session = session
             participant.sockets += 1
-            participant.leaves_at = None
-            self._leaving.pop(session.id, None)
+            self._stay(participant)
             return False
         room.people[session.id] = _Participant(session, 1)
         self._tell(room, "join", session)
@@ -72,13 +90,27 @@ class Presence:
         participant.sockets -= 1
         if participant.sockets > 0:
             return False
+        if self._others is not None:
+            self._others.away(session)
+        return self._go(participant)
+
+    def _stay(self, participant: _Participant) -> None:
+        participant.leaves_at = None
+        self._leaving.pop(participant.session.id, None)
+
+    def _go(self, participant: _Participant) -> bool:
+        """Let the grace begin if no socket is left; answers whether none is."""
+        if participant.sockets > 0 or participant.elsewhere:
+            return False
         participant.leaves_at = self._clock.now() + self._grace
-        self._leaving[session.id] = session.room_id
+        self._leaving[participant.session.id] = participant.session.room_id
         return True
 
-    def left(self, session: Session) -> None:
+    def left(self, room_id: str, session_id: str) -> None:
         """The session is over: its participant leaves at once, whatever sockets are still open."""
-        self._remove(session.room_id, session.id)
+        participant = self._remove(room_id, session_id)
+        if self._others is not None and participant is not None and participant.sockets:
+            self._others.away(participant.session)
 
     def changed(self, session: Session) -> None:
         """The session has a new role, name or avatar: everybody is told, also whom it is about."""
@@ -87,7 +119,62 @@ class Presence:
         if participant is not None and user_wire(participant.session) != user_wire(session):
             participant.session = session
             room.version += 1
-            self._relay.broadcast(session.room_id, "presence", _told(room, "change", session))
+            self._relay.tell_here(session.room_id, "presence", _told(room, "change", session))
+            if self._others is not None and participant.sockets:
+                self._others.here(session)
+
+    # --- on others
+
+    def arrived(self, node: str, session: Session) -> None:
+        """The session has a socket on another node, or looks different from before."""
+        room = self._rooms.setdefault(session.room_id, _Attendance())
+        participant = room.people.get(session.id)
+        if participant is None:
+            room.people[session.id] = _Participant(session, elsewhere={node})
+            self._tell(room, "join", session)
+            return
+        participant.elsewhere.add(node)
+        self._stay(participant)
+        if not participant.sockets:
+            self.changed(session)
+
+    def departed(self, node: str, room_id: str, session_id: str) -> None:
+        """The session has no socket on that node any more. The grace is kept by every node for itself."""
+        participant = self._rooms.get(room_id, _Attendance()).people.get(session_id)
+        if participant is not None and node in participant.elsewhere:
+            participant.elsewhere.discard(node)
+            self._go(participant)
+
+    def vanished(self, node: str) -> None:
+        """The node is dead, and whoever had a socket only there is gone."""
+        for room_id in list(self._rooms):
+            for known, session_id in self.elsewhere(room_id):
+                if known == node:
+                    participant = self._rooms[room_id].people[session_id]
+                    participant.elsewhere.discard(node)
+                    if not participant.sockets and not participant.elsewhere:
+                        self._remove(room_id, session_id)
+
+    def forget_elsewhere(self, room_id: str) -> None:
+        """Nothing is heard of the room from now on: keep only who was on this node a moment ago."""
+        room = self._rooms.get(room_id, _Attendance())
+        for session_id, participant in list(room.people.items()):
+            participant.elsewhere.clear()
+            if not participant.sockets and participant.leaves_at is None:
+                del room.people[session_id]
+        if not room.people:
+            self._rooms.pop(room_id, None)
+
+    def elsewhere(self, room_id: str) -> Sequence[tuple[str, str]]:
+        """(node, session id) of all sockets on other nodes."""
+        people = self._rooms.get(room_id, _Attendance()).people
+        return [(node, session_id) for session_id, there in people.items() for node in there.elsewhere]
+
+    # --- asking
+
+    def people_here(self, room_id: str) -> Sequence[Session]:
+        """Who has a socket on this node."""
+        return [there.session for there in self._rooms.get(room_id, _Attendance()).people.values() if there.sockets]
 
     def is_present(self, session: Session) -> bool:
         """Whether the participant is there (or within the grace)."""
@@ -114,7 +201,7 @@ class Presence:
         return self._rooms.get(room_id, _Attendance()).version
 
     def count(self) -> int:
-        """People in all rooms of this node."""
+        """People in all rooms that are active on this node."""
         return sum(len(room.people) for room in self._rooms.values())
 
     def tick(self) -> None:
@@ -128,25 +215,28 @@ class Presence:
         for room_id, room in self._rooms.items():
             if room.uncounted:
                 room.uncounted = False
-                self._relay.broadcast(room_id, "presence", _count(room))
+                self._relay.tell_here(room_id, "presence", _count(room))
 
     def end(self, room_id: str) -> None:
         """The room is over, and nobody is in it any more."""
         people = self._rooms.pop(room_id, _Attendance()).people
-        for session_id in people:
+        for session_id, participant in people.items():
             self._leaving.pop(session_id, None)
+            if self._others is not None and participant.sockets:
+                self._others.away(participant.session)
         if people:
             self._changed(room_id, 0)
 
-    def _remove(self, room_id: str, session_id: str) -> None:
+    def _remove(self, room_id: str, session_id: str) -> _Participant | None:
         room = self._rooms.get(room_id)
         participant = room.people.pop(session_id, None) if room else None
         self._leaving.pop(session_id, None)
         if room is None or participant is None:
-            return
+            return None
         self._tell(room, "leave", participant.session)
         if not room.people:
             del self._rooms[room_id]
+        return participant
 
     def _tell(self, room: _Attendance, what: str, session: Session) -> None:
         room.version += 1
@@ -154,7 +244,7 @@ class Presence:
         if len(room.people) > CROWD:
             room.uncounted = True
             return
-        self._relay.broadcast(session.room_id, "presence", _told(room, what, session), Audience(skip=session.id))
+        self._relay.tell_here(session.room_id, "presence", _told(room, what, session), Audience(skip=session.id))
 
 
 def _told(room: _Attendance, what: str, session: Session) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ PATIENT = 1_000  # early events of a room above which the database is asked at o
 _UNKNOWN_END = {"reason": "ended", "deleted": {}}
 
 Listener = Callable[[Event], None]
+Signalled = Callable[[str, Mapping[str, Any]], None]
 
 
 class Relay:
@@ -47,10 +48,15 @@ class Relay:
         self._metrics = metrics
         self._missing: set[str] = set()
         self._listeners: list[Listener] = []
+        self._signalled: dict[str, Signalled] = {}
 
     def listen(self, listener: Listener) -> None:
         """Have `listener` called, in order, with every event that this node delivers."""
         self._listeners.append(listener)
+
+    def on_signal(self, name: str, signalled: Signalled) -> None:
+        """Have `signalled(room_id, data)` called for what other nodes `signal` under that name."""
+        self._signalled[name] = signalled
 
     # --- what comes in
 
@@ -72,8 +78,13 @@ class Relay:
         self._arrived(event)
 
     def received(self, channel: str, payload: bytes) -> None:
-        """An event of another node."""
-        name, data, seq, message_id, audience = orjson.loads(payload)
+        """An event or a signal of another node."""
+        name, data, *event = orjson.loads(payload)
+        if not event:
+            if name in self._signalled:  # a newer node may know more of them
+                self._signalled[name](room_in(channel), data)
+            return
+        seq, message_id, audience = event
         if audience is not None:
             room_id = room_in(channel)
             self._hub.tell(room_id, name, data, Audience(*audience), self.position(room_id))
@@ -81,11 +92,24 @@ class Relay:
             self._arrived(Event(room_in(channel), name, data, seq, message_id))
 
     def broadcast(self, room_id: str, name: str, data: Mapping[str, Any], audience: Audience = EVERYBODY) -> None:
-        """Send what is not durable (presence, typing) to a room. May get lost."""
-        self._hub.tell(room_id, name, data, audience, self.position(room_id))
+        """Send what is not durable (typing) to a room. May get lost."""
+        self.tell_here(room_id, name, data, audience)
         if self._bus.shared:
             packed = (name, data, None, None, (audience.skip, audience.only, audience.moderators, audience.arriving))
             self._bus.publish(channel_of(room_id), orjson.dumps(packed))
+
+    def tell_here(self, room_id: str, name: str, data: Mapping[str, Any], audience: Audience = EVERYBODY) -> None:
+        """Like `broadcast`, to the members on this node."""
+        self._hub.tell(room_id, name, data, audience, self.position(room_id))
+
+    def signal(self, room_id: str, name: str, data: Mapping[str, Any]) -> None:
+        """Tell the other nodes with members in the room something that no client hears. May get lost."""
+        if self._bus.shared:
+            self._bus.publish(channel_of(room_id), orjson.dumps((name, data)))
+
+    def active_rooms(self) -> list[str]:
+        """The rooms with a connection on this node."""
+        return self._rooms.ids()
 
     def _arrived(self, event: Event) -> None:
         if event.seq is None:

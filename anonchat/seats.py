@@ -13,13 +13,13 @@ from typing import Any
 from anonchat.clock import Clock
 from anonchat.config.settings import SessionSettings
 from anonchat.dispatch import Dispatcher
+from anonchat.doors import Doors
 from anonchat.errors import ChatError
 from anonchat.hub import Hub
 from anonchat.ids import new_id, new_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_PARTICIPANT, Role, Room, Session
 from anonchat.names import InvalidName, clean_name, folded, name_key
-from anonchat.presence import Presence
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
@@ -49,14 +49,14 @@ class Seats:
         clock: Clock,
         settings: SessionSettings,
         hub: Hub,
-        presence: Presence,
+        doors: Doors,
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
         self._settings = settings
         self._hub = hub
-        self._presence = presence
+        self._doors = doors
         self._touched = clock.now()
         self._absent: set[str] = set()
 
@@ -101,16 +101,10 @@ class Seats:
         if is_new:
             self._dispatcher.observe("session_joined", session=session)
         else:
-            self._changed(session)
+            self._doors.change(session)  # open sockets act under its present role at once
         if raised:
             self._dispatcher.observe("role_changed", session=session)
         return session, token
-
-    def _changed(self, session: Session) -> None:
-        """Open sockets of a session that was entered once more act under its present role at once."""
-        for member in self._hub.of_session(session.id):
-            member.update(session)
-        self._presence.changed(session)
 
     async def _take_seat(self, tx: Transaction, room: Room, row: dict[str, Any], now: int) -> Session:
         await _claim_place(tx, room.id, now)

@@ -8,15 +8,14 @@ from typing import Any
 from anonchat.clock import Clock
 from anonchat.cursors import cursor_of, parse_cursor
 from anonchat.dispatch import Dispatcher
+from anonchat.doors import EXPIRED_DATA, Doors
 from anonchat.errors import ChatError
-from anonchat.hub import Hub
 from anonchat.ids import token_hash
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.messages import CHUNK, remove_some
 from anonchat.models import Role, Session
 from anonchat.names import folded
 from anonchat.presence import Presence
-from anonchat.protocol import error_data
 from anonchat.storage import Reads
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
@@ -28,11 +27,13 @@ EXPIRED = 200  # sessions that one transaction ends at most
 class Sessions:
     """The rules about sessions."""
 
-    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock, hub: Hub, presence: Presence) -> None:
+    def __init__(
+        self, journal: Journal, dispatcher: Dispatcher, clock: Clock, doors: Doors, presence: Presence
+    ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
-        self._hub = hub
+        self._doors = doors
         self._presence = presence
 
     # --- looking
@@ -83,9 +84,7 @@ class Sessions:
             return statements.session_of(row)
 
         changed = await self._journal.transaction(work, session.room_id)
-        for member in self._hub.of_session(session.id):
-            member.update(changed)
-        self._presence.changed(changed)
+        self._doors.change(changed)
         self._dispatcher.observe("role_changed", session=changed)
         return changed
 
@@ -94,13 +93,13 @@ class Sessions:
     async def leave(self, session: Session, *, forget: bool = False, reason: str = "left") -> None:
         """End a session: its name and place are free at once. With `forget` what it wrote is deleted for real.
 
-        Its sockets on this node are closed by the caller's code; see `disconnect`.
+        Its sockets are closed by the caller's code; see `dismiss`.
         """
         room_id, ended = session.room_id, None
         while ended is None:
             ended = await self._journal.transaction(lambda tx: self._end_some(tx, session, forget=forget), room_id)
         if ended:
-            self._presence.left(session)
+            self._presence.left(session.room_id, session.id)
             self._dispatcher.observe("session_left", session=session, reason=reason)
 
     async def _end_some(self, tx: Transaction, session: Session, *, forget: bool) -> bool | None:
@@ -119,8 +118,11 @@ class Sessions:
     async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
         """End somebody's session: its sockets are told `event` and closed with `code`."""
         await self.leave(session, reason=reason)
-        self._hub.send(session.id, event, data)
-        self.disconnect(session.id, code, reason)
+        self._doors.dismiss(session, code, reason, event, data)
+
+    def dismiss(self, session: Session, code: int, reason: str) -> None:
+        """Close all sockets of a session that is over, on all nodes."""
+        self._doors.dismiss(session, code, reason)
 
     async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
         """Name (`folded`) -> the session that holds it. One query."""
@@ -142,8 +144,7 @@ class Sessions:
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
         """Close all sockets of a session on this node."""
-        for member in self._hub.of_session(session_id):
-            member.close(code, reason)
+        self._doors.close(session_id, code, reason)
 
     async def expire(self) -> int:
         """End the sessions that were idle for longer than ``[sessions] ttl_seconds``; returns how many."""
@@ -159,9 +160,8 @@ class Sessions:
 
         ended = await self._journal.transaction(work)
         for session in ended:
-            self._hub.send(session.id, "error", error_data(ChatError("session_expired")))
-            self.disconnect(session.id, 4401, "session_expired")
-            self._presence.left(session)
+            self._doors.dismiss(session, 4401, "session_expired", "error", EXPIRED_DATA)
+            self._presence.left(session.room_id, session.id)
             self._dispatcher.observe("session_left", session=session, reason="expired")
         return len(ended)
 

@@ -75,7 +75,7 @@ class MemberRoutes:
         if request.body["forget"]:
             await self._sessions.check_forget(session.room_id)
         await self._sessions.leave(session, forget=request.body["forget"])
-        self._sessions.disconnect(session.id, 1000, "left")
+        self._sessions.dismiss(session, 1000, "left")
         return Answer({"ok": True})
 
     async def participants(self, request: Request) -> Answer:

@@ -42,6 +42,7 @@ COUNT_PARTICIPANTS = (
     )
 )
 SELECT_PRESENT_IDS = select(sessions.c.id).where(one_of(sessions.c.id, "sessions"))
+SELECT_ROLES = select(sessions.c.id, sessions.c.role, sessions.c.rank).where(one_of(sessions.c.id, "sessions"))
 SELECT_BY_DEVICE = select(sessions).where(
     _IN_ROOM, sessions.c.device_hash == bindparam("device"), sessions.c.name_key == bindparam("name_key")
 )

@@ -1,0 +1,174 @@
+"""Two nodes on one Postgres and one Redis: what is said and decided on one holds on the other within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from anonchat.testing.databases import VARIABLE
+from anonchat.testing.nodes import GRACE_SECONDS, Nodes, closed, hear_text, two_nodes, until
+from anonchat.testing.people import Person, request
+from anonchat.testing.postgres import PostgresServer
+from anonchat.testing.redis import RedisServer
+
+ACTS_SECONDS = 1.0
+
+
+@pytest.fixture
+async def nodes(
+    postgres: PostgresServer, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Nodes]:
+    monkeypatch.setenv(VARIABLE, postgres.url())
+    async with two_nodes(redis, tmp_path, "moderation") as found:
+        yield found
+
+
+def names(nodes: Nodes, node: int) -> set[str]:
+    """Who is there, as a node sees it."""
+    return {session.username for session in nodes.servers[node].presence.people(nodes.rooms[node].id)}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_is_said_on_one_node_is_heard_on_the_other(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Alice") as alice, nodes.rooms[1].enter("Bob") as bob:
+        began = time.monotonic()
+        await alice.say("Hello")
+        await hear_text(bob, "Hello")
+        assert time.monotonic() - began < ACTS_SECONDS / 2  # by the bus, not by the comparison
+        await bob.send("typing", {"typing": True})
+        assert (await alice.hear("typing")).data["username"] == "Bob"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_presence_is_one_for_both(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Alice") as alice:
+        async with nodes.rooms[1].enter("Bob") as bob:
+            state = next(heard for heard in bob.welcome if heard.event == "presence_state")
+            assert {user["username"] for user in state.data["users"]} == {"Alice", "Bob"}
+            told = await alice.hear("presence")
+            assert (told.data["event"], told.data["user"]["username"], told.data["total"]) == ("join", "Bob", 2)
+        told = await alice.hear("presence")
+        assert (told.data["event"], told.data["user"]["username"], told.data["total"]) == ("leave", "Bob", 1)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_sockets_on_two_nodes_are_one_participant(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Alice") as alice:
+        reply = await nodes.join("Bob")
+        first, second = await nodes.on(0, reply), await nodes.on(1, reply)
+        assert [len(names(nodes, node)) for node in (0, 1)] == [2, 2]
+        await first.close()
+        await until(lambda: not nodes.servers[0].hub.of_session(first.session_id))
+        await asyncio.sleep(GRACE_SECONDS * 1.5)  # a leave would be told by now
+        assert names(nodes, 0) == names(nodes, 1) == {"Alice", "Bob"}
+        await second.close()
+        told = [(await alice.hear("presence")).data["event"] for _ in range(2)]
+        assert told == ["join", "leave"]
+        assert names(nodes, 0) == {"Alice"}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_kick_closes_sockets_on_every_node(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Carol") as carol:
+        reply = await nodes.join("Bob")
+        sockets = [await nodes.on(node, reply) for node in (0, 1)]
+        began = time.monotonic()
+        await maud.ask("kick", {"targetSessionId": reply.body["sessionId"]})
+        for socket in sockets:
+            assert (await socket.hear("kicked")).data["banned"] is False
+            assert await closed(socket) == 4403
+        assert time.monotonic() - began < ACTS_SECONDS
+        while (await carol.hear("presence")).data["event"] != "leave":
+            pass
+        assert names(nodes, 0) == names(nodes, 1) == {"Maud", "Carol"}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_kick_whose_signal_is_lost_is_found(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        monkeypatch.setattr(nodes.servers[0].bus, "publish", lambda channel, payload: None)
+        began = time.monotonic()
+        await maud.ask("kick", {"targetSessionId": bob.session_id})
+        assert await closed(bob) == 4401
+        assert time.monotonic() - began < 2 * ACTS_SECONDS
+        await until(lambda: names(nodes, 1) == {"Maud"})
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_without_the_look_nobody_would_find_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control."""
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        monkeypatch.setattr(nodes.servers[0].bus, "publish", lambda channel, payload: None)
+        monkeypatch.setattr(nodes.servers[1].hub, "sessions", tuple)
+        await maud.ask("kick", {"targetSessionId": bob.session_id})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(closed(bob), 2.5 * ACTS_SECONDS)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_role_holds_on_every_node(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        for act, may in (("promote", True), ("demote", False)):
+            began = time.monotonic()
+            await maud.ask(act, {"targetSessionId": bob.session_id})
+            while (await bob.hear("presence")).data["event"] != "change":
+                pass
+            answer = await bob.ask("kick", {"targetSessionId": maud.session_id})
+            assert answer.data["code"] == ("rank_too_low" if may else "not_moderator")
+            assert time.monotonic() - began < ACTS_SECONDS
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_mute_holds_on_every_node(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        assert (await bob.say("One")).event == "message_ack"
+        began = time.monotonic()
+        await maud.ask("mute", {"targetSessionId": bob.session_id, "durationSeconds": 60})
+        await bob.hear("muted")
+        while (await bob.say("Two")).event == "message_ack":
+            pass
+        assert time.monotonic() - began < 1.5 * ACTS_SECONDS
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_leaving_by_rest_closes_sockets_on_every_node(nodes: Nodes) -> None:
+    reply = await nodes.join("Bob")
+    sockets = [await nodes.on(node, reply) for node in (0, 1)]
+    path = f"/api/rooms/{nodes.rooms[0].id}/leave"
+    await request(nodes.servers[0], "POST", path, {"forget": False}, token=reply.body["sessionToken"])
+    assert [await closed(socket) for socket in sockets] == [1000, 1000]
+    assert names(nodes, 1) == set()
+
+
+async def end(nodes: Nodes, maud: Person) -> None:
+    await maud.ask("end_room", {})
+
+
+async def expire(nodes: Nodes, maud: Person) -> None:
+    await nodes.servers[0].retention.end(nodes.rooms[0].id, "expired")
+
+
+@pytest.mark.parametrize("act", [end, expire])
+@pytest.mark.gen_test(timeout=30)
+async def test_the_end_of_a_room_is_its_end_everywhere(nodes: Nodes, act: Callable[..., object]) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        began = time.monotonic()
+        ending = asyncio.ensure_future(act(nodes, maud))  # type: ignore[call-overload]
+        await bob.hear("room_ended")
+        assert await closed(bob) == 4410
+        assert time.monotonic() - began < ACTS_SECONDS
+        await asyncio.gather(ending, return_exceptions=True)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_change_of_the_room_is_told_everywhere(nodes: Nodes) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
+        began = time.monotonic()
+        await maud.ask("close_room", {})
+        await bob.hear("room_closed")
+        assert time.monotonic() - began < ACTS_SECONDS
+        assert (await nodes.rooms[1].join("Late")).body["code"] == "room_closed"
