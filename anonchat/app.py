@@ -57,8 +57,10 @@ class Server(Node):
         *,
         plugins: Mapping[str, object] | None = None,
         budgets: Budgets | None = None,
+        shares_port: bool = False,
     ) -> None:
         """`plugins` are objects that run beside the enabled ones, by name. Raises `StartError`."""
+        self._shares_port = shares_port
         super().__init__(settings, clock, plugins=plugins, budgets=budgets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[HTTPServer] = []
@@ -90,7 +92,7 @@ class Server(Node):
     def _bind(self) -> tuple[list[socket], list[socket]]:
         """The sockets of the server, and those of its metrics, if they have a port of their own."""
         server = self.settings.server
-        public, metrics = listen(server.host, server.port, "port"), []
+        public, metrics = listen(server.host, server.port, "port", shared=self._shares_port), []
         self.port = int(public[0].getsockname()[1])
         if server.metrics_port is not None:
             try:

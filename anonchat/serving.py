@@ -27,14 +27,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHARE = 0.9  # of `drain_seconds` after which a shutdown is cut off, so that the process has ended when they are over
 
 
-def serve_until_told(settings: Settings, *, with_room: bool = False) -> int:
+def serve_until_told(settings: Settings, *, with_room: bool = False, shares_port: bool = False) -> int:
     """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Returns the exit code. Raises `StartError`."""
     _raise_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(run(settings, with_room=with_room))
+        return runner.run(run(settings, with_room=with_room, shares_port=shares_port))
 
 
-async def run(settings: Settings, *, with_room: bool = False) -> int:
+async def run(settings: Settings, *, with_room: bool = False, shares_port: bool = False) -> int:
     """Serve in this event loop. Takes over the signals of the process; a second one ends it at once."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(report_loop_error)
@@ -43,7 +43,7 @@ async def run(settings: Settings, *, with_room: bool = False) -> int:
         loop.add_signal_handler(number, _stop, loop, stopping)
     for warning in settings.warnings:
         log.warning("configuration", doubt=warning)
-    server = Server(settings)
+    server = Server(settings, shares_port=shares_port)
     await server.start()
     click.echo(f"anonchat is at {server.url}")
     if with_room:

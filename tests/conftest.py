@@ -1,7 +1,8 @@
 """What all tests share: on which database they run, and asynchronous fixtures for pytest-tornado's tests.
 
 Fixtures written as coroutines or asynchronous generators run on the loop of the test (`io_loop`), so they are
-function-scoped, and so is whatever uses them. With ``--database postgresql`` all servers of tests run on Postgres.
+function-scoped, and so is whatever uses them. With ``--database postgresql`` all servers of tests run on Postgres,
+with ``postgresql+redis`` on both.
 """
 
 import asyncio
@@ -16,23 +17,26 @@ from tornado.ioloop import IOLoop
 
 from anonchat.backends import migrations_of
 from anonchat.plugins import bundled, load
-from anonchat.testing.databases import VARIABLE, drop_databases_in, make_template
+from anonchat.testing.databases import BETWEEN_NODES, VARIABLE, drop_databases_in, make_template
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.redis import RedisServer
 
 POSTGRES = "postgresql"
+SCALE = "postgresql+redis"
 FIXTURE_SECONDS = 30
 """Longest time one half of an asynchronous fixture, set-up or tear-down, may take."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--database``."""
-    parser.addoption("--database", choices=("sqlite", POSTGRES), default="sqlite", help="what servers of tests run on")
+    parser.addoption(
+        "--database", choices=("sqlite", POSTGRES, SCALE), default="sqlite", help="what servers of tests run on"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On Postgres, leave out what is about SQLite: it has run on SQLite."""
-    if config.getoption("database") == POSTGRES:
+    if config.getoption("database") != "sqlite":
         about_sqlite = [item for item in items if item.get_closest_marker("sqlite")]
         config.hook.pytest_deselected(items=about_sqlite)
         items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
@@ -57,8 +61,10 @@ def redis() -> Iterator[RedisServer]:
 def _database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Have all servers of tests run on the database that the command line names."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.config.getoption("database") == POSTGRES:
+        if request.config.getoption("database") != "sqlite":
             patch.setenv(VARIABLE, request.getfixturevalue("postgres").url())
+        if request.config.getoption("database") == SCALE:
+            patch.setenv(BETWEEN_NODES, request.getfixturevalue("redis").url().partition("?")[0])
         yield
 
 

@@ -45,11 +45,11 @@ def settings_in(folder: Path, **tables: Mapping[str, Any]) -> Settings:
     Each keyword is a table of the configuration: ``settings_in(tmp_path, limits={"text_length": 10})``.
     """
     from anonchat.config import Settings
-    from anonchat.testing.databases import database_in
+    from anonchat.testing.databases import storage_in
 
     defaults: dict[str, dict[str, Any]] = {
         "server": {"port": 0},
-        "storage": {"database": database_in(folder)},
+        "storage": storage_in(folder),
         "limits": UNLIMITED,
         "plugins": {"enabled": ()},
     }

@@ -1,11 +1,13 @@
 """The databases of tests: a SQLite file in each test's folder or, where a Postgres is named, a database for each folder.
 
 The variable ``ANONCHAT_TEST_POSTGRES`` names it: the URL of any database of a server on which databases may be made.
+Where ``ANONCHAT_TEST_REDIS`` holds a URL without parameters, bus and ephemeral store are there, with a prefix for each folder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VARIABLE = "ANONCHAT_TEST_POSTGRES"
+BETWEEN_NODES = "ANONCHAT_TEST_REDIS"
 LOCK_MILLISECONDS = "5000"  # so that a test which waits for itself fails
 TEMPLATE = "anonchat_template"
 EMPTY = "template1"
@@ -31,6 +34,16 @@ NOTE = "anonchat.postgresql"  # holds the URL of its folder's database
 def is_on_postgres() -> bool:
     """Whether tests run on Postgres."""
     return bool(os.environ.get(VARIABLE))
+
+
+def storage_in(folder: Path) -> dict[str, str]:
+    """The table ``[storage]`` of a server in a folder."""
+    storage = {"database": database_in(folder)}
+    redis = os.environ.get(BETWEEN_NODES)
+    if redis:
+        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        storage |= dict.fromkeys(("bus", "ephemeral"), f"{redis}?prefix={digest}:")
+    return storage
 
 
 def database_in(folder: Path, template: str = TEMPLATE) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anonchat.testing import UNLIMITED
-from anonchat.testing.databases import database_in, is_on_postgres
+from anonchat.testing.databases import is_on_postgres, storage_in
 
 _ADDRESS = re.compile(r"http://\S+:(\d+)")
 
@@ -57,8 +57,9 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start and wait for the address on its first line. Raises RuntimeError with the log if it does not come up."""
-        database = {"ANONCHAT_STORAGE__DATABASE": database_in(self._folder)} if is_on_postgres() else {}
-        environ = {**os.environ, **database, **self._environ, "ANONCHAT_SERVER__PORT": str(self.port)}
+        storage = storage_in(self._folder) if is_on_postgres() else {}
+        named = {f"ANONCHAT_STORAGE__{role.upper()}": url for role, url in storage.items()}
+        environ = {**os.environ, **named, **self._environ, "ANONCHAT_SERVER__PORT": str(self.port)}
         with (self._folder / "server.log").open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self._folder, env=environ, stdout=subprocess.PIPE, stderr=log, text=True

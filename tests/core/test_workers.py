@@ -1,0 +1,62 @@
+"""``serve --workers``: refused where one process has to do; else many processes on one port, started again and ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anonchat.testing import asynchronous
+from anonchat.testing.databases import BETWEEN_NODES, VARIABLE
+from anonchat.testing.nodes import until
+from anonchat.testing.people import open_room, request
+from anonchat.testing.postgres import PostgresServer
+from anonchat.testing.processes import ServerProcess, environment
+from anonchat.testing.redis import RedisServer
+
+COMMAND = (sys.executable, "-P", "-m", "anonchat", "serve", "--workers", "3")
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ({"database": "sqlite:///a.db"}, "[storage] database is sqlite://"),
+        ({"database": "postgresql://host/name"}, "[storage] bus is memory://"),
+    ],
+)
+def test_it_is_refused_where_one_process_has_to_do(tmp_path: Path, storage: dict[str, str], said: str) -> None:
+    variables = {**os.environ, **environment(storage={"bus": "memory://", "ephemeral": "memory://", **storage})}
+    done = subprocess.run(COMMAND, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def children(pid: int) -> list[int]:
+    """The ids of a process' children."""
+    listing = subprocess.run(("ps", "-o", "pid=", "--ppid", str(pid)), capture_output=True, text=True, check=False)
+    return [int(line) for line in listing.stdout.split()]
+
+
+@asynchronous
+async def test_three_on_one_port(
+    postgres: PostgresServer, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, postgres.url())
+    monkeypatch.setenv(BETWEEN_NODES, redis.url().partition("?")[0])
+    with ServerProcess(tmp_path, environment(), COMMAND) as server:
+        workers = children(server.pid)
+        assert len(workers) == 3
+        room = await open_room(server)  # type: ignore[arg-type]
+        async with room.enter("Alice") as alice, room.enter("Bob") as bob, room.enter("Carol") as carol:
+            await alice.say("Hello")
+            for person in (bob, carol):
+                assert (await person.hear("message")).data["content"]["text"] == "Hello"
+        os.kill(workers[2], signal.SIGKILL)
+        await until(lambda: len(children(server.pid)) == 3 and workers[2] not in children(server.pid))
+        assert (await request(server, "GET", "/health")).status == 200  # type: ignore[arg-type]
+        assert server.stop() == 0
