@@ -30,22 +30,34 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format bench clean
+.PHONY: help run test web-control browser lint format bench clean
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
 help:  ## print the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address and a link
 	@$(VENV)/bin/anonchat serve --room $(ARGUMENTS)
 
 # A worker takes whole modules, so that what a module sets up is set up once. What servers do is tested on both databases.
-test: lint  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
+test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
 	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql $(ON_BOTH))
+
+web-control: $(DEVELOPMENT) browser  ## break one line of the web client for each of its tests, and expect the test to fail
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --sabotage tests/web $(ARGUMENTS)
+
+# The tests of the web client need a Chromium: the system's, or one that is installed as the system installs things, or
+# one that Playwright brings.
+browser: $(DEVELOPMENT)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		$(PYTHON) -c 'import os, sys; from playwright.sync_api import sync_playwright as play; \
+			sys.exit(not os.path.exists(play().start().chromium.executable_path))' || \
+		{ command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium; } || \
+		$(PYTHON) -m playwright install --with-deps chromium
 
 lint: $(DEVELOPMENT)  ## check style, layout and types
 	$(PYTHON) -m ruff check

@@ -22,7 +22,7 @@ from anonchat.drain import drain
 from anonchat.errors import StartError
 from anonchat.events import CORE
 from anonchat.http.api import Counter, NotFound, route_table
-from anonchat.http.assets import asset_rule
+from anonchat.http.assets import all_assets, asset_rules
 from anonchat.http.door import Door
 from anonchat.http.export import ExportRoutes
 from anonchat.http.invites import InviteRoutes
@@ -153,14 +153,12 @@ class Server(Node):
         )  # fmt: skip
         routes = self._routes()
         documents = Documents(routes, self.events)
+        assets = all_assets(self.plugins.declared("register_web_assets"))
         routes += [(CORE, route) for route in documents.routes()]
         public = [
             (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
-            *page_rules(self.sockets, self.door, self.rooms, self.limits),
-            *(
-                asset_rule(plugin, assets, self.door, self.rooms, self.limits)
-                for plugin, assets in self.plugins.declared("register_web_assets")
-            ),
+            *page_rules(self.sockets, self.door, self.rooms, self.limits, assets),
+            *asset_rules(assets, self.door),
             *route_table(routes, counter),
             (r".*", NotFound),
         ]

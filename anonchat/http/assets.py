@@ -1,46 +1,119 @@
-"""``/static/<plugin>/``: the files that plugins bring for the web client."""
+"""``/static/<owner>/``: the files of the web client, and those that plugins bring for it.
+
+They are read once, at the start. Under ``/static/<owner>/<digest>/`` they can be kept for ever: the digest is that of all
+files of the owner, modules import each other by relative paths, and so a page never mixes two versions.
+"""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import mimetypes
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anonchat.declarations import WebAssets
 from anonchat.errors import ChatError
+from anonchat.events import CORE
+from anonchat.http.api import PlainHandler
 from anonchat.http.door import Door
-from anonchat.http.pages import PageHandler
-from anonchat.limits import Limits
-from anonchat.rooms import Rooms
+
+STATIC = Path(__file__).parent.parent / "web" / "static"
+CLIENT = WebAssets(STATIC, "main.mjs")
+
+KEPT = "public, max-age=31536000, immutable"
+ASKED_AGAIN = "max-age=3600"
+PACKED_FROM = 1_000  # bytes from which packing is worth it
 
 # What browsers insist on, and what systems do not all know.
-_TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
+_TYPES = {
+    ".mjs": "text/javascript; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".woff2": "font/woff2",
+    ".webmanifest": "application/manifest+json",
+}
 
 
-class PluginFile(PageHandler):
-    """One file of a plugin's folder; what lies outside of it is not there."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it is sent. `packed` is None where packing does not help."""
 
-    def initialize(self, door: Door, rooms: Rooms, limits: Limits, folder: Path) -> None:  # type: ignore[override]
+    content: bytes
+    kind: str
+    packed: bytes | None
+
+
+class Assets:
+    """The files of one owner, by their path inside its folder. Links that lead out of the folder are followed by nobody."""
+
+    def __init__(self, owner: str, declared: WebAssets) -> None:
+        folder = declared.folder.resolve()
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.resolve().is_relative_to(folder)]
+        self.owner = owner
+        self.module = declared.module
+        self.files = {path.relative_to(folder).as_posix(): _file(path) for path in paths}
+        digest = hashlib.sha256()
+        for name, file in self.files.items():
+            digest.update(f"{name}\0{len(file.content)}\0".encode() + file.content)
+        self.digest = digest.hexdigest()[:16]
+
+    def url(self, name: str) -> str:
+        """Where a file is, for as long as it is as it is."""
+        return f"/static/{self.owner}/{self.digest}/{name}"
+
+
+def _file(path: Path) -> File:
+    content = path.read_bytes()
+    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    packed = gzip.compress(content, mtime=0) if len(content) >= PACKED_FROM else None
+    return File(content, kind, packed if packed is not None and len(packed) < len(content) else None)
+
+
+class AssetHandler(PlainHandler):
+    """One file. It costs nothing to answer, and a page asks for many, so no limit counts them."""
+
+    def initialize(self, door: Door, assets: Assets) -> None:
         """Called by Tornado with the keywords of the rule."""
-        super().initialize(door, rooms, limits)
-        self.folder = folder
+        self.door = door
+        self.assets = assets
+
+    def prepare(self) -> None:
+        """Refuse foreign hosts."""
+        self.door.check_host(self.request)
+
+    def allowed(self) -> Iterable[str]:
+        """Files are only read."""
+        return ("GET", "HEAD")
+
+    def head(self, name: str) -> None:
+        """Like GET; Tornado leaves the body out."""
+        self.get(name)
 
     def get(self, name: str) -> None:
-        """The file. Links that lead out of the folder are followed by nobody."""
-        try:
-            path = (self.folder / name).resolve()
-            content = path.read_bytes() if path.is_relative_to(self.folder) else None
-        except (OSError, ValueError):
-            content = None
-        if content is None:
+        """The file, packed for those who can unpack it."""
+        digest, _, rest = name.partition("/")
+        is_kept = digest == self.assets.digest
+        file = self.assets.files.get(rest if is_kept else name)
+        if file is None:
             raise ChatError("not_found")
-        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        self.set_header("Content-Type", kind)
-        self.set_header("Cache-Control", "max-age=3600")
-        self.finish(content)
+        self.set_header("Content-Type", file.kind)
+        self.set_header("Cache-Control", KEPT if is_kept else ASKED_AGAIN)
+        self.set_header("Vary", "Accept-Encoding")
+        if file.packed is not None and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(file.packed)
+        else:
+            self.finish(file.content)
 
 
-def asset_rule(plugin: str, assets: WebAssets, door: Door, rooms: Rooms, limits: Limits) -> tuple[Any, ...]:
-    """Tornado's rule for the files of one plugin."""
-    keywords = {"door": door, "rooms": rooms, "limits": limits, "folder": assets.folder.resolve()}
-    return (rf"/static/{plugin}/(.+)", PluginFile, keywords)
+def all_assets(declared: Iterable[tuple[str, WebAssets]]) -> Sequence[Assets]:
+    """The web client's own first, then those of the plugins in their order."""
+    return [Assets(CORE, CLIENT), *(Assets(owner, assets) for owner, assets in declared)]
+
+
+def asset_rules(assets: Sequence[Assets], door: Door) -> list[tuple[Any, ...]]:
+    """Tornado's rules for them."""
+    return [(rf"/static/{one.owner}/(.+)", AssetHandler, {"door": door, "assets": one}) for one in assets]

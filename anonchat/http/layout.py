@@ -1,18 +1,27 @@
-"""The frame of the few pages that the server shows: static, no script, one small style sheet."""
+"""The frames of the pages: the few that are static, without any script, and those in which the web client runs."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from anonchat.declarations import Answer
+from anonchat.http.assets import Assets
 
-WEB = Path(__file__).parent.parent / "web"
-STYLE = "/static/style.css"
+STYLES = ("tokens.css", "style.css")
+CLIENT_STYLES = (*STYLES, "client.css")
+# Modules that a page asks for only when somebody wants to see what they show.
+LAZY = ("admin/", "vendor/qrcode.mjs", "vendor/uplot.mjs", "texts/de.mjs")
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+# Nothing may be written into the page as HTML either, where browsers can hold that.
+CLIENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 
@@ -24,14 +33,40 @@ def page_answer(title: str, body: str) -> Answer:
 
 def page(title: str, body: str) -> bytes:
     """A whole page. `body` is HTML; `title` is text."""
+    links = "".join(f'<link rel="stylesheet" href="/static/anonchat/{name}">' for name in STYLES)
+    return _document(title, links, _content(title, body))
+
+
+def client_page(title: str, body: str, assets: Sequence[Assets]) -> bytes:
+    """A page in which the web client runs. `body` is HTML for browsers without scripts; the client's own assets are first."""
+    own, *plugins = assets
+    modules = [name for name in own.files if name.endswith(".mjs") and not name.startswith(LAZY)]
+    links = [
+        *(f'<link rel="stylesheet" href="{own.url(name)}">' for name in CLIENT_STYLES),
+        f'<link rel="icon" href="{own.url("icon.svg")}"><link rel="manifest" href="{own.url("app.webmanifest")}">',
+        *(f'<link rel="modulepreload" href="{own.url(name)}">' for name in modules),
+        *(f'<link rel="modulepreload" href="{one.url(one.module)}" data-plugin="{one.owner}">' for one in plugins),
+        f'<script type="module" src="{own.url(own.module)}"></script>',
+    ]
+    return _document(title, "".join(links), f'<div id="app"></div><noscript>{_content(title, body)}</noscript>')
+
+
+def _document(title: str, links: str, content: str) -> bytes:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{html.escape(title)} · anonchat</title><link rel="stylesheet" href="{STYLE}"></head>'
-        f"<body><main><h1>{html.escape(title)}</h1>{body}</main>"
-        '<footer><a href="/">anonchat</a> · <a href="/privacy">What this server keeps</a> · <a href="/api/docs">API</a></footer>'
-        "</body></html>"
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, '
+        'interactive-widget=resizes-content">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{html.escape(title)} · anonchat</title>{links}</head><body>{content}</body></html>"
     ).encode()
+
+
+def _content(title: str, body: str) -> str:
+    return (
+        f'<div class="document"><main><h1>{html.escape(title)}</h1>{body}</main>'
+        '<footer><a href="/">anonchat</a> · <a href="/privacy">What this server keeps</a> · <a href="/api/docs">API</a></footer>'
+        "</div>"
+    )
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

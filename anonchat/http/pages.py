@@ -1,9 +1,9 @@
-"""The front door: what this is, and how to join a room from a terminal."""
+"""The pages in which the web client runs; without scripts they tell how to join a room from a terminal."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -11,8 +11,9 @@ from tornado.routing import PathMatches
 
 from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
+from anonchat.http.assets import Assets
 from anonchat.http.door import Door
-from anonchat.http.layout import PAGE_POLICY, WEB, moment_text, page, span_text, table
+from anonchat.http.layout import CLIENT_POLICY, client_page, moment_text, span_text, table
 from anonchat.limits import Limits
 from anonchat.models import Room
 from anonchat.rooms import Rooms
@@ -50,11 +51,12 @@ class Upgrade(PathMatches):
 class PageHandler(PlainHandler):
     """A page, answered only under our own names."""
 
-    def initialize(self, door: Door, rooms: Rooms, limits: Limits) -> None:
+    def initialize(self, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> None:
         """Called by Tornado with the keywords of the rule."""
         self.door = door
         self.rooms = rooms
         self.limits = limits
+        self.assets = assets
 
     async def prepare(self) -> None:
         """Refuse foreign hosts, and networks that ask too often."""
@@ -71,11 +73,11 @@ class PageHandler(PlainHandler):
         return self.get(*arguments, **keywords)
 
     def show(self, title: str, body: str, status: int = 200) -> None:
-        """Answer with a page."""
+        """Answer with a page of the web client; `body` is for browsers without scripts."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Security-Policy", PAGE_POLICY)
-        self.finish(page(title, body))
+        self.set_header("Content-Security-Policy", CLIENT_POLICY)
+        self.finish(client_page(title, body, self.assets))
 
 
 class FrontPage(PageHandler):
@@ -124,22 +126,11 @@ def _life(room: Room, grace_seconds: int) -> str:
     return f"{end}Messages are kept until the room ends."
 
 
-class Style(PageHandler):
-    """``/static/style.css``"""
-
-    def get(self) -> None:
-        """The one style sheet."""
-        self.set_header("Content-Type", "text/css; charset=utf-8")
-        self.set_header("Cache-Control", "max-age=3600")
-        self.finish((WEB / "style.css").read_bytes())
-
-
-def page_rules(sockets: Sockets, door: Door, rooms: Rooms, limits: Limits) -> list[Any]:
+def page_rules(sockets: Sockets, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> list[Any]:
     """Tornado's rules for the pages; a WebSocket upgrade of ``/`` goes where ``/ws`` goes."""
-    keywords = {"door": door, "rooms": rooms, "limits": limits}
+    keywords = {"door": door, "rooms": rooms, "limits": limits, "assets": assets}
     return [
         (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
         (r"/", FrontPage, keywords),
         (r"/r/([^/]{1,64})", RoomPage, keywords),
-        (r"/static/style\.css", Style, keywords),
     ]

@@ -16,7 +16,7 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Reply, Rest
 from anonchat.testing.clocks import SettableClock
 
-PAGES = ("/", "/privacy", "/api/docs", "/r/unknown", "/static/style.css")
+PAGES = ("/", "/privacy", "/api/docs", "/r/unknown", "/static/anonchat/style.css")
 DATA = (
     "/health",
     "/health/ready",
@@ -195,7 +195,7 @@ async def test_every_answer_carries_the_security_headers(server: Server, path: s
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"] == (
-        "max-age=3600" if path == "/static/style.css" and method in ("GET", "HEAD") else "no-store"
+        "max-age=3600" if path == "/static/anonchat/style.css" and method in ("GET", "HEAD") else "no-store"
     )
     assert headers["Server"] is None
     assert headers["Set-Cookie"] is None
@@ -205,7 +205,9 @@ async def test_every_answer_carries_the_security_headers(server: Server, path: s
 async def test_pages_load_nothing_from_elsewhere(server: Server) -> None:
     for path in PAGES[:4]:
         text = (await ask(server, "GET", path)).body
-        assert "<script" not in text
+        assert [said for said in re.findall(r"<(?:script|style)[^>]*>([^<]*)", text) if said] == []
+        assert "style=" not in text
+        assert all(source.startswith("/") for source in re.findall(r'(?:src|href)="([^"]*)"', text))
         assert "//" not in text.replace(f"http://127.0.0.1:{server.port}", "")
 
 
@@ -239,7 +241,7 @@ async def test_head_is_get_without_a_body(server: Server) -> None:
 @pytest.mark.parametrize("header", ["If-None-Match", "If-Match", "If-Modified-Since", "Range", "Expect"])
 @pytest.mark.gen_test
 async def test_conditions_change_nothing(server: Server, header: str) -> None:
-    for path in ("/health", "/", "/static/style.css"):
+    for path in ("/health", "/", "/static/anonchat/style.css"):
         reply = await ask(server, "GET", path, **{header: "*"})
         assert (reply.status, reply.headers["ETag"]) == (200, None)
 
@@ -255,8 +257,8 @@ async def test_conditions_change_nothing(server: Server, header: str) -> None:
         ("/api/rooms?unknown=1", 422, "validation_failed"),
         ("/api/rooms/%2e%2e", 404, "room_not_found"),
         ("/api/rooms/" + "x" * 65, 404, "not_found"),
-        ("/static/../app.py", 404, "not_found"),
-        ("/static/%2e%2e/app.py", 404, "not_found"),
+        ("/static/anonchat/../app.py", 404, "not_found"),
+        ("/static/anonchat/%2e%2e/app.py", 404, "not_found"),
         ("//evil.example/", 404, "not_found"),
     ],
 )

@@ -440,7 +440,7 @@ def test_any_request_gets_an_answer(
 def test_any_request_to_a_known_path_gets_an_answer(
     scene: Scene, data: st.DataObject, method: str, query: str, header: dict[str, str], body: bytes | None
 ) -> None:
-    paths = [*scene.contract.paths, "/r/{roomId}", "/", "/ws", "/static/style.css"]
+    paths = [*scene.contract.paths, "/r/{roomId}", "/", "/ws", "/static/anonchat/style.css"]
     path = data.draw(st.sampled_from(paths))
     room = data.draw(st.sampled_from([scene.foreign["roomId"], "x", "%00", "%ff"]))
     path = path.replace("{roomId}", room).replace("{inviteId}", "x")

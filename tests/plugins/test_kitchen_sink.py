@@ -156,7 +156,7 @@ async def test_register_web_assets(server: Server) -> None:
     assert (owner, assets.module) == (NAME, "sink.mjs")
     served = await request(server, "GET", f"/static/{NAME}/sink.mjs")
     assert (served.status, served.body) == (200, b"export const drained = true;\n")
-    assert served.headers["Content-Type"] == "text/javascript"
+    assert served.headers["Content-Type"] == "text/javascript; charset=utf-8"
     for outside in ("../kitchen_sink.py", "%2e%2e/kitchen_sink.py", "nothing.mjs", "/etc/hostname", "x%00", "."):
         assert (await request(server, "GET", f"/static/{NAME}/{outside}")).status in (404, 422), outside
 

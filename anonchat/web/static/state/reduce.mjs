@@ -6,6 +6,7 @@
  * which the event came and, for all parts but the messages themselves, the messages as they are after it.
  */
 
+import { comings } from "./comings.mjs";
 import { messages } from "./messages.mjs";
 import { people } from "./people.mjs";
 import { room } from "./room.mjs";
@@ -14,7 +15,7 @@ const CHANGES = 300;
 const REPEATED = new Set(["message_edited", "message_deleted", "messages_removed", "poll_update", "poll_closed"]);
 
 /** The reducers of the core, by the name of their part. */
-export const CORE = { room, people };
+export const CORE = { room, people, comings };
 
 /** The state before anything came. `parts` are reducers by name. */
 export function initial(parts) {

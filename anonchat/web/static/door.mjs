@@ -1,0 +1,26 @@
+/** What a plugin's module is given: the ways to add something, and everything to write it with. */
+
+import { rest, roomPath } from "./browser/rest.mjs";
+import { Door } from "./registry.mjs";
+import { isModerator, isOwn, mentionsMe, messageOf } from "./state/selectors.mjs";
+import { removal } from "./state/messages.mjs";
+import { t } from "./texts/catalogue.mjs";
+import * as times from "./texts/times.mjs";
+import * as ui from "./ui.mjs";
+import { now } from "./view/clock.mjs";
+import { Confirm } from "./view/confirm.mjs";
+import { useClient, useSession } from "./view/context.mjs";
+import { Icon } from "./view/icons.mjs";
+import { Avatar, Copyable, Dialog, IconButton, Name, Problem, reason } from "./view/parts.mjs";
+import { Rich } from "./view/rich.mjs";
+import { Switch } from "./view/settings.mjs";
+
+const GIVEN = {
+  ...ui, t, times, now, rest, roomPath, removal, reason,
+  components: { Avatar, Confirm, Copyable, Dialog, Icon, IconButton, Name, Problem, Rich, Switch },
+  selectors: { isModerator, isOwn, mentionsMe, messageOf },
+  useClient, useSession,
+};
+
+/** The door of the plugin with that name; `room()` is the session of the room that one is in. */
+export const doorOf = (client, owner) => new Door(client.registry, owner, { ...GIVEN, client, room: () => client.session.value });

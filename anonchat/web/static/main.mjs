@@ -1,0 +1,21 @@
+/** Begins the web client on a page of the server. */
+
+import { Client } from "./client.mjs";
+import { doorOf } from "./door.mjs";
+import { html, render } from "./ui.mjs";
+import { App } from "./view/app.mjs";
+
+function route(client) {
+  const room = /^\/r\/([^/]+)\/?$/.exec(location.pathname);
+  if (room !== null) client.visit(decodeURIComponent(room[1]), decodeURIComponent(location.hash.slice(1)));
+  else client.view.value = { name: location.pathname === "/admin" ? "admin" : "home" };
+}
+
+const client = new Client();
+await client.begin();
+const modules = [...document.querySelectorAll("link[data-plugin]")].map((link) => ({ owner: link.dataset.plugin, url: link.href }));
+await client.registry.load(modules, (owner) => doorOf(client, owner));
+route(client);
+addEventListener("popstate", () => route(client));
+addEventListener("hashchange", () => route(client));
+render(html`<${App} client=${client} />`, document.getElementById("app"));

@@ -1,0 +1,78 @@
+/**
+ * What plugins add to the client. The core asks it wherever something may be added, and knows no plugin by name.
+ *
+ * A plugin's module exports a function that is called once with its `Door` before anything is shown.
+ */
+
+import { addTexts } from "./texts/catalogue.mjs";
+
+const KINDS = ["messageActions", "personActions", "composerActions", "panels", "bars", "settings", "marks", "notices", "commands"];
+
+export class Registry {
+  reducers = {}; // name of the plugin -> {initial, apply}
+  renderers = {}; // type of a message's content -> component
+  handlers = []; // {event, act}
+
+  constructor() {
+    for (const kind of KINDS) this[kind] = [];
+  }
+
+  /** Load the modules of a page: `{owner, url}`. One that fails is left out, and the rest works. */
+  async load(modules, doorOf) {
+    for (const { owner, url } of modules) {
+      try {
+        const { default: register } = await import(url);
+        register(doorOf(owner));
+      } catch (error) {
+        console.error(`the web module of ${owner} could not be loaded`, error);
+      }
+    }
+  }
+
+  /** Call what plugins do on an event. */
+  happened(event, data, state) {
+    for (const handler of this.handlers) if (handler.event === event) handler.act(data, state);
+  }
+}
+
+/** What one plugin may do, and what it is given to do it with. */
+export class Door {
+  #registry;
+  #owner;
+
+  /** `given` is what plugins are given beside: `html`, hooks, signals, `t`, components, and `room()`. */
+  constructor(registry, owner, given) {
+    this.#registry = registry;
+    this.#owner = owner;
+    Object.assign(this, given);
+  }
+
+  /** Texts by language: `{en: {"dice.roll": "Roll"}, de: {...}}`. */
+  texts(texts) {
+    addTexts(texts);
+  }
+
+  /** A part of the state, found again as `state[name of the plugin]`. */
+  reducer(reducer) {
+    this.#registry.reducers[this.#owner] = reducer;
+  }
+
+  /** How messages with this `content.type` look: a component with the props `message`, `state`. */
+  renderer(type, component) {
+    this.#registry.renderers[type] = component;
+  }
+
+  /** Do something when an event has come: `act(data, state)`; `state` is the one after it. */
+  on(event, act) {
+    this.#registry.handlers.push({ event, act });
+  }
+
+  /**
+   * Add to a list of the client. What is added has an `id`, and: `messageActions` and `personActions` `{label, fits(subject,
+   * state), run(subject, state)}`; `composerActions` and `commands` `{label, fits(state), run(argument)}`; `panels` `{label,
+   * icon, fits(state), count?(state), component}`; `bars`, `settings` and `marks` `{component}`; `notices` `{text(state)}`.
+   */
+  add(kind, added) {
+    this.#registry[kind].push(added);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Every text that people read, in every language, by its key: `t("join.title", {name})`.
+ *
+ * A text may hold `{name}` for a value; one that depends on a number is an object by plural form, chosen by `count`.
+ * Values in another direction than the language are isolated, so that a name does not turn the sentence around.
+ */
+
+import { signal } from "../vendor/signals-core.mjs";
+import { en } from "./en.mjs";
+
+const LOADERS = { en: async () => en, de: async () => (await import("./de.mjs")).de };
+const RIGHT_TO_LEFT_LETTERS = /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufefc]/;
+const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
+
+/** The languages that there are, under their own names. */
+export const LANGUAGES = { en: "English", de: "Deutsch" };
+
+const current = signal({ language: "en", texts: en });
+const added = []; // by plugins: {language: texts}
+
+/** The language that is shown. */
+export const language = () => current.value.language;
+
+/** Show another language, from now on. */
+export async function speak(wanted) {
+  const chosen = wanted in LOADERS ? wanted : "en";
+  const texts = await LOADERS[chosen]();
+  current.value = { language: chosen, texts: Object.assign({}, en, texts, ...added.map((one) => ({ ...one.en, ...one[chosen] }))) };
+}
+
+/** The first language of the person that there is. */
+export function preferred(languages) {
+  return languages.map((tag) => tag.split("-")[0]).find((one) => one in LOADERS) ?? "en";
+}
+
+/** The direction of a language. */
+export const direction = (tag) => (RIGHT_TO_LEFT.test(tag) ? "rtl" : "ltr");
+
+/** A plugin's texts, as `{en: {...}, de: {...}}`; English is used where a language is missing. */
+export function addTexts(texts) {
+  added.push(texts);
+  current.value = { ...current.value, texts: { ...current.value.texts, ...texts.en, ...texts[current.value.language] } };
+}
+
+/** Whether there is a text with this key. */
+export const knows = (key) => key in current.value.texts;
+
+/** The text with this key; the key itself where there is none, which a test does not let through. */
+export function t(key, values = {}) {
+  const { language: tag, texts } = current.value;
+  const text = texts[key] ?? key;
+  const chosen = typeof text === "string" ? text : text[new Intl.PluralRules(tag).select(values.count)] ?? text.other;
+  return chosen.replace(/\{(\w+)\}/g, (_, name) => shown(values[name], tag));
+}
+
+function shown(value, tag) {
+  if (typeof value === "number") return new Intl.NumberFormat(tag).format(value);
+  const text = String(value ?? "");
+  return direction(tag) === "rtl" || RIGHT_TO_LEFT_LETTERS.test(text) ? `\u2068${text}\u2069` : text;
+}

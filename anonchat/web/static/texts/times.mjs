@@ -1,0 +1,33 @@
+/** Times and spans as people read them, in the language that is shown. */
+
+import { language, t } from "./catalogue.mjs";
+
+const DAY = 86_400;
+const UNITS = [["day", DAY], ["hour", 3_600], ["minute", 60], ["second", 1]];
+
+const format = (options) => (moment) => new Intl.DateTimeFormat(language(), options).format(new Date(moment));
+
+/** 20:15 */
+export const clock = format({ hour: "2-digit", minute: "2-digit" });
+
+/** 20 November 2026 at 20:15:30 */
+export const exact = format({ dateStyle: "long", timeStyle: "medium" });
+
+/** 20 November 2026, 20:15 */
+export const moment = format({ dateStyle: "medium", timeStyle: "short" });
+
+const weekday = format({ weekday: "long", day: "numeric", month: "long" });
+
+/** Today, Yesterday, Friday, 20 November */
+export function day(time, now) {
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  const days = Math.round((midnight - new Date(time).setHours(0, 0, 0, 0)) / (DAY * 1_000));
+  return days === 0 ? t("day.today") : days === 1 ? t("day.yesterday") : weekday(time);
+}
+
+/** A length of time in the largest unit of which there are at least two, or that divides it: 2 hours, 90 minutes. */
+export function span(seconds) {
+  const rounded = Math.max(1, Math.round(seconds));
+  const [unit, size] = UNITS.find(([, length]) => rounded >= 2 * length || rounded === length) ?? UNITS.at(-1);
+  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long" }).format(Math.round(rounded / size));
+}

@@ -1,0 +1,32 @@
+/** What the page shows: the front page, the way into a room, the room, how it ended, or the operator's page. */
+
+import { html, useEffect, useState } from "../ui.mjs";
+import { t } from "../texts/catalogue.mjs";
+import { ClientContext, useClient } from "./context.mjs";
+import { Closing } from "./closing.mjs";
+import { Home } from "./home.mjs";
+import { Join } from "./join.mjs";
+import { RoomView } from "./room.mjs";
+
+/** The page. */
+export const App = ({ client }) => html`
+  <${ClientContext.Provider} value=${client}><${View} /></${ClientContext.Provider}>`;
+
+function View() {
+  const client = useClient();
+  const { name, roomId } = client.view.value;
+  if (name === "admin") return html`<${Admin} />`;
+  if (name === "home") return html`<${Home} />`;
+  const session = client.session.value;
+  if (session?.roomId !== roomId) return html`<${Join} key=${roomId} roomId=${roomId} />`;
+  return session.chat.status.value.kind === "over" ? html`<${Closing} session=${session} />` : html`<${RoomView} />`;
+}
+
+/** Is loaded only by who asks for it. */
+function Admin() {
+  const [loaded, setLoaded] = useState(null);
+  useEffect(() => {
+    import("../admin/admin.mjs").then((module) => setLoaded({ component: module.Admin }));
+  }, []);
+  return loaded ? html`<${loaded.component} />` : html`<p class="waiting">${t("waiting")}</p>`;
+}

@@ -1,0 +1,54 @@
+/** How a stay has ended, and what can be done next. */
+
+import { html, useEffect } from "../ui.mjs";
+import { knows, t } from "../texts/catalogue.mjs";
+import { span } from "../texts/times.mjs";
+import { useClient } from "./context.mjs";
+
+const COME_AGAIN = new Set(["kicked", "name_lost", "session_expired", "invalid_token"]);
+const LATER = new Set(["not_ours", "internal"]);
+
+export function Closing({ session }) {
+  const client = useClient();
+  const { state } = session;
+  const { reason, code } = session.chat.status.value;
+  const why = state.room.ended ? "room_ended" : state.room.removed ? (state.room.removed.banned ? "banned" : "kicked") : reason;
+  const key = `closing.${why}`;
+  useEffect(() => {
+    if (why !== "closed") session.drawer.set("membership", undefined);
+  }, [why]);
+  return html`
+    <div class="page">
+      <header class="page-head"><a class="brand" href="/">anonchat</a></header>
+      <main class="front narrow">
+        <section class="card" role="alert">
+          <p class="eyebrow" dir="auto">${state.room.details.title}</p>
+          <h1>${knows(key) ? t(key) : t("closing.other", { reason: reason || String(code) })}</h1>
+          <${Details} room=${state.room} />
+          <div class="row">
+            ${COME_AGAIN.has(why) ? html`<button type="button" class="button primary" onClick=${() => client.drop(session.roomId)}>${t("closing.again")}</button>` : null}
+            ${LATER.has(why) ? html`<button type="button" class="button primary" onClick=${() => location.reload()}>${t("closing.reload")}</button>` : null}
+            <button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>
+          </div>
+        </section>
+      </main>
+    </div>`;
+}
+
+function Details({ room: { removed, ended } }) {
+  if (removed) {
+    return html`
+      ${removed.reason ? html`<p class="lead">${t("closing.because", { reason: removed.reason })}</p>` : null}
+      ${removed.coolOffSeconds ? html`<p>${t("closing.coolOff", { span: span(removed.coolOffSeconds) })}</p>` : null}`;
+  }
+  const counted = Object.entries(ended?.deleted ?? {}).filter(([, count]) => count > 0);
+  const known = counted.filter(([category]) => knows(`receipt.${category}`));
+  const others = counted.filter((one) => !known.includes(one)).reduce((sum, [, count]) => sum + count, 0);
+  if (counted.length === 0) return null;
+  return html`
+    <p>${t("closing.deleted")}</p>
+    <ul class="facts">
+      ${known.map(([category, count]) => html`<li>${t(`receipt.${category}`, { count })}</li>`)}
+      ${others > 0 ? html`<li>${t("receipt.others", { count: others })}</li>` : null}
+    </ul>`;
+}

@@ -1,0 +1,139 @@
+/** Where one writes. What is typed survives a reload, and leaves this place only for the outbox, which survives it, too. */
+
+import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
+import { t } from "../texts/catalogue.mjs";
+import { complete } from "../text/completion.mjs";
+import { changeable, isOwn, messageOf } from "../state/selectors.mjs";
+import { now } from "./clock.mjs";
+import { commandsOf, obey } from "./commands.mjs";
+import { useClient, useSession } from "./context.mjs";
+import { excerpt } from "./message.mjs";
+import { Icon } from "./icons.mjs";
+import { IconButton } from "./parts.mjs";
+import { Suggestions, useSuggestions } from "./suggestions.mjs";
+
+const LIMIT = 4_000;
+const NEAR = 0.9; // of the limit, from which on the rest is counted
+
+export function Composer() {
+  const session = useSession();
+  const client = useClient();
+  const field = useRef(null);
+  const text = useSignal(session.drawer.get("draft") ?? "");
+  const write = (changed) => {
+    text.value = changed;
+    if (session.editing.value === null) session.drawer.set("draft", changed || undefined);
+  };
+  useEditing(session, field, text);
+  useGrowing(field, text.value);
+  const suggestions = useSuggestions(field, (before) => complete(before, vocabulary(session)), write);
+  const count = [...text.value].length;
+  const limit = session.state.room.limits.textLength ?? LIMIT;
+  const wait = waitOf(session);
+  const isReady = text.value.trim() !== "" && count <= limit && wait === 0;
+  const send = () => isReady && submit(session, client, text, write, field);
+  const keys = (event) => suggestions.key(event) || key(event, { session, client, text, send });
+  return html`
+    <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
+      <${Context} />
+      <${Suggestions} from=${suggestions} />
+      <div class="composer-row">
+        ${session.registry.composerActions.filter((action) => action.fits(session.state)).map((action) => html`<${IconButton} icon=${action.icon} label=${action.label()} onClick=${() => action.run()} />`)}
+        <textarea id="composer" ref=${field} rows="1" dir="auto" aria-label=${t("composer.label")} placeholder=${t("composer.label")} value=${text.value}
+          aria-autocomplete="list" aria-controls=${suggestions.found.value === null ? undefined : "suggestions"} aria-activedescendant=${suggestions.activeId()}
+          enterkeyhint=${isTouch() ? "enter" : "send"}
+          onInput=${(event) => { write(event.target.value); suggestions.look(); session.chat.typing(); }} onKeyDown=${keys} onBlur=${suggestions.close} />
+        <button class="send" disabled=${!isReady} aria-label=${wait > 0 ? t("composer.wait", { count: wait }) : t("composer.send")}>${wait > 0 ? wait : html`<${Icon} name="send" />`}</button>
+      </div>
+      <p class="counter" role="status">${count > NEAR * limit ? t("composer.left", { count: limit - count }) : null}</p>
+    </form>`;
+}
+
+const isTouch = () => matchMedia("(pointer: coarse)").matches;
+
+function vocabulary(session) {
+  const { state } = session;
+  const people = Object.values(state.people.all).filter((user) => user.sessionId !== state.room.me.sessionId);
+  return { people: people.map((user) => user.username), commands: commandsOf(session) };
+}
+
+/** Whole seconds until one may send again, if the server wants us to wait. */
+function waitOf(session) {
+  const until = Math.max(0, ...session.chat.outbox.items.value.map((item) => item.until ?? 0));
+  return until === 0 ? 0 : Math.max(0, Math.ceil((until - now.value) / 1_000));
+}
+
+async function submit(session, client, text, write, field) {
+  const said = text.value.trim();
+  field.current.focus();
+  if (session.editing.value !== null) {
+    if (await session.act("edit_message", { messageId: session.editing.value, text: said })) session.editing.value = null;
+  } else if (obey(said, session, client)) {
+    write("");
+  } else if (session.chat.post(said, session.reply.value ?? undefined)) {
+    session.reply.value = null;
+    session.attention.clear();
+    write("");
+  } else {
+    session.problem.value = { code: "outbox_full" };
+  }
+}
+
+function key(event, { session, client, text, send }) {
+  // Input methods for Chinese or Japanese use Enter themselves; some browsers say so only by the code 229.
+  if (event.isComposing || event.keyCode === 229) return;
+  const { enterSends } = client.settings.value;
+  const isEnter = event.key === "Enter" && !event.shiftKey;
+  if (isEnter && (event.ctrlKey || event.metaKey || (enterSends && !isTouch()))) {
+    event.preventDefault();
+    send();
+  } else if (event.key === "ArrowUp" && text.value === "") {
+    const last = changeable(session.state, session.chat.serverTime()).at(-1);
+    if (last === undefined) return;
+    event.preventDefault();
+    session.editing.value = last.id;
+  } else if (event.key === "Escape") {
+    session.editing.value = null;
+    session.reply.value = null;
+  }
+}
+
+/** While a message is changed its text stands here; afterwards what was there before. */
+function useEditing(session, field, text) {
+  const id = session.editing.value;
+  useEffect(() => {
+    if (id === null) return undefined;
+    text.value = messageOf(session.state, id)?.content.text ?? "";
+    field.current.focus();
+    return () => (text.value = session.drawer.get("draft") ?? "");
+  }, [id]);
+}
+
+/** The field grows with its text, up to what the style sheet allows. */
+function useGrowing(field, text) {
+  useLayoutEffect(() => {
+    field.current.style.height = "auto";
+    field.current.style.height = `${field.current.scrollHeight}px`;
+  }, [text]);
+}
+
+/** What is answered or changed. */
+function Context() {
+  const session = useSession();
+  const { state } = session;
+  const id = session.editing.value ?? session.reply.value;
+  if (id === null) return null;
+  const wire = messageOf(state, id);
+  const isEditing = session.editing.value !== null;
+  const cancel = () => {
+    session.editing.value = null;
+    session.reply.value = null;
+  };
+  const name = wire && isOwn(wire, state) ? t("message.you") : wire?.authorUsername;
+  return html`
+    <div class="composer-context">
+      <${Icon} name=${isEditing ? "edit" : "reply"} />
+      <span class="ellipsis">${isEditing ? t("composer.editing") : t("composer.replying", { name })} ${wire ? html`<span class="quiet">${excerpt(wire)}</span>` : null}</span>
+      <${IconButton} icon="close" label=${t("action.cancel")} onClick=${cancel} />
+    </div>`;
+}

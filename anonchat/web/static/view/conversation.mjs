@@ -1,0 +1,183 @@
+/**
+ * The messages. Only a window of them is in the page, however many there are; it moves with the scrolling, and what one
+ * looks at stays where it is.
+ */
+
+import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
+import { t } from "../texts/catalogue.mjs";
+import { day } from "../texts/times.mjs";
+import { isOwn, pending, typing } from "../state/selectors.mjs";
+import { now } from "./clock.mjs";
+import { useClient, useSession } from "./context.mjs";
+import { Icon } from "./icons.mjs";
+import { Message } from "./message.mjs";
+import { Outgoing } from "./outgoing.mjs";
+import { rowsOf, windowOf } from "./rows.mjs";
+
+const SIZE = 120; // messages in the page
+const STEP = 60; // by how many the window moves
+const NEAR = 600; // px from an end at which it moves
+const BOTTOM = 48; // px from the end that count as the end
+
+export function Conversation() {
+  const session = useSession();
+  const client = useClient();
+  const scroll = useScroll(session);
+  const { state } = session;
+  const { list } = state.messages;
+  const part = list.slice(scroll.part.start, scroll.part.end);
+  const isNewest = scroll.part.end === list.length;
+  const comings = client.settings.value.showsComings ? state.comings : [];
+  const rows = rowsOf(part, { line: session.attention.line.value, comings, isOwn: (wire) => isOwn(wire, state) });
+  const waiting = isNewest ? pending(session.chat.outbox.items.value, state) : [];
+  return html`
+    <div class="list-frame">
+      <div class="list" role="log" aria-live="off" aria-label=${t("list.title")} tabindex="0" ref=${scroll.element} onScroll=${scroll.moved} onKeyDown=${rove}>
+        <div class="rows">
+          ${list.length === 0 && waiting.length === 0 ? html`<p class="empty">${t("list.empty")}</p>` : null}
+          ${state.messages.hasMore && scroll.part.start === 0 ? html`<p class="older">${t("list.loading")}</p>` : null}
+          ${rows.map((row) => html`<${Row} key=${row.key} row=${row} state=${state} />`)}
+          ${waiting.map((item) => html`<${Outgoing} key=${item.clientMsgId} item=${item} />`)}
+        </div>
+      </div>
+      <${News} scroll=${scroll} />
+      <${Typing} />
+    </div>`;
+}
+
+function Row({ row, state }) {
+  if (row.kind === "message") return html`<${Message} wire=${row.wire} isFirst=${row.isFirst} state=${state} />`;
+  if (row.kind === "day") return html`<p class="day"><time datetime=${row.time}>${day(row.time, Date.now())}</time></p>`;
+  if (row.kind === "line") return html`<p class="line" id="new">${t("list.new")}</p>`;
+  const told = [row.came.length > 0 && t("list.came", { names: row.came.join(", "), count: row.came.length }),
+    row.went.length > 0 && t("list.went", { names: row.went.join(", "), count: row.went.length })];
+  return html`<p class="comings">${told.filter(Boolean).join(" ")}</p>`;
+}
+
+/** Where one looks: the window, and what keeps its place when rows come or go. */
+function useScroll(session) {
+  const element = useRef(null);
+  const anchor = useRef(null); // {key, offset} of the first row in sight, or null: the newest is in sight
+  const isLoading = useRef(false);
+  const top = useSignal(null);
+  const isAtEnd = useSignal(true);
+  const { list, hasMore } = session.state.messages;
+  const part = windowOf(list, top.value, SIZE);
+
+  const toEnd = () => {
+    anchor.current = null;
+    top.value = null;
+    isAtEnd.value = true;
+    element.current.scrollTop = element.current.scrollHeight;
+  };
+  const older = async () => {
+    if (isLoading.current) return;
+    isLoading.current = true;
+    try {
+      await session.chat.older();
+    } catch {
+      // There will be another try, when there is a connection and somebody scrolls.
+    }
+    isLoading.current = false;
+  };
+  const moved = () => {
+    const box = element.current;
+    const left = box.scrollHeight - box.scrollTop - box.clientHeight;
+    isAtEnd.value = left < BOTTOM && part.end === list.length;
+    anchor.current = isAtEnd.value ? null : firstInSight(box);
+    if (isAtEnd.value && top.value !== null) top.value = null;
+    else if (box.scrollTop < NEAR && part.start > 0) top.value = list[Math.max(0, part.start - STEP)].seq;
+    else if (box.scrollTop < NEAR && hasMore) older();
+    else if (left < NEAR && part.end < list.length) top.value = list[part.start + STEP].seq;
+  };
+
+  useLayoutEffect(() => {
+    const box = element.current;
+    if (anchor.current === null) {
+      box.scrollTop = box.scrollHeight;
+      return;
+    }
+    const row = rowWith(box, anchor.current.key);
+    if (row !== undefined) box.scrollTop = row.offsetTop - anchor.current.offset;
+  });
+  useEffect(() => {
+    const box = element.current;
+    const observer = new ResizeObserver(() => anchor.current === null && (box.scrollTop = box.scrollHeight));
+    observer.observe(box);
+    observer.observe(box.firstElementChild);
+    return () => observer.disconnect();
+  }, []);
+  useLooking(session, isAtEnd);
+  useWanted(session, { element, anchor, top, isAtEnd });
+  const posted = session.chat.outbox.items.value.length;
+  useEffect(() => {
+    if (posted > 0) toEnd();
+  }, [posted]);
+  return { element, part, moved, toEnd, isAtEnd };
+}
+
+function firstInSight(box) {
+  const row = [...box.firstElementChild.children].find((child) => child.dataset.key && child.offsetTop + child.offsetHeight > box.scrollTop);
+  return row === undefined ? null : { key: row.dataset.key, offset: row.offsetTop - box.scrollTop };
+}
+
+const rowWith = (box, key) => [...box.firstElementChild.children].find((child) => child.dataset.key === key);
+
+/** Whether somebody sees the newest message: the page is in front, and scrolled to the end. */
+function useLooking(session, isAtEnd) {
+  const isThere = useSignal(document.hasFocus());
+  useEffect(() => {
+    const look = () => (isThere.value = !document.hidden && document.hasFocus());
+    for (const event of ["focus", "blur"]) addEventListener(event, look);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      for (const event of ["focus", "blur"]) removeEventListener(event, look);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, []);
+  useEffect(() => session.attention.look(isThere.value && isAtEnd.value), [isThere.value, isAtEnd.value]);
+}
+
+/** Show the message that somebody wants to see, in its context. */
+function useWanted(session, { element, anchor, top, isAtEnd }) {
+  const wanted = session.wanted.value;
+  useEffect(() => {
+    const { list } = session.state.messages;
+    const index = wanted === null ? -1 : list.findIndex((wire) => wire.id === wanted);
+    if (index < 0) return;
+    isAtEnd.value = false;
+    anchor.current = { key: wanted, offset: Math.round(element.current.clientHeight / 3) };
+    top.value = list[Math.max(0, Math.min(index - STEP, list.length - SIZE))].seq;
+    requestAnimationFrame(() => {
+      const row = rowWith(element.current, wanted);
+      row?.classList.add("wanted");
+      row?.focus({ preventScroll: true });
+      setTimeout(() => row?.classList.remove("wanted"), 2_000);
+    });
+  }, [wanted]);
+}
+
+/** Arrows move from message to message. */
+function rove(event) {
+  const rows = [...event.currentTarget.querySelectorAll("article")];
+  const at = rows.indexOf(document.activeElement.closest("article"));
+  const steps = { ArrowUp: at < 0 ? rows.length - 1 : Math.max(0, at - 1), ArrowDown: Math.min(rows.length - 1, at + 1), Home: 0, End: rows.length - 1 };
+  if (!(event.key in steps) || rows.length === 0 || document.activeElement.closest("input, textarea, fieldset")) return;
+  event.preventDefault();
+  rows[steps[event.key]].focus();
+}
+
+/** How many are new below, or that there is more below. */
+function News({ scroll }) {
+  const session = useSession();
+  if (scroll.isAtEnd.value) return null;
+  const count = session.attention.unread.value;
+  return html`
+    <button type="button" class="news button" onClick=${scroll.toEnd}><${Icon} name="down" />${count > 0 ? t("list.news", { count }) : t("list.toEnd")}</button>`;
+}
+
+function Typing() {
+  const names = typing(useSession().state, now.value);
+  const told = names.length === 0 ? "" : names.length > 3 ? t("typing.many") : t("typing", { names: names.join(", "), count: names.length });
+  return html`<p class="typing">${told}</p>`;
+}

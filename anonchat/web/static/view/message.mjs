@@ -1,0 +1,114 @@
+/** One message: who, when, what it answers, what it says, and what can be done with it. */
+
+import { html, useRef } from "../ui.mjs";
+import { t } from "../texts/catalogue.mjs";
+import { clock, exact } from "../texts/times.mjs";
+import { isGone, isOwn, mentionsMe, messageOf } from "../state/selectors.mjs";
+import { actionsOn } from "./actions.mjs";
+import { useSession } from "./context.mjs";
+import { Icon } from "./icons.mjs";
+import { Avatar, Dialog, IconButton, Name } from "./parts.mjs";
+import { Rich } from "./rich.mjs";
+
+const QUOTED = 140;
+const QUICK = 2; // actions that stand at the message itself
+const LONG_PRESS = 500; // ms
+
+/** What a message says, in one line. */
+export const excerpt = (wire) => (isGone(wire) ? t("message.deleted") : (wire.content.text ?? "").replace(/\s+/g, " ").slice(0, QUOTED));
+
+export function Message({ wire, isFirst, state }) {
+  const session = useSession();
+  const actions = isGone(wire) ? [] : actionsOn(wire, session);
+  const menu = () => actions.length > 0 && (session.dialog.value = () => html`<${Menu} wire=${wire} actions=${actions} />`);
+  const press = useLongPress(menu);
+  const kinds = [isFirst && "first", isOwn(wire, state) && "own", mentionsMe(wire, state) && "meant", isGone(wire) && "gone"];
+  return html`
+    <article class="message ${kinds.filter(Boolean).join(" ")}" data-key=${wire.id} tabindex="-1" aria-label=${sentence(wire, state)} onKeyDown=${(event) => keys(event, wire, actions, menu)} ...${press}>
+      ${isFirst ? html`<${Avatar} name=${wire.authorUsername} id=${wire.anonymousId} />` : null}
+      <div class="said">
+        ${isFirst ? html`<header class="by"><${Name} name=${wire.authorUsername} role=${wire.authorRole} /><${Time} at=${wire.createdAt} /></header>` : html`<${Time} at=${wire.createdAt} kind="aside" />`}
+        <${Answered} id=${wire.replyToId} state=${state} />
+        <${Body} wire=${wire} state=${state} />
+        <p class="marks">
+          ${wire.editedAt && !isGone(wire) ? html`<span title=${exact(wire.editedAt)}>${t("message.edited")}</span>` : null}
+          ${session.registry.marks.map(({ component }) => html`<${component} message=${wire} state=${state} />`)}
+        </p>
+      </div>
+      ${actions.length > 0 ? html`<${Tools} wire=${wire} actions=${actions} menu=${menu} />` : null}
+    </article>`;
+}
+
+const Time = ({ at, kind = "" }) => html`<time class=${kind} datetime=${at} title=${exact(at)}>${clock(at)}</time>`;
+
+function Body({ wire, state }) {
+  const session = useSession();
+  if (isGone(wire)) return html`<p class="quiet">${t("message.deleted")}</p>`;
+  const renderer = session.registry.renderers[wire.content.type];
+  if (renderer !== undefined) return html`<${renderer} message=${wire} state=${state} />`;
+  return html`<${Rich} text=${wire.content.text ?? ""} names=${wire.mentions} />`;
+}
+
+/** What a message answers; a click shows it in its context. */
+function Answered({ id, state }) {
+  const session = useSession();
+  if (id === undefined) return null;
+  const wire = messageOf(state, id);
+  return html`
+    <button type="button" class="answered" onClick=${() => session.show(id)}>
+      <${Icon} name="reply" />${wire === undefined ? t("message.unknown") : html`<bdi>${wire.authorUsername}</bdi><span>${excerpt(wire)}</span>`}
+    </button>`;
+}
+
+/** One sentence for those who listen. */
+function sentence(wire, state) {
+  const name = isOwn(wire, state) ? t("message.you") : wire.authorUsername;
+  const marks = [wire.editedAt && t("message.edited"), mentionsMe(wire, state) && t("message.meant")].filter(Boolean);
+  return [t("message.sentence", { name, text: excerpt(wire) }), clock(wire.createdAt), ...marks].join(" · ");
+}
+
+function Tools({ wire, actions, menu }) {
+  return html`
+    <div class="message-tools">
+      ${actions.slice(0, QUICK).map((action) => html`<${IconButton} icon=${action.icon} label=${action.label(wire)} onClick=${() => action.run(wire)} tabindex="-1" />`)}
+      <${IconButton} icon="more" label=${t("message.more")} onClick=${menu} tabindex="-1" />
+    </div>`;
+}
+
+function Menu({ wire, actions }) {
+  const session = useSession();
+  const close = () => (session.dialog.value = null);
+  const choose = (action) => () => {
+    close();
+    action.run(wire);
+  };
+  return html`
+    <${Dialog} title=${t("message.of", { name: wire.authorUsername })} close=${close} kind="sheet">
+      <p class="quoted" dir="auto">${excerpt(wire)}</p>
+      <ul class="menu">${actions.map((action) => html`
+        <li><button type="button" class="menu-item ${action.isGrave ? "grave" : ""}" onClick=${choose(action)}><${Icon} name=${action.icon} />${action.label(wire)}</button></li>`)}
+      </ul>
+    </${Dialog}>`;
+}
+
+/** On a message that has the focus: Enter opens what can be done, a letter does it. */
+function keys(event, wire, actions, menu) {
+  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action = actions.find(({ key }) => key === event.key);
+  if (event.key === "Enter") menu();
+  else if (action === undefined) return;
+  else action.run(wire);
+  event.preventDefault();
+}
+
+/** Holding a finger on it opens what can be done. */
+function useLongPress(act) {
+  const timer = useRef(null);
+  const stop = () => clearTimeout(timer.current);
+  return {
+    onPointerDown: (event) => event.pointerType === "touch" && (timer.current = setTimeout(act, LONG_PRESS)),
+    onPointerUp: stop,
+    onPointerMove: stop,
+    onPointerCancel: stop,
+  };
+}

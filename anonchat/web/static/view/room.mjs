@@ -1,0 +1,124 @@
+/** The room: head, facts, connection, conversation, composer, and what is open beside them. */
+
+import { html, useEffect } from "../ui.mjs";
+import { t } from "../texts/catalogue.mjs";
+import { moderators } from "../state/selectors.mjs";
+import { Banner } from "./banner.mjs";
+import { Composer } from "./composer.mjs";
+import { useClient, useSession } from "./context.mjs";
+import { Conversation } from "./conversation.mjs";
+import { About } from "./about.mjs";
+import { lifeOf, moderation } from "./facts.mjs";
+import { Icon } from "./icons.mjs";
+import { IconButton, Problem } from "./parts.mjs";
+import { People } from "./people.mjs";
+import { Settings } from "./settings.mjs";
+import { Share } from "./share.mjs";
+import { Shortcuts } from "./shortcuts.mjs";
+
+/** What can be opened beside the conversation; plugins add theirs. */
+const PANELS = [{ id: "people", label: () => t("people.title"), icon: "people", count: (state) => state.people.total, component: People }];
+
+export function RoomView() {
+  const session = useSession();
+  useEffect(() => {
+    document.addEventListener("keydown", shortcut);
+    return () => document.removeEventListener("keydown", shortcut);
+  }, []);
+  const shortcut = (event) => {
+    const isTyping = event.target.matches?.("input, textarea, select");
+    if (event.key === "?" && !isTyping) session.dialog.value = () => html`<${Shortcuts} />`;
+  };
+  return html`
+    <${Tab} />
+    <div class="room">
+      <a class="skip" href="#composer">${t("room.skip")}</a>
+      <${Head} />
+      <${Banner} />
+      ${session.registry.bars.map(({ component }) => html`<${component} />`)}
+      <div class="middle">
+        <main class="talk">
+          <${Conversation} />
+          <${Refusal} />
+          <${Composer} />
+        </main>
+        <${Panel} />
+      </div>
+      <p class="hidden" role="status" aria-live="polite">${session.attention.spoken}</p>
+    </div>
+    <${Above} />`;
+}
+
+function Head() {
+  const session = useSession();
+  const { room, people } = session.state;
+  const state = session.state;
+  const panels = [...PANELS, ...session.registry.panels].filter((panel) => panel.fits?.(state) ?? true);
+  const open = (component) => () => (session.dialog.value = () => html`<${component} />`);
+  return html`
+    <header class="head">
+      <div class="title">
+        <h1 dir="auto">${room.details.title}</h1>
+        <button type="button" class="facts-line" onClick=${open(About)}>
+          <span>${lifeOf(room.details)[0]}</span><span>${lifeOf(room.details)[1]}</span><span>${moderation(moderators(state))}</span>
+        </button>
+      </div>
+      <nav class="tools" aria-label=${t("room.tools")}>
+        ${panels.map((panel) => html`<${PanelButton} panel=${panel} />`)}
+        <${IconButton} icon="share" label=${t("share.title")} onClick=${open(Share)} />
+        <${IconButton} icon="info" label=${t("about.title")} onClick=${open(About)} />
+        <${IconButton} icon="settings" label=${t("settings.title")} onClick=${open(Settings)} />
+      </nav>
+    </header>`;
+}
+
+function PanelButton({ panel }) {
+  const session = useSession();
+  const isOpen = session.panel.value === panel.id;
+  const count = panel.count?.(session.state);
+  return html`
+    <${IconButton} icon=${panel.icon} count=${count} aria-expanded=${isOpen}
+      label=${count ? t("panel.counted", { label: panel.label(), count }) : panel.label()}
+      onClick=${() => (session.panel.value = isOpen ? null : panel.id)} />`;
+}
+
+function Panel() {
+  const session = useSession();
+  const panel = [...PANELS, ...session.registry.panels].find(({ id }) => id === session.panel.value);
+  if (panel === undefined) return null;
+  const close = () => (session.panel.value = null);
+  return html`
+    <aside class="panel" aria-labelledby="panel-title" onKeyDown=${(event) => event.key === "Escape" && close()}>
+      <header class="panel-head"><h2 id="panel-title">${panel.label()}</h2><${IconButton} icon="close" label=${t("action.close")} onClick=${close} /></header>
+      <${panel.component} />
+    </aside>`;
+}
+
+/** Why the last act was refused. */
+function Refusal() {
+  const session = useSession();
+  const error = session.problem.value;
+  return html`
+    <div class="refusal" hidden=${error === null}>
+      <${Problem} error=${error} /><${IconButton} icon="close" label=${t("action.close")} onClick=${() => (session.problem.value = null)} />
+    </div>`;
+}
+
+function Above() {
+  const dialog = useSession().dialog.value;
+  return dialog === null ? null : dialog();
+}
+
+/** The title and the icon of the tab tell what is new; that one is meant differs from that something is new. */
+function Tab() {
+  const { attention, store } = useSession();
+  const client = useClient();
+  const { title } = store.state.value.room.details;
+  const [unread, mentions] = [attention.unread.value, attention.mentions.value];
+  useEffect(() => {
+    document.title = unread === 0 ? title ?? "anonchat" : `(${unread}${mentions > 0 ? " @" : ""}) ${title}`;
+    const icon = document.querySelector("link[rel=icon]");
+    icon.href = icon.href.replace(/icon[^/]*\.svg$/, mentions > 0 ? "icon-mention.svg" : unread > 0 ? "icon-unread.svg" : "icon.svg");
+  }, [title, unread, mentions, client]);
+  return null;
+}

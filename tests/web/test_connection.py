@@ -1,0 +1,97 @@
+"""Lost connections: points 21 to 24."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from anonchat.testing.clients import Rest
+from anonchat.testing.processes import ServerProcess, environment
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.web.conftest import Live, Visit
+
+
+@pytest.mark.sabotage("protocol/chat.mjs", "this.#courier.online();", "undefined;")
+def test_21_22_a_banner_says_what_is_and_what_waits_goes_in_order(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.carry()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    ann.say("before")
+    ann.sees("before")
+    ann.cut()
+    expect(ann.page.get_by_text("Offline. Next try in")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Try now")).to_be_visible()
+    bob.say("while you were away")
+    for text in ("one", "two", "three"):
+        ann.say(text)
+    expect(ann.page.get_by_text("3 messages wait")).to_be_visible()
+    ann.mend()
+    expect(ann.page.get_by_text("Connected again. 1 message came meanwhile.")).to_be_visible()
+    bob.sees("three")
+    ann.page.locator("article:not(.waiting)").filter(has_text="three").wait_for()
+    assert ann.texts() == bob.texts() == ["before", "while you were away", "one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("act", "told", "next_step"),
+    [
+        ("kick", "removed from this room for now", "Join again"),
+        ("ban", "You are banned", "front page"),
+        ("end", "The room has ended", "front page"),
+    ],
+)
+@pytest.mark.sabotage("view/closing.mjs", "knows(key) ? t(key) :", "")
+def test_24_removed_banned_and_ended_are_told_apart(
+    live: Live, visit: Visit, act: str, told: str, next_step: str
+) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.say("hello")
+    ann.sees("hello")
+    path = f"/api/rooms/{room.id}"
+    mona = live.rest("POST", f"{path}/join", {"moderatorToken": room.moderator, "username": "Mona"})["sessionToken"]
+    (found,) = [
+        one for one in live.rest("GET", f"{path}/participants", token=mona)["participants"] if one["username"] == "Ann"
+    ]
+    target = {"targetSessionId": found["sessionId"], "reason": "Be kind."}
+    live.rest("POST", f"{path}/{act}", {} if act == "end" else target, mona)
+    expect(ann.page.get_by_role("heading", name=told)).to_be_visible()
+    expect(ann.page.get_by_role("button", name=next_step)).to_be_visible()
+    if act == "end":
+        expect(ann.page.get_by_text("1 message")).to_be_visible()
+    else:
+        expect(ann.page.get_by_text("Be kind.")).to_be_visible()
+
+
+def test_22_a_server_that_is_killed_loses_nothing_that_was_typed(tmp_path: Path, browser: Browser) -> None:
+    limits = {"joins_per_network": "off", "messages_per_session": "off", "requests_per_network": "off"}
+    with ServerProcess(tmp_path, environment(limits=limits)) as server:
+        rest = Rest(int(server.url.rsplit(":", 1)[1]))
+        made = rest.call("POST", "/api/rooms", {"title": "Lunch"}).body
+        page = browser.new_page()
+        page.goto(made["joinUrl"])
+        page.get_by_label("Your name in this room").fill("Ann")
+        page.keyboard.press("Enter")
+        composer = page.locator("#composer")
+        for index in range(12):
+            composer.fill(f"message {index}")
+            page.keyboard.press("Enter")
+            if index == 5:
+                server.kill()
+        composer.fill("half a thou")
+        expect(page.get_by_text("Offline. Next try in")).to_be_visible(timeout=10_000)
+        server.start()
+        page.get_by_role("button", name="Try now").click()
+        expect(page.locator("article:not(.waiting)")).to_have_count(12, timeout=30_000)
+        assert page.locator("article .rich").all_inner_texts() == [f"message {index}" for index in range(12)]
+        assert composer.input_value() == "half a thou"
+        page.close()

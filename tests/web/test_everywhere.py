@@ -1,0 +1,193 @@
+"""On every device, in every language, for everybody: points 33 and 35 to 40."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from anonchat.http.assets import STATIC
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Live, Visit
+
+FITS = "document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight + 1"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.sabotage("style.css", "body { margin: 0;", "main * { color: #777 !important; background: #888; }")
+def test_33_35_axe_finds_nothing_on_any_page_and_dialog(
+    live: Live, visit: Visit, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    if scheme == "dark" and request.config.getoption("--sabotage", default=False):
+        pytest.fail("the line belongs to the light colours")
+    room = live.room("Lunch", description="Where do we go?")
+    ann = visit(color_scheme=scheme)
+    ann.page.goto(live.url)
+    ann.page.get_by_role("heading").first.wait_for()
+    ann.has_no_barrier()
+    ann.page.goto(f"{live.url}/r/{room.id}")
+    ann.page.get_by_role("alert").wait_for()
+    ann.has_no_barrier()
+    ann.page.goto(f"{live.url}/privacy")
+    ann.has_no_barrier()
+    ann.page.goto(room.link())
+    ann.page.get_by_label("Your name in this room").wait_for()
+    ann.has_no_barrier()
+    ann.join(room.link(), "Ann")
+    for text in ("hello", "**bold** `code` https://example.com/", "```\ncode\n```"):
+        ann.say(text)
+    ann.page.locator("article:not(.waiting) pre").wait_for()
+    ann.page.get_by_role("button", name="People").click()
+    ann.has_no_barrier()
+    for name in ("Invite", "About this room", "Settings"):
+        ann.page.get_by_role("button", name=name, exact=True).click()
+        ann.page.get_by_role("dialog").wait_for()
+        ann.has_no_barrier()
+        ann.page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (360, 740), (768, 1024), (1440, 900), (320, 256)])
+@pytest.mark.sabotage("client.css", "block-size: 100dvh; display: flex;", "display: flex;")
+def test_36_everything_fits_on_every_screen_and_at_four_times_the_size(
+    live: Live, visit: Visit, width: int, height: int
+) -> None:
+    room = live.room("A title that is rather long for a small telephone")
+    ann = visit(viewport={"width": width, "height": height}, has_touch=width < 500)
+    ann.join(room.link(), "Ann")
+    for index in range(30):
+        ann.say(f"message {index} that has some words in it, so that it wraps")
+    ann.sees("message 29")
+    assert ann.page.evaluate(FITS)
+    expect(ann.page.locator("#composer")).to_be_in_viewport()
+    assert ann.page.locator("#composer").evaluate("(one) => parseFloat(getComputedStyle(one).fontSize)") >= 16
+    ann.page.get_by_role("button", name="About this room").click()
+    assert ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.sabotage("view/parts.mjs", '<bdi class="name">', '<span class="name">')
+def test_37_right_to_left_is_mirrored_and_names_do_not_turn_sentences_around(live: Live, visit: Visit) -> None:
+    room = live.room("غداء")
+    ann = visit(viewport={"width": 360, "height": 640})
+    ann.join(room.link(), "ليلى")
+    ann.say("مرحبا (hello) 123")
+    ann.sees("مرحبا")
+    send = ann.page.get_by_role("button", name="Send")
+    left = send.bounding_box()
+    ann.page.evaluate("document.documentElement.dir = 'rtl'")
+    right = send.bounding_box()
+    assert left is not None
+    assert right is not None
+    assert left["x"] > 200 > right["x"]
+    assert ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert ann.page.locator("article .by .name").first.evaluate("(one) => one.tagName") == "BDI"
+    assert ann.page.locator("article .rich p").first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
+
+
+def test_38_the_language_changes_at_once_and_nothing_is_left_behind(live: Live, visit: Visit) -> None:
+    room = live.room("Lunch")
+    ann = visit()
+    ann.page.goto(live.url)
+    ann.page.get_by_label("Language").select_option("de")
+    expect(ann.page.get_by_role("heading", name="Reden, dann loslassen.")).to_be_visible()
+    expect(ann.page.locator("html")).to_have_attribute("lang", "de")
+    ann.page.goto(room.link())
+    ann.page.get_by_role("button", name="Beitreten").click()
+    ann.page.get_by_role("button", name="Einstellungen").click()
+    ann.page.get_by_role("dialog").get_by_label("Sprache").select_option("en")
+    expect(ann.page.get_by_role("dialog", name="Settings")).to_be_visible()
+
+
+def _sources() -> list[Path]:
+    plugins = Path(__file__).parent.parent.parent / "plugins"
+    own = [path for path in STATIC.rglob("*.mjs") if "vendor" not in path.parts]
+    return [*own, *plugins.glob("*/*/static/*.mjs")]
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: path.name)
+def test_38_no_text_stands_outside_of_the_catalogue(path: Path) -> None:
+    assert outside(path.read_text(encoding="utf-8")) == []
+
+
+def test_38_a_text_outside_of_the_catalogue_is_found() -> None:
+    assert outside("html`<p>Hello ${name}</p>`") == ["Hello"]
+    assert outside('html`<input placeholder="Your name" />`') == ["Your name"]
+
+
+def outside(source: str) -> list[str]:
+    """Words between tags, and in attributes that people read or hear, of the templates in a module."""
+    found = []
+    for template in _templates(source):
+        bare = re.sub(r"<!--.*?-->", "", template)
+        found += re.findall(r"(?:placeholder|title|aria-label|alt|label)=\"([^\"]*[A-Za-z]{2}[^\"]*)\"", bare)
+        between = re.sub(r"<[^<>]*>", "\n", bare)
+        found += [text.strip() for text in between.split("\n") if re.search(r"[A-Za-z]{2}", text)]
+    return [text for text in found if text != "anonchat"]
+
+
+def _templates(source: str) -> list[str]:
+    """The html`...` parts, with what is computed in them left out; templates within those are parts of their own."""
+    parts = []
+    source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    for start in re.finditer("html`", source):
+        depth, at, text = 0, start.end(), ""
+        while depth > 0 or source[at] != "`":
+            if source.startswith("${", at):
+                depth += 1
+                at += 1
+            elif depth > 0 and source[at] in "{}":
+                depth += 1 if source[at] == "{" else -1
+            elif depth == 0:
+                text += source[at]
+            at += 1
+        parts.append(text)
+    return parts
+
+
+def test_39_the_page_can_be_installed(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.page.goto(live.url)
+    manifest = ann.page.evaluate("fetch(document.querySelector('link[rel=manifest]').href).then((one) => one.json())")
+    assert manifest["display"] == "standalone"
+    assert manifest["icons"]
+
+
+@pytest.mark.sabotage("view/room.mjs", "<span>${lifeOf(room.details)[0]}</span>", "")
+def test_40_what_goes_when_and_who_moderates_is_always_in_sight_and_one_can_be_forgotten(
+    live: Live, visit: Visit
+) -> None:
+    room = live.room(retentionSeconds=3_600)
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    for told in ("Messages go after 1 hour.", "The room ends on", "Mona moderates."):
+        expect(ann.page.locator(".facts-line").get_by_text(told)).to_be_visible()
+    ann.say("to be forgotten")
+    mona.sees("to be forgotten")
+    ann.page.get_by_role("button", name="About this room").click()
+    expect(ann.page.get_by_role("dialog").get_by_role("link", name="What this server keeps")).to_be_visible()
+    ann.page.get_by_role("button", name="Leave and forget me").click()
+    ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
+    expect(mona.page.locator("article")).to_have_count(0)
+    assert ann.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('room'))") == []
+
+
+@pytest.mark.sabotage("browser/drawers.mjs", "if (this.keeps.value && !OF_THE_TAB.has(key))", "if (true)")
+def test_nothing_is_kept_beyond_the_tab_unless_one_says_so(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.say("hello")
+    ann.sees("hello")
+    assert ann.page.evaluate("Object.keys(localStorage)") == []
+    assert ann.page.context.cookies() == []
+    ann.page.get_by_role("button", name="Settings").click()
+    ann.page.get_by_label("Keep on this device").check()
+    other = ann.context.new_page()
+    other.goto(f"{live.url}/r/{room.id}")
+    other.locator("#composer").wait_for()
+    ann.page.get_by_label("Keep on this device").uncheck()
+    assert ann.page.evaluate("Object.keys(localStorage)") == []

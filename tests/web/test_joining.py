@@ -1,0 +1,150 @@
+"""Coming into a room: points 1 to 4 of what people expect of a chat."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Live, Visit
+
+
+@pytest.mark.sabotage("text/links.mjs", "if (code !== null) return", "if (false) return")
+def test_01_a_link_and_a_code_lead_in_and_what_is_kept_stands_there_before(live: Live, visit: Visit) -> None:
+    room = live.room("Lunch", description="Where do we go?")
+    ann = visit()
+    ann.page.goto(live.url)
+    ann.page.get_by_label("Link or code").fill(f"{room.id}#{room.invite}")
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_role("heading", name="Lunch")).to_be_visible()
+    for told in ("Where do we go?", "Messages go after", "The room ends on", "sees your name", "Moderators can delete"):
+        expect(ann.page.get_by_text(told)).to_be_visible()
+    name = ann.page.get_by_label("Your name in this room")
+    assert re.fullmatch(r"\w+ \w+", name.input_value())
+    expect(name).to_be_focused()
+    ann.page.keyboard.press("Enter")
+    ann.page.locator("#composer").wait_for()
+    ann.page.goto(live.url)
+    ann.page.get_by_label("Link or code").fill("nonsense")
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_text("does not lead to a room")).to_be_visible()
+
+
+@pytest.mark.sabotage("view/qr.mjs", "made.addData(text)", "made.addData('nothing')")
+def test_01_the_qr_code_holds_the_link(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.page.get_by_role("button", name="Invite").click()
+    code = ann.page.get_by_role("img", name="QR code of the link")
+    code.wait_for()
+    other = visit()
+    other.page.goto(live.url)
+    drawn = other.page.evaluate(
+        """async (text) => {
+            const where = document.querySelector("script[src]").src.replace("main.mjs", "vendor/qrcode.mjs");
+            const made = (await import(where)).default(0, "M");
+            made.addData(text);
+            made.make();
+            const size = made.getModuleCount();
+            const all = [...Array(size * size).keys()];
+            return [size, all.filter((at) => made.isDark(Math.floor(at / size), at % size)).length];
+        }""",
+        room.link(),
+    )
+    size = int(code.get_attribute("viewBox").split()[2]) - 4  # type: ignore[union-attr]
+    dark = code.locator("path").get_attribute("d")
+    assert [size, str(dark).count("h1v1h-1z")] == drawn
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("unknown", "There is no such room"),
+        ("wrong", "This invite is not valid"),
+        ("no secret", "The end of the link is missing"),
+        ("ended", "This room has ended"),
+        ("full", "This room is full"),
+        ("closed", "This room is closed"),
+        ("taken", "is taken. Choose another"),
+    ],
+)
+@pytest.mark.sabotage("view/parts.mjs", "knows(key) ? t(key) : error.message", "t('error.internal')")
+def test_02_each_reason_has_its_own_sentence_and_a_next_step(live: Live, visit: Visit, change: str, told: str) -> None:
+    room = live.room(maxParticipants=1 if change == "full" else 10)
+    ann = visit()
+    link = room.link()
+    path = f"/api/rooms/{room.id}"
+    if change == "unknown":
+        link = link.replace(room.id, "0" * 8)
+    elif change == "wrong":
+        link = f"{live.url}/r/{room.id}#nothing"
+    elif change == "no secret":
+        link = f"{live.url}/r/{room.id}"
+    elif change in ("full", "taken"):
+        live.rest("POST", f"{path}/join", {"inviteToken": room.invite, "username": "Ann"})
+    else:
+        joined = live.rest("POST", f"{path}/join", {"moderatorToken": room.moderator, "username": "Mona"})
+        live.rest("POST", f"{path}/{'end' if change == 'ended' else 'close'}", {}, joined["sessionToken"])
+    ann.page.goto(link)
+    way = ann.page.get_by_text(told)
+    ann.page.get_by_label("Your name in this room").or_(way).first.wait_for()
+    if not way.is_visible():
+        ann.page.get_by_label("Your name in this room").fill("Ann")
+        ann.page.keyboard.press("Enter")
+    expect(way).to_be_visible()
+    expect(ann.page.get_by_role("button").last).to_be_enabled()
+
+
+@pytest.mark.sabotage("client.mjs", "if (membership) this.enter(roomId, membership);", "")
+def test_03_a_reload_never_asks_for_the_name_again(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.join(live.room().link(), "Ann")
+    ann.page.reload()
+    ann.page.locator("#composer").wait_for()
+    ann.page.get_by_role("button", name="People").click()
+    expect(ann.page.get_by_text("(you)")).to_be_visible()
+    expect(ann.page.locator(".people li")).to_have_count(1)
+
+
+@pytest.mark.sabotage("client.mjs", 'else if (location.hash !== "")', "else if (false)")
+def test_04_the_secret_leaves_the_address_bar_and_can_be_shared(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit(permissions=["clipboard-read", "clipboard-write"])
+    ann.page.goto(room.link())
+    ann.page.get_by_label("Your name in this room").wait_for()
+    assert ann.page.url == f"{live.url}/r/{room.id}"
+    ann.page.keyboard.press("Enter")
+    ann.page.get_by_role("button", name="Invite").click()
+    ann.page.get_by_role("button", name="Copy").first.click()
+    assert ann.page.evaluate("navigator.clipboard.readText()") == room.link()
+
+
+def test_04_a_moderator_shares_a_link_for_guests_and_never_the_own(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.get_by_role("button", name="Invite").click()
+    mona.page.get_by_role("button", name="Make a link for guests").click()
+    link = mona.page.get_by_role("textbox", name="Link").input_value()
+    assert room.moderator not in link
+    ann.join(link, "Ann")
+
+
+def test_01_a_room_is_opened_and_shared_from_the_front_page(live: Live, visit: Visit) -> None:
+    mona, ann = visit(), visit()
+    mona.page.goto(live.url)
+    mona.page.get_by_label("What is it about?").fill("Picnic")
+    mona.page.get_by_label("Messages go after").select_option("3600")
+    mona.page.get_by_role("button", name="Open the room").click()
+    link = mona.page.get_by_role("textbox", name="Link").input_value()
+    mona.page.get_by_role("button", name="Go to the room").click()
+    mona.page.get_by_label("Your name in this room").fill("Mona")
+    mona.page.keyboard.press("Enter")
+    expect(mona.page.get_by_text("Mona moderates.")).to_be_visible()
+    ann.join(link, "Ann")
+    ann.say("Hello")
+    mona.sees("Hello")
