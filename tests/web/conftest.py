@@ -6,6 +6,7 @@ With ``--sabotage`` each test that is marked with one line to break runs against
 from __future__ import annotations
 
 import asyncio
+import importlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +18,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, WebSocketRoute, sync_playwright
 
 from anonchat.app import Server
+from anonchat.config import Settings
 from anonchat.declarations import WebAssets
 from anonchat.http import assets
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "anonchat-dice"
 WAIT_MS = 8_000
 RESTARTED = 1012  # the close code for a server that comes back
 FLAGS = (
@@ -40,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "server(**tables): settings of the server")
+    config.addinivalue_line("markers", "without_plugins: none of the plugins is on")
+    config.addinivalue_line("markers", "dice: the plugin of the examples is on")
     config.addinivalue_line(
         "markers", "sabotage(file, old, new): a line of the client without which the test must fail"
     )
@@ -60,8 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class Live:
     """A server in a thread of its own, so that tests can drive a browser in this one."""
 
-    def __init__(self, folder: Path, plugins: tuple[str, ...], **tables: Mapping[str, Any]) -> None:
-        self._settings = settings_in(folder, plugins={"enabled": plugins}, **tables)
+    def __init__(self, settings: Settings, plugins: Mapping[str, object]) -> None:
+        self._settings = settings
+        self._plugins = plugins
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._stopped = asyncio.Event()
@@ -76,7 +82,7 @@ class Live:
                 self._work.result()
 
     async def _serve(self) -> None:
-        async with running_server(self._settings) as self.server:
+        async with running_server(self._settings, plugins=self._plugins) as self.server:
             self._running.set()
             await self._stopped.wait()
 
@@ -119,11 +125,20 @@ PLUGINS = ("moderation", "notifications", "pins", "polls", "analytics")
 @pytest.fixture
 def live(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     _sabotage(request, tmp_path, monkeypatch)
-    marker = request.node.get_closest_marker("server")
-    running = Live(tmp_path, PLUGINS, **(marker.kwargs if marker else {}))
+    marked = request.node.get_closest_marker
+    tables = marked("server").kwargs if marked("server") else {}
+    enabled = () if marked("without_plugins") else PLUGINS
+    settings = settings_in(tmp_path, plugins={"enabled": enabled}, **tables)
+    running = Live(settings, _dice(monkeypatch) if marked("dice") else {})
     running.start()
     yield running
     running.stop()
+
+
+def _dice(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, object]:
+    """The plugin of the examples, which is not installed."""
+    monkeypatch.syspath_prepend(EXAMPLE)
+    return {"dice": importlib.import_module("anonchat_dice").Dice()}
 
 
 def _sabotage(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,5 +22,10 @@ const GIVEN = {
   useClient, useSession,
 };
 
-/** The door of the plugin with that name; `room()` is the session of the room that one is in. */
-export const doorOf = (client, owner) => new Door(client.registry, owner, { ...GIVEN, client, room: () => client.session.value });
+/** The door of the plugin with that name; `room()` is the session of the room that one is in, `drawer(name)()` its drawer. */
+export function doorOf(client, owner) {
+  const room = () => client.session.value;
+  // What a plugin keeps about a room lies in a drawer of its own, and goes as all else goes.
+  const drawer = (name) => () => client.drawers.named(`room ${room().roomId}:${name}`);
+  return new Door(client.registry, owner, { ...GIVEN, client, room, drawer });
+}

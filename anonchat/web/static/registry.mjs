@@ -10,7 +10,7 @@ const KINDS = ["messageActions", "personActions", "composerActions", "panels", "
 
 export class Registry {
   reducers = {}; // name of the plugin -> {initial, apply}
-  renderers = {}; // type of a message's content -> component
+  renderers = []; // {fits, component}
   handlers = []; // {event, act}
 
   constructor() {
@@ -52,14 +52,17 @@ export class Door {
     addTexts(texts);
   }
 
-  /** A part of the state, found again as `state[name of the plugin]`. */
+  /**
+   * A part of the state, found again as `state[name of the plugin]`: `{initial, apply(part, event, data, context), repeated?}`.
+   * `repeated` names durable events that change what pages of history tell, so that an older page does not undo them.
+   */
   reducer(reducer) {
     this.#registry.reducers[this.#owner] = reducer;
   }
 
-  /** How messages with this `content.type` look: a component with the props `message`, `state`. */
-  renderer(type, component) {
-    this.#registry.renderers[type] = component;
+  /** How messages look for which `fits(message)`: a component with the props `message`, `state`. */
+  renderer(fits, component) {
+    this.#registry.renderers.push({ fits, component });
   }
 
   /** Do something when an event has come: `act(data, state)`; `state` is the one after it. */

@@ -23,6 +23,7 @@ from anonchat import (
     Schema,
     ServerEvent,
     Tables,
+    WebAssets,
     Whole,
     hookimpl,
 )
@@ -71,6 +72,10 @@ class Dice:
     @hookimpl
     def register_server_events(self) -> Sequence[ServerEvent]:
         return [ServerEvent("dice.rolled", RollResult(), summary="What was rolled; the answer to dice.roll.")]
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        return WebAssets(Path(__file__).parent / "static", "dice.mjs")
 
     # --- what the plugin does
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import marshmallow
 
-from anonchat import ClientEvent, Job, Route, ServerEvent, Tables, hookimpl
+from anonchat import ClientEvent, Job, Route, ServerEvent, Tables, WebAssets, hookimpl
 from anonchat_moderation import routes
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.bans import Bans
@@ -50,6 +50,11 @@ class Declared:
             self.reports,
             self.log,
         )
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        """The moderators' tools in the web client."""
+        return WebAssets(Path(__file__).parent / "static", "moderation.mjs")
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:

@@ -20,6 +20,7 @@ from anonchat import (
     Session,
     Tables,
     Transaction,
+    WebAssets,
     hookimpl,
 )
 from anonchat_notifications import statements
@@ -42,6 +43,11 @@ class Declared:
 
     def __init__(self) -> None:
         self.requests = Requests()
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        """The list of what concerns one, in the web client."""
+        return WebAssets(Path(__file__).parent / "static", "notifications.mjs")
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:

@@ -23,6 +23,7 @@ from anonchat import (
     ServerEvent,
     Tables,
     Transaction,
+    WebAssets,
     hookimpl,
     iso,
     message_wire,
@@ -46,6 +47,11 @@ class Pins:
     """Moderators pin messages. Who comes gets them at once, who is there hears of each change."""
 
     # --- what the plugin declares
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        """The bar of pinned messages in the web client."""
+        return WebAssets(Path(__file__).parent / "static", "pins.mjs")
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import marshmallow
 
-from anonchat import Metric, ServerEvent, Tables, Transaction, hookimpl, hookspec
+from anonchat import Metric, ServerEvent, Tables, Transaction, WebAssets, hookimpl, hookspec
 from anonchat_polls import schemas
 from anonchat_polls.tables import metadata
 
@@ -34,6 +34,11 @@ class Offered:
 
 class Declared:
     """The hooks that declare."""
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        """Cards of polls in the web client."""
+        return WebAssets(Path(__file__).parent / "static", "polls.mjs")
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:

@@ -1,6 +1,7 @@
 /** Texts: the subset of Markdown, links and codes, completion, the rows of a conversation, and the catalogue. */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 const STATIC = "../../../anonchat/web/static";
@@ -85,7 +86,16 @@ test("the window is around what one looks at, and at the end if that is the newe
 const forms = (text) => (typeof text === "string" ? [text] : Object.values(text));
 const values = (text) => [...new Set(forms(text).flatMap((form) => form.match(/\{\w+\}/g) ?? []))].sort();
 
+const plugins = new URL("../../../plugins/", import.meta.url);
+const catalogues = [{ en, de }];
+for (const path of readdirSync(plugins, { recursive: true }).filter((one) => one.endsWith("static/texts.mjs"))) {
+  catalogues.push((await import(new URL(path, plugins))).texts);
+}
+
 test("every language has every text, with the same values in it", () => {
-  assert.deepEqual(Object.keys(de), Object.keys(en));
-  for (const key of Object.keys(en)) assert.deepEqual(values(de[key]), values(en[key]), key);
+  assert.ok(catalogues.length > 1);
+  for (const { en: english, de: german } of catalogues) {
+    assert.deepEqual(Object.keys(german), Object.keys(english));
+    for (const key of Object.keys(english)) assert.deepEqual(values(german[key]), values(english[key]), key);
+  }
 });

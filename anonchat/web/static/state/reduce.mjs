@@ -2,7 +2,7 @@
  * What a room looks like, made of nothing but its events. Pure: a state and an event make the next state.
  *
  * The state of a client that went through any drops and replays equals that of one that never left. A part of the state
- * is a reducer `{initial, apply(part, event, data, context)}`; `context` is `{seq, at, messages}`, with the time at
+ * is a reducer `{initial, apply(part, event, data, context), repeated?}`; `context` is `{seq, at, messages}`, with the time at
  * which the event came and, for all parts but the messages themselves, the messages as they are after it.
  */
 
@@ -12,7 +12,7 @@ import { people } from "./people.mjs";
 import { room } from "./room.mjs";
 
 const CHANGES = 300;
-const REPEATED = new Set(["message_edited", "message_deleted", "messages_removed", "poll_update", "poll_closed"]);
+const REPEATED = new Set(["message_edited", "message_deleted", "messages_removed"]);
 
 /** The reducers of the core, by the name of their part. */
 export const CORE = { room, people, comings };
@@ -25,7 +25,7 @@ export function initial(parts) {
 
 /** The state after an event; what is not known changes nothing. */
 export function reduce(parts, state, event, data, { seq = null, at = 0 } = {}) {
-  const remembered = remember(state, event, data, seq);
+  const remembered = remember(parts, state, event, data, seq);
   const next = change(parts, remembered, event, data, { seq, at });
   if (event !== "history_chunk") return next;
   // A page may have been read before a change that overtook it on the way; then the change is repeated.
@@ -33,9 +33,10 @@ export function reduce(parts, state, event, data, { seq = null, at = 0 } = {}) {
   return later.reduce((now, item) => change(parts, now, item.event, item.data, { seq: item.seq, at }), next);
 }
 
-function remember(state, event, data, seq) {
+function remember(parts, state, event, data, seq) {
   if (event === "history_chunk" && data.recovered === false) return { ...state, changes: [] };
-  if (seq === null || !REPEATED.has(event)) return state;
+  const isRepeated = REPEATED.has(event) || Object.values(parts).some(({ repeated }) => repeated?.includes(event));
+  if (seq === null || !isRepeated) return state;
   return { ...state, changes: [...state.changes, { event, data, seq }].slice(-CHANGES) };
 }
 

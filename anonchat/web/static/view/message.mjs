@@ -44,8 +44,8 @@ const Time = ({ at, kind = "" }) => html`<time class=${kind} datetime=${at} titl
 function Body({ wire, state }) {
   const session = useSession();
   if (isGone(wire)) return html`<p class="quiet">${t("message.deleted")}</p>`;
-  const renderer = session.registry.renderers[wire.content.type];
-  if (renderer !== undefined) return html`<${renderer} message=${wire} state=${state} />`;
+  const renderer = session.registry.renderers.find(({ fits }) => fits(wire));
+  if (renderer !== undefined) return html`<${renderer.component} message=${wire} state=${state} />`;
   return html`<${Rich} text=${wire.content.text ?? ""} names=${wire.mentions} />`;
 }
 

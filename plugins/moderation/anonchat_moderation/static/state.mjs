@@ -1,0 +1,35 @@
+/** The rules that hold, whether one is muted, which messages wait, and how many reports. Pure. */
+
+const MOST_HELD = 500;
+
+const initial = { rules: { preset: null, slowModeSeconds: null, panic: false }, muted: null, held: {}, reports: 0 };
+
+const rulesOf = ({ preset, slowModeSeconds, panic }) => ({ preset, slowModeSeconds, panic });
+
+function without(part, messageId) {
+  if (!(messageId in part.held)) return part;
+  const { [messageId]: _, ...held } = part.held;
+  return { ...part, held };
+}
+
+const EVENTS = {
+  identified: (part) => ({ ...part, muted: null, reports: 0 }), // who still is muted is told so after each `identified`
+  muted: (part, data) => ({ ...part, muted: data }),
+  unmuted: (part) => ({ ...part, muted: null }),
+  moderation: (part, data) => ({ ...part, rules: rulesOf(data) }),
+  moderation_changed: (part, data) => ({ ...part, rules: rulesOf(data) }),
+  held_messages: (part, { messages }) => ({ ...part, held: Object.fromEntries(messages.map((one) => [one.message.id, one])) }),
+  held_message: (part, one) => ({ ...part, held: Object.fromEntries([...Object.entries(part.held), [one.message.id, one]].slice(-MOST_HELD)) }),
+  message: (part, { id }) => without(part, id),
+  message_released: (part, { messageId }) => without(part, messageId),
+  message_dropped: (part, { messageId }) => without(part, messageId),
+  message_deleted: (part, { messageId }) => without(part, messageId),
+  message_reported: (part, { open }) => ({ ...part, reports: open }),
+  report_resolved: (part, { open }) => ({ ...part, reports: open }),
+  report_count: (part, { open }) => ({ ...part, reports: open }),
+};
+
+export const moderation = {
+  initial,
+  apply: (part, event, data) => EVENTS[event]?.(part, data) ?? part,
+};

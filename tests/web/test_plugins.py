@@ -1,0 +1,168 @@
+"""What plugins add: cards of polls (point 32), pins, notifications (26 to 28), the moderators' tools, and dice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Live, Visit
+
+# What a system's notifications would be: counted, and answered as the browser was told to.
+COUNTED = """window.called = []; window.asked = 0;
+window.Notification = class {
+    static permission = "default";
+    static async requestPermission() { window.asked += 1; return (this.permission = "granted"); }
+    constructor(title, options) { window.called.push([title, options.tag]); }
+};"""
+AWAY = "document.hasFocus = () => false; dispatchEvent(new Event('blur'))"
+
+
+def test_32_a_poll_is_made_voted_in_and_closed(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    expect(ann.page.get_by_role("button", name="Make a poll")).to_have_count(0)
+    mona.page.get_by_role("button", name="Make a poll").click()
+    mona.page.get_by_label("Question").fill("Soup?")
+    mona.page.get_by_label("Answers, one a line").fill("Yes\nNo")
+    mona.has_no_barrier()
+    mona.page.get_by_role("button", name="Ask").click()
+    card = ann.page.get_by_role("group", name="Soup?")
+    expect(ann.page.get_by_text("Open: everybody in the room sees who voted what.")).to_be_visible()
+    card.get_by_label("Yes").check()
+    ann.page.get_by_role("button", name="Vote").click()
+    expect(card).to_contain_text("1 vote")
+    expect(ann.page.get_by_text("1 person has voted")).to_be_visible()
+    expect(mona.page.get_by_role("group", name="Soup?")).to_contain_text("1 vote")
+    card.get_by_label("No").check()
+    ann.page.get_by_role("button", name="Change my vote").click()
+    expect(card.locator(".poll-option").last).to_contain_text("1 vote")
+    ann.has_no_barrier()
+    ann.page.reload()
+    expect(ann.page.get_by_role("group", name="Soup?").get_by_label("No")).to_be_checked()
+    mona.page.get_by_role("button", name="Close the poll").click()
+    expect(ann.page.get_by_role("group", name="Soup?")).to_have_attribute("disabled", "")
+
+
+def test_32_a_secret_poll_shows_nothing_before_its_close(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona = visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.locator("#composer").press_sequentially("/poll ")
+    mona.page.keyboard.press("Enter")
+    mona.page.get_by_label("Question").fill("Who?")
+    mona.page.get_by_label("Answers, one a line").fill("Ann\nBob")
+    mona.page.get_by_role("radio", name="Secret").check()
+    mona.page.get_by_role("button", name="Ask").click()
+    card = mona.page.get_by_role("group", name="Who?")
+    card.get_by_label("Ann").check()
+    mona.page.get_by_role("button", name="Vote").click()
+    expect(mona.page.get_by_text("you have voted")).to_be_visible()
+    expect(card).to_have_attribute("disabled", "")
+    assert "vote" not in card.inner_text()
+
+
+def test_pins_stand_above_the_conversation_and_lead_to_their_message(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    ann.say("the address is 5 River Road")
+    mona.sees("River Road")
+    mona.do("River Road", "Pin")
+    bar = ann.page.get_by_role("region", name="Pinned messages")
+    expect(bar).to_contain_text("River Road")
+    expect(ann.message("River Road").get_by_text("pinned")).to_be_visible()
+    bar.get_by_role("button").first.click()
+    expect(ann.page.locator("article").first).to_be_focused()
+    ann.has_no_barrier()
+    mona.do("River Road", "Unpin")
+    expect(bar).to_have_count(0)
+
+
+def test_26_27_notifications_are_asked_for_by_a_click_and_come_once(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.context.add_init_script(COUNTED)
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    assert ann.page.evaluate("window.asked") == 0
+    ann.page.get_by_role("button", name="Settings").click()
+    ann.page.get_by_role("button", name="Allow").click()
+    assert ann.page.evaluate("window.asked") == 1
+    assert not ann.page.get_by_label("Play a sound").is_checked()  # 28
+    ann.page.keyboard.press("Escape")
+    bob.say("hello @Ann while you look")
+    ann.sees("while you look")
+    ann.page.evaluate(AWAY)
+    bob.say("nothing for you")
+    bob.say("hello @Ann")
+    expect(ann.page.get_by_role("button", name="What concerns you: 2")).to_be_visible()
+    assert [title for title, _ in ann.page.evaluate("window.called")] == ["Bob mentions you"]
+    ann.page.get_by_role("button", name="What concerns you").click()
+    ann.has_no_barrier()
+    ann.page.get_by_role("button", name="Mark all as read").click()
+    expect(ann.page.get_by_text("There is nothing new for you.")).to_be_visible()
+
+
+def test_moderators_act_where_the_eye_is_and_are_asked_first(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann, bob = visit(), visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    ann.say("rude words")
+    bob.sees("rude words")
+    bob.do("rude words", "Report")
+    bob.page.get_by_label("Reason").fill("It is rude")
+    bob.page.get_by_role("dialog").get_by_role("button", name="Report").click()
+    mona.page.get_by_role("button", name="Moderation: 1").click()
+    expect(mona.page.get_by_text("It is rude")).to_be_visible()
+    mona.has_no_barrier()
+    mona.page.get_by_role("button", name="Done").click()
+    mona.page.get_by_label("Slow mode").select_option("10")
+    mona.page.get_by_role("button", name="Panic").click()
+    expect(bob.page.get_by_text("The moderators have stopped a raid")).to_be_visible()
+    bob.say("held in the panic")
+    expect(mona.page.get_by_text("held in the panic")).to_be_visible()
+    mona.page.get_by_role("button", name="Show", exact=True).last.click()
+    mona.sees("held in the panic")
+    mona.page.get_by_role("button", name="Calm").click()
+    mona.page.get_by_role("button", name="People").click()
+    mona.page.get_by_role("button", name="Ann").click()
+    mona.page.get_by_role("dialog").get_by_role("button", name="Mute", exact=True).click()
+    mona.page.get_by_role("dialog").get_by_role("button", name="Mute", exact=True).click()
+    expect(ann.page.get_by_text("You are muted for")).to_be_visible()
+    mona.do("rude words", "Ban")
+    mona.page.get_by_role("dialog").get_by_role("button", name="Ban").click()
+    expect(ann.page.get_by_role("heading", name="You are banned from this room")).to_be_visible()
+    expect(bob.page.locator("article").filter(has_text="rude words")).to_have_count(0)
+    bob.page.get_by_role("button", name="Moderation").click()
+    expect(bob.page.get_by_text("Somebody was banned")).to_be_visible()
+
+
+@pytest.mark.without_plugins
+def test_without_plugins_nothing_of_them_loads_and_no_hole_is_seen(live: Live, visit: Visit) -> None:
+    mona = visit()
+    asked: list[str] = []
+    mona.page.on("request", lambda request: asked.append(request.url))
+    mona.join(live.room().link(moderator=True), "Mona")
+    assert [url for url in asked if "/static/" in url and "/static/anonchat/" not in url] == []
+    assert mona.page.locator(".tools button").count() == 4
+    mona.say("hello")
+    mona.sees("hello")
+
+
+@pytest.mark.dice
+def test_the_example_rolls_dice(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    ann.page.get_by_role("button", name="Roll two dice").click()
+    expect(bob.page.locator("article").get_by_text("in all")).to_be_visible()
+    bob.has_no_barrier()
