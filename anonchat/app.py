@@ -157,7 +157,7 @@ class Server(Node):
         routes += [(CORE, route) for route in documents.routes()]
         public = [
             (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
-            *page_rules(self.sockets, self.door, self.rooms, self.limits, assets),
+            *page_rules(self.sockets, self.door, self.rooms, self.limits, assets, server.operator_token is not None),
             *asset_rules(assets, self.door),
             *route_table(routes, counter),
             (r".*", NotFound),

@@ -126,11 +126,23 @@ def _life(room: Room, grace_seconds: int) -> str:
     return f"{end}Messages are kept until the room ends."
 
 
-def page_rules(sockets: Sockets, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> list[Any]:
+class AdminPage(PageHandler):
+    """``/admin``: numbers for the operator, whose token the page asks for; the page itself holds none."""
+
+    def get(self) -> None:
+        """Where the same numbers are without scripts."""
+        numbers = "<p>With <code>Authorization: Bearer</code> and the operator token: <code>GET /metrics</code></p>"
+        self.show("The operator's page", numbers)
+
+
+def page_rules(
+    sockets: Sockets, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets], has_operator: bool
+) -> list[Any]:
     """Tornado's rules for the pages; a WebSocket upgrade of ``/`` goes where ``/ws`` goes."""
     keywords = {"door": door, "rooms": rooms, "limits": limits, "assets": assets}
     return [
         (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
         (r"/", FrontPage, keywords),
         (r"/r/([^/]{1,64})", RoomPage, keywords),
+        *([(r"/admin", AdminPage, keywords)] if has_operator else []),
     ]

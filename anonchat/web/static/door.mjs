@@ -15,8 +15,16 @@ import { Avatar, Copyable, Dialog, IconButton, Name, Problem, reason } from "./v
 import { Rich } from "./view/rich.mjs";
 import { Switch } from "./view/settings.mjs";
 
+/** uPlot and its style sheet, for who draws charts; loaded when they are. */
+async function charts() {
+  const style = document.createElement("link");
+  Object.assign(style, { rel: "stylesheet", href: new URL("./vendor/uplot.css", import.meta.url).href });
+  if (document.querySelector(`link[href="${style.href}"]`) === null) document.head.append(style);
+  return (await import("./vendor/uplot.mjs")).default;
+}
+
 const GIVEN = {
-  ...ui, t, times, now, rest, roomPath, removal, reason,
+  ...ui, t, times, now, rest, roomPath, removal, reason, charts,
   components: { Avatar, Confirm, Copyable, Dialog, Icon, IconButton, Name, Problem, Rich, Switch },
   selectors: { isModerator, isOwn, mentionsMe, messageOf },
   useClient, useSession,

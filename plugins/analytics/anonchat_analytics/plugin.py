@@ -9,7 +9,7 @@ from pathlib import Path
 import marshmallow
 from marshmallow import fields, validate
 
-from anonchat import Job, Metric, PluginContext, Route, Tables, hookimpl
+from anonchat import Job, Metric, PluginContext, Route, Tables, WebAssets, hookimpl
 from anonchat_analytics.counts import DAY, oldest_day
 from anonchat_analytics.exposure import Exposure, metrics
 from anonchat_analytics.ledger import Ledger
@@ -38,6 +38,11 @@ class Analytics(Observers):
         self._reports = Reports()
 
     # --- what the plugin declares
+
+    @hookimpl
+    def register_web_assets(self) -> WebAssets:
+        """Charts on the operator's page of the web client."""
+        return WebAssets(Path(__file__).parent / "static", "analytics.mjs")
 
     @hookimpl
     def register_config_schema(self) -> type[marshmallow.Schema]:

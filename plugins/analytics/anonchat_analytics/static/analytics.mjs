@@ -1,0 +1,71 @@
+/** Charts of the sums, on the operator's page. Every number is rounded down by the server. */
+
+import { texts } from "./texts.mjs";
+
+const METRICS = ["messages", "joins", "peak_participants", "rooms_created", "votes", "limits_hit"];
+const HEIGHT = 180;
+const STEPS = ["hour", "day"];
+
+/** `door` is what docs/plugin-web.md describes. */
+export default function register(door) {
+  const { html, t, rest, charts, useEffect, useRef, useSignal, components: { Problem } } = door;
+  door.texts(texts);
+
+  function Chart({ metric, step, token }) {
+    const place = useRef(null);
+    const problem = useSignal(null);
+    const sum = useSignal(null);
+    useEffect(() => {
+      let chart;
+      let isOver = false;
+      const draw = async () => {
+        try {
+          const [plot, { points }] = await Promise.all([charts(), rest("GET", `/api/analytics/series?metric=${metric}&step=${step}`, undefined, token)]);
+          if (isOver) return;
+          sum.value = points.reduce((total, { value }) => total + value, 0);
+          chart = new plot(look(place.current, step), [points.map(({ start }) => Date.parse(start) / 1_000), points.map(({ value }) => value)], place.current);
+        } catch (error) {
+          problem.value = error;
+        }
+      };
+      draw();
+      return () => {
+        isOver = true;
+        chart?.destroy();
+      };
+    }, [metric, step, token]);
+    return html`
+      <figure class="card chart">
+        <figcaption><b>${t(`analytics.${metric}`)}</b> <span class="quiet">${sum.value === null ? null : t("analytics.atLeast", { count: sum.value })}</span></figcaption>
+        <div ref=${place} aria-hidden="true"></div>
+        <${Problem} error=${problem.value} />
+      </figure>`;
+  }
+
+  function Charts({ token }) {
+    const step = useSignal("hour");
+    return html`
+      <section class="charts" aria-label=${t("analytics.title")}>
+        <label>${t("analytics.step")}<select onChange=${(event) => (step.value = event.target.value)}>${STEPS.map((name) => html`<option value=${name}>${t(`analytics.${name}`)}</option>`)}</select></label>
+        <div class="cards">${METRICS.map((metric) => html`<${Chart} key=${metric} metric=${metric} step=${step.value} token=${token} />`)}</div>
+        <p class="hint">${t("analytics.rounded")}</p>
+      </section>`;
+  }
+  door.add("operatorSections", { component: Charts });
+}
+
+/** The options of uPlot, in the colours of the page. */
+function look(place, step) {
+  const style = getComputedStyle(place);
+  const [quiet, line, accent] = ["--quiet", "--line", "--accent"].map((name) => style.getPropertyValue(name).trim());
+  const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  return {
+    width: place.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { show: false },
+    scales: { y: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] } },
+    axes: [{ ...axis, space: step === "hour" ? 60 : 80 }, { ...axis, size: 44 }],
+    series: [{}, { stroke: accent, width: 2, fill: `${accent}22`, points: { show: false } }],
+  };
+}

@@ -1,0 +1,43 @@
+"""The operator's page: there behind a token only, with numbers and charts, and no way into a room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from anonchat.testing.clients import Rest
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Live, Visit
+
+TOKEN = "the-operator-and-nobody-else"
+
+
+@pytest.mark.server(server={"port": 0, "operator_token": TOKEN})
+def test_numbers_and_charts_are_shown_to_who_has_the_token(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, operator = visit(), visit()
+    ann.join(room.link(), "Ann")
+    ann.say("hello")
+    ann.sees("hello")
+    operator.page.goto(f"{live.url}/admin")
+    operator.page.get_by_label("Operator token").fill("wrong")
+    operator.page.keyboard.press("Enter")
+    expect(operator.page.get_by_role("alert")).to_contain_text("not allowed")
+    operator.has_no_barrier()
+    operator.page.get_by_label("Operator token").fill(TOKEN)
+    operator.page.keyboard.press("Enter")
+    tile = operator.page.locator(".tile").filter(has_text="Connections")
+    expect(tile).to_contain_text("1")
+    expect(operator.page.locator(".chart canvas")).to_have_count(6)
+    expect(operator.page.locator(".states")).to_contain_text("running")
+    assert "hello" not in operator.page.inner_text("body")
+    operator.has_no_barrier()
+    operator.page.get_by_role("button", name="Forget the token").click()
+    assert operator.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('operator'))") == []
+
+
+def test_without_a_token_there_is_no_such_page(live: Live) -> None:
+    assert Rest(live.server.port).call("GET", "/admin").status == 404
