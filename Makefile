@@ -14,7 +14,7 @@ PYTHON := $(VENV)/bin/python
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
 WORKERS := 2
 # Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
-BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage)
+BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage nodes)
 ON_BOTH := tests/core tests/plugins
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
@@ -42,10 +42,11 @@ help:  ## print the targets
 run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address and a link
 	@$(VENV)/bin/anonchat serve --room $(ARGUMENTS)
 
-# A worker takes whole modules, so that what a module sets up is set up once. What servers do is tested on both databases.
+# A worker takes whole modules, so that what a module sets up is set up once. What servers do is tested on SQLite, and on
+# Postgres with Redis.
 test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
-	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql $(ON_BOTH))
+	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql+redis $(ON_BOTH))
 
 web-control: $(DEVELOPMENT) browser  ## break one line of the web client for each of its tests, and expect the test to fail
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --sabotage tests/web $(ARGUMENTS)

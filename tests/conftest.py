@@ -35,11 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On Postgres, leave out what is about SQLite: it has run on SQLite."""
-    if config.getoption("database") != "sqlite":
-        about_sqlite = [item for item in items if item.get_closest_marker("sqlite")]
-        config.hook.pytest_deselected(items=about_sqlite)
-        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+    """On Postgres leave out what is about SQLite, on Redis what is about memory: it has run there."""
+    left_out = {"sqlite": (), POSTGRES: ("sqlite",), SCALE: ("sqlite", "memory")}[config.getoption("database")]
+    about_others = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    config.hook.pytest_deselected(items=about_others)
+    items[:] = [item for item in items if item not in set(about_others)]
 
 
 @pytest.fixture(scope="session")

@@ -370,6 +370,7 @@ async def test_a_body_that_does_not_come_is_waited_for_ten_seconds(server: Serve
 # --- limits
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize(
     ("limit", "method", "path"),
     [

@@ -55,9 +55,9 @@ class Racing:
     ) -> Any:
         async def lost(statements: Any) -> None:
             await work(statements)
-            raise TimeoutError
+            raise LookupError
 
-        with suppress(TimeoutError):
+        with suppress(LookupError):
             await self._database.transaction(lost, committed, room)
         return await self._database.transaction(work, committed, room)
 

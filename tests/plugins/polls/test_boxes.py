@@ -98,6 +98,7 @@ async def test_ballots_go_with_their_room(booth: Booth) -> None:
     assert await booth.polls.boxes.listed(booth.room.id) == {}
 
 
+@pytest.mark.memory
 async def test_a_vote_that_comes_after_the_purge_stays_nowhere(booth: Booth) -> None:
     begun, untouched = await voted(booth), await booth.poll(await booth.create(secrecy="secret"))
     await booth.server.retention.end(booth.room.id, "test")
@@ -131,6 +132,7 @@ async def test_a_box_that_could_not_be_cleared_at_the_purge_is_found_again(booth
     assert await held(booth, poll) == GONE
 
 
+@pytest.mark.memory
 async def test_a_box_lives_an_hour_longer_than_its_poll(booth: Booth) -> None:
     poll = await voted(booth, closesInSeconds=60)
     await booth.server.jobs.stop()

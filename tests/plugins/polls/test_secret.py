@@ -81,6 +81,7 @@ async def test_the_close_writes_totals_and_voters_once(
     assert (await booth.close(poll_id)).data["code"] == "poll_closed"
 
 
+@pytest.mark.memory
 async def test_too_few_votes_are_discarded_and_the_card_says_so(booth: Booth) -> None:
     poll_id = await booth.create(secrecy="secret")
     async with booth.crowd(4) as crowd:
@@ -138,6 +139,7 @@ async def test_votes_on_two_nodes_at_once_are_all_counted(booth: Booth) -> None:
     assert await nodes[0].seal(poll) == sealed
 
 
+@pytest.mark.memory
 async def test_clients_are_told_what_a_restart_has_forgotten_and_vote_again(tmp_path: Any) -> None:
     settings, clock = settings_in(tmp_path), SettableClock()
     async with running_server(settings, clock, plugins={"polls": Polls()}) as server:

@@ -212,6 +212,7 @@ def wires(messages: Mapping[str, Message]) -> list[dict[str, Any]]:
     return [message_wire(message) for message in messages.values()]
 
 
+@pytest.mark.memory
 async def test_a_page_of_polls_costs_as_many_queries_as_one(booth: Booth) -> None:
     ctx = booth.polls.ctx
     journal = CountedJournal(ctx.db)
