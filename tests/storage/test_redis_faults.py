@@ -12,7 +12,7 @@ import pytest
 
 from anonchat.errors import ChatError
 from anonchat.testing.databases import VARIABLE
-from anonchat.testing.nodes import LEASE_SECONDS, SESSIONS, Nodes, hear_text, storage_of, two_nodes, until
+from anonchat.testing.nodes import LEASE_SECONDS, SESSIONS, Nodes, closed, hear_text, storage_of, two_nodes, until
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.processes import ServerProcess, environment
@@ -176,3 +176,34 @@ async def test_a_node_that_is_killed(
             assert [event["seq"] for event in events] == list(range(last + 6, after + 1))
             assert (await alice.hear("presence")).data["event"] == "join"
             await back.close()
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_nodes_that_restart_one_after_another(
+    postgres: PostgresServer, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told to go comes back on the other node: nobody has left, and nothing is missing."""
+    monkeypatch.setenv(VARIABLE, postgres.url())
+    variables = environment(storage=storage_of(server, tmp_path), sessions={"lease_seconds": 20, "grace_seconds": 20})
+    with ServerProcess(tmp_path, variables) as one, ServerProcess(tmp_path, variables) as other:
+        room = await open_room(one)  # type: ignore[arg-type]
+        doors = [OpenRoom(node, room.id, room.invite_token, room.moderator_token) for node in (one, other)]  # type: ignore[arg-type]
+        reply = await room.join("Bob")
+        bob = await doors[0].identify("Bob", reply.body["sessionId"], reply.body["sessionToken"])
+        epoch = next(heard for heard in bob.welcome if heard.event == "identified").data["epoch"]
+        position = 0
+        for turn, node in enumerate((one, other)):
+            async with doors[1 - turn].enter(f"Witness {turn}") as witness:
+                stopping = asyncio.create_task(asyncio.to_thread(node.stop))
+                assert (await bob.hear("going_away")).data["reconnectAfterMs"] > 0
+                assert await closed(bob) == 1001
+                last = (await write(witness, "meanwhile", 5))[-1]
+                bob = await doors[1 - turn].identify("Bob", bob.session_id, bob.token, since=position, epoch=epoch)
+                events = bob.welcome[-1].data["events"]
+                assert [event["seq"] for event in events] == list(range(position + 1, last + 1))
+                position = last
+                assert await stopping == 0
+                await asyncio.to_thread(node.start)
+                assert (await witness.ask("get_presence")).data["total"] == 2
+                assert not [heard for heard in witness._heard if heard.event == "presence"]
+        await bob.close()
