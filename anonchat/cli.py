@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": "migrate",
     "backup": "backup",
     "restore": "backup",
+    "move": "move",
     "doctor": "doctor",
 }
 

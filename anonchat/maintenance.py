@@ -55,6 +55,9 @@ class Maintenance(Protocol):
     def read(self, look: Callable[[Connection], T]) -> T:
         """What `look` answers, given a connection that sees one moment and cannot write. Refuses if there is no database."""
 
+    def read_alone(self, look: Callable[[Connection], T]) -> T:
+        """`read`, with nobody else writing until it is over. Refuses while a server works on the database."""
+
     def migrate(self, change: Callable[[Connection], T]) -> T:
         """What `change` answers, given a connection in one transaction that may change tables.
 

@@ -41,6 +41,11 @@ def available() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def is_available(name: str, folder: Path | None) -> bool:
+    """Whether a plugin of that name is installed, or lies in the folder."""
+    return name in available() or (folder is not None and _in_folder(folder, name) is not None)
+
+
 def origin_of(point: EntryPoint) -> str:
     """Where an installed plugin comes from: the name that pip knows, and its version."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module

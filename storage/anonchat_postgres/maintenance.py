@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from anonchat import Finding, MigrationError, StartError
 from anonchat_postgres.connecting import COMMAND_LINE, NODE, Address, connect
-from anonchat_postgres.migration import in_transaction, run_sync
+from anonchat_postgres.migration import in_transaction, lock_tables, run_sync
 
 T = TypeVar("T")
 
@@ -74,6 +74,14 @@ class PostgresMaintenance:
             return asyncio.run(run_sync(self._address, COMMAND_LINE, snapshot))
         except DBAPIError as error:
             raise StartError(f"The database {self._address.shown} cannot be read: {error.orig}.") from error
+
+    def read_alone(self, look: Callable[[Connection], T]) -> T:
+        def alone(connection: Connection) -> T:
+            lock_tables(connection)
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            return look(connection)
+
+        return self.migrate(alone)
 
     def migrate(self, change: Callable[[Connection], T]) -> T:
         if self.is_served():

@@ -47,7 +47,8 @@ async def in_transaction(address: Address, program: str, change: Callable[[Conne
 
     def alone(connection: Connection) -> T:
         connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": str(WAIT_MILLISECONDS)})
-        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+        for bound in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text("SELECT set_config(:bound, '0', true)"), {"bound": bound})
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         _refuse_other_tables(connection, address)
         begun = connection.execute(text("SELECT pg_current_xact_id()::text")).scalar()
@@ -60,6 +61,13 @@ async def in_transaction(address: Address, program: str, change: Callable[[Conne
         return await run_sync(address, program, alone)
     except DBAPIError as error:
         raise MigrationError(_explain(address, error)) from error
+
+
+def lock_tables(connection: Connection) -> None:
+    """Let nobody else write into any table until the end of the transaction; readers go on."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    if tables := [quote(name) for name in connection.execute(text(SELECT_TABLES)).scalars()]:
+        connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE"))
 
 
 async def run_sync(address: Address, program: str, work: Callable[[Connection], T]) -> T:

@@ -81,7 +81,7 @@ class SQLiteDatabase:
                 f"{self.path} is in use by another anonchat server. SQLite serves one node; stop the other."
             )
         try:
-            _create_private(self.path)
+            create_private(self.path)
             await asyncio.to_thread(migrate, self.path, migrations)
             self._writer = await self._open()
             for _ in range(READERS):
@@ -249,7 +249,7 @@ def path_of(url: str) -> Path:
     return Path(path)
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     """What people write is not for other users of the machine. SQLite gives its log the rights of the file."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

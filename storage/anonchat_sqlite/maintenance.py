@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from anonchat import Finding, MigrationError, StartError
 from anonchat_sqlite.copies import flaw_of, open_reading, replace_database, restored_copy, write_backup
-from anonchat_sqlite.database import lock_of, path_of
+from anonchat_sqlite.database import create_private, lock_of, path_of
 from anonchat_sqlite.migration import migration_connection
 
 T = TypeVar("T")
@@ -68,10 +68,16 @@ class SQLiteMaintenance:
         finally:
             engine.dispose()
 
+    def read_alone(self, look: Callable[[Connection], T]) -> T:
+        with self._alone():
+            return self.read(look)
+
     def migrate(self, change: Callable[[Connection], T]) -> T:
         try:
-            with self._alone(), migration_connection(self.path) as connection:
-                return change(connection)
+            with self._alone():
+                create_private(self.path)
+                with migration_connection(self.path) as connection:
+                    return change(connection)
         except MigrationError as error:
             raise StartError(str(error)) from error
 

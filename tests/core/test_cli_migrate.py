@@ -48,6 +48,7 @@ def _tables(folder: Path) -> set[str]:
 def test_forward_back_and_forward_again(folder: Path) -> None:
     assert "applied core_0001" in _run().output
     assert "rooms" in _tables(folder)
+    assert (folder / "anonchat.db").stat().st_mode & 0o777 == 0o600
     assert _run().output == "Nothing to do.\n"
     assert "core: core_0001, up to date" in _run("--status").output
     assert "undone core_0001" in _run("--to", "base", "--owner", "core").output
