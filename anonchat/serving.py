@@ -19,6 +19,7 @@ from anonchat.app import Server
 from anonchat.config import Settings
 from anonchat.logs import report_loop_error
 from anonchat.rooms import NewRoom
+from anonchat.workers import Place
 
 log = structlog.get_logger("anonchat.server")
 
@@ -27,14 +28,17 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHARE = 0.9  # of `drain_seconds` after which a shutdown is cut off, so that the process has ended when they are over
 
 
-def serve_until_told(settings: Settings, *, with_room: bool = False, shares_port: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Returns the exit code. Raises `StartError`."""
+def serve_until_told(settings: Settings, *, with_room: bool = False, place: Place | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, on uvloop where it is installed; with a `place` as one of several workers.
+
+    Returns the exit code. Raises `StartError`.
+    """
     _raise_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(run(settings, with_room=with_room, shares_port=shares_port))
+        return runner.run(run(settings, with_room=with_room, place=place))
 
 
-async def run(settings: Settings, *, with_room: bool = False, shares_port: bool = False) -> int:
+async def run(settings: Settings, *, with_room: bool = False, place: Place | None = None) -> int:
     """Serve in this event loop. Takes over the signals of the process; a second one ends it at once."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(report_loop_error)
@@ -43,12 +47,16 @@ async def run(settings: Settings, *, with_room: bool = False, shares_port: bool 
         loop.add_signal_handler(number, _stop, loop, stopping)
     for warning in settings.warnings:
         log.warning("configuration", doubt=warning)
-    server = Server(settings, shares_port=shares_port)
+    server = Server(settings, shares_port=place is not None)
     await server.start()
-    click.echo(f"anonchat is at {server.url}")
-    if with_room:
-        await _show_room(server)
-    sys.stdout.flush()
+    if place is None or place.announces:
+        click.echo(f"anonchat is at {server.url}")
+        if with_room:
+            await _show_room(server)
+        sys.stdout.flush()
+    if place is not None:
+        loop.add_reader(place.lifeline, _stop_alone, loop, stopping, place.lifeline)
+        place.ready()
     _collect_rarely()
     await stopping.wait()
     log.info("stopping")
@@ -69,6 +77,12 @@ def _stop(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
         loop.remove_signal_handler(number)
         # Not through the event loop, which may be what hangs.
         signal.signal(number, _end_by_signal)
+
+
+def _stop_alone(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event, lifeline: int) -> None:
+    """The supervisor is gone, and with it whoever would tell this worker to stop."""
+    loop.remove_reader(lifeline)
+    _stop(loop, stopping)
 
 
 def _end_by_signal(number: int, _: FrameType | None) -> None:

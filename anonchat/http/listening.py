@@ -36,25 +36,8 @@ def listen(host: str, port: int, setting: str, *, shared: bool = False) -> list[
     try:
         return bind_sockets(port, host, backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
-        raise _refusal(host, port, setting, error) from error
-
-
-def hold(host: str, port: int) -> socket.socket:
-    """Take a port for processes that will share it, without listening. Raises `StartError`."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
-    held = socket.socket(family, kind, protocol)
-    try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(address)
-    except OSError as error:
-        held.close()
-        raise _refusal(host, port, "port", error) from error
-    return held
-
-
-def _refusal(host: str, port: int, setting: str, error: OSError) -> StartError:
-    hint = _REASONS.get(error.errno or 0, "See [server] host and {setting}.").format(setting=setting)
-    return StartError(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}")
+        hint = _REASONS.get(error.errno or 0, "See [server] host and {setting}.").format(setting=setting)
+        raise StartError(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}") from error
 
 
 class PatientServer(HTTPServer):

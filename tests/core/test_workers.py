@@ -24,8 +24,8 @@ COMMAND = (sys.executable, "-P", "-m", "anonchat", "serve", "--workers", "3")
 @pytest.mark.parametrize(
     ("storage", "said"),
     [
-        ({"database": "sqlite:///a.db"}, "[storage] database is sqlite://"),
-        ({"database": "postgresql://host/name"}, "[storage] bus is memory://"),
+        ({"database": "sqlite:///a.db"}, "needs a [storage] database that several processes share"),
+        ({"database": "postgresql://host/name"}, "needs a [storage] bus that several processes share"),
     ],
 )
 def test_it_is_refused_where_one_process_has_to_do(tmp_path: Path, storage: dict[str, str], said: str) -> None:
@@ -49,8 +49,8 @@ async def test_three_on_one_port(
     monkeypatch.setenv(VARIABLE, postgres.url())
     monkeypatch.setenv(BETWEEN_NODES, redis.url().partition("?")[0])
     with ServerProcess(tmp_path, environment(), COMMAND) as server:
+        await until(lambda: len(children(server.pid)) == 3)
         workers = children(server.pid)
-        assert len(workers) == 3
         room = await open_room(server)  # type: ignore[arg-type]
         async with room.enter("Alice") as alice, room.enter("Bob") as bob, room.enter("Carol") as carol:
             await alice.say("Hello")
