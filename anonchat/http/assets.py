@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Iterable, Sequence
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ CLIENT = WebAssets(STATIC, "main.mjs")
 KEPT = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "max-age=3600"
 PACKED_FROM = 1_000  # bytes from which packing is worth it
+_IMPORT = re.compile(r'\bfrom ?"(\.[^"]+)"')
 
 # What browsers insist on, and what systems do not all know.
 _TYPES = {
@@ -59,6 +62,7 @@ class Assets:
         for name, file in self.files.items():
             digest.update(f"{name}\0{len(file.content)}\0".encode() + file.content)
         self.digest = digest.hexdigest()[:16]
+        self.needed = _imported(self.module, self.files)
 
     def url(self, name: str) -> str:
         """Where a file is, for as long as it is as it is."""
@@ -70,6 +74,17 @@ def _file(path: Path) -> File:
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     packed = gzip.compress(content, mtime=0) if len(content) >= PACKED_FROM else None
     return File(content, kind, packed if packed is not None and len(packed) < len(content) else None)
+
+
+def _imported(module: str, files: Mapping[str, File]) -> Sequence[str]:
+    """The modules without which `module` cannot run, with itself: those that it imports, and what they import."""
+    found = [module]
+    for name in found:
+        for path in _IMPORT.findall(files[name].content.decode()) if name in files else ():
+            wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+            if wanted not in found:
+                found.append(wanted)
+    return found
 
 
 class AssetHandler(PlainHandler):

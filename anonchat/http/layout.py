@@ -11,8 +11,6 @@ from anonchat.http.assets import Assets
 
 STYLES = ("tokens.css", "style.css")
 CLIENT_STYLES = (*STYLES, "client.css")
-# Modules that a page asks for only when somebody wants to see what they show.
-LAZY = ("admin/", "vendor/qrcode.mjs", "vendor/uplot.mjs", "texts/de.mjs")
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -40,12 +38,11 @@ def page(title: str, body: str) -> bytes:
 def client_page(title: str, body: str, assets: Sequence[Assets]) -> bytes:
     """A page in which the web client runs. `body` is HTML for browsers without scripts; the client's own assets are first."""
     own, *plugins = assets
-    modules = [name for name in own.files if name.endswith(".mjs") and not name.startswith(LAZY)]
     links = [
         *(f'<link rel="stylesheet" href="{own.url(name)}">' for name in CLIENT_STYLES),
         f'<link rel="icon" href="{own.url("icon.svg")}"><link rel="manifest" href="{own.url("app.webmanifest")}">',
-        *(f'<link rel="modulepreload" href="{own.url(name)}">' for name in modules),
-        *(f'<link rel="modulepreload" href="{one.url(one.module)}" data-plugin="{one.owner}">' for one in plugins),
+        *(f'<link rel="modulepreload" href="{own.url(name)}">' for name in own.needed),
+        *(f'<meta name="plugin" data-owner="{one.owner}" content="{one.url(one.module)}">' for one in plugins),
         f'<script type="module" src="{own.url(own.module)}"></script>',
     ]
     return _document(title, "".join(links), f'<div id="app"></div><noscript>{_content(title, body)}</noscript>')

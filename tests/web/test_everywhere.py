@@ -64,7 +64,9 @@ def test_36_everything_fits_on_every_screen_and_at_four_times_the_size(
     assert ann.page.evaluate(FITS)
     expect(ann.page.locator("#composer")).to_be_in_viewport()
     assert ann.page.locator("#composer").evaluate("(one) => parseFloat(getComputedStyle(one).fontSize)") >= 16
-    ann.page.get_by_role("button", name="About this room").click()
+    if height > 400:  # there is no line of facts where there is hardly room for one message
+        ann.page.locator(".facts-line").click()
+        ann.page.get_by_role("dialog", name="About this room").wait_for()
     assert ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -4,7 +4,6 @@ import { environment, randomId } from "./browser/environment.mjs";
 import { rest, roomPath } from "./browser/rest.mjs";
 import { Drawers } from "./browser/drawers.mjs";
 import { Registry } from "./registry.mjs";
-import { Session } from "./session.mjs";
 import { direction, preferred, speak } from "./texts/catalogue.mjs";
 import { effect, signal } from "./vendor/signals-core.mjs";
 
@@ -13,6 +12,9 @@ const PRESET = { theme: "auto", language: null, enterSends: true, sound: false, 
 export class Client {
   registry = new Registry();
   session = signal(null);
+  entering = signal(null); // id of the room that one is about to be in
+  stay = null; // what `stay.mjs` has, once it is loaded
+  #loading = null;
   view = signal({ name: "home" });
 
   constructor() {
@@ -44,6 +46,17 @@ export class Client {
     document.documentElement.dir = direction(chosen);
   }
 
+  /** Load what a room needs, and what plugins add to it. */
+  load() {
+    this.#loading ??= import("./stay.mjs").then(async (stay) => {
+      const plugins = [...document.querySelectorAll("meta[name=plugin]")];
+      const modules = plugins.map(({ content, dataset }) => ({ owner: dataset.owner, url: content }));
+      await this.registry.load(modules, (owner) => stay.doorOf(this, owner));
+      this.stay = stay;
+    });
+    return this.#loading;
+  }
+
   // --- rooms
 
   /** What is kept about a room. */
@@ -59,8 +72,7 @@ export class Client {
     if (location.pathname !== path) history.pushState(null, "", path);
     else if (location.hash !== "") history.replaceState(null, "", path);
     const membership = this.drawerOf(roomId).get("membership");
-    if (membership) this.enter(roomId, membership);
-    if (membership && message !== undefined) this.session.value.showFirst(message);
+    if (membership) this.enter(roomId, membership).then(() => message === undefined || this.session.value.showFirst(message));
     this.view.value = { name: "room", roomId };
   }
 
@@ -79,7 +91,7 @@ export class Client {
     const membership = await this.#joined(roomId, secret, body);
     drawer.set("device", deviceId);
     drawer.set("membership", membership);
-    this.enter(roomId, membership);
+    await this.enter(roomId, membership);
   }
 
   /** A secret is that of an invite or the moderators'; only the server can tell. A moderator's is not to be passed on. */
@@ -94,12 +106,16 @@ export class Client {
     }
   }
 
-  enter(roomId, membership) {
+  /** Be in a room. */
+  async enter(roomId, membership) {
     if (this.session.value?.roomId === roomId) return;
+    this.entering.value = roomId;
+    await this.load();
     this.session.value?.chat.close();
     const drawer = this.drawerOf(roomId);
     const { registry } = this;
-    this.session.value = new Session({ roomId, membership, registry, environment, drawer });
+    this.session.value = new this.stay.Session({ roomId, membership, registry, environment, drawer });
+    this.entering.value = null;
     this.session.value.start();
   }
 

@@ -1,9 +1,10 @@
 /** Begins the web client on a page of the server. */
 
 import { Client } from "./client.mjs";
-import { doorOf } from "./door.mjs";
 import { html, render } from "./ui.mjs";
 import { App } from "./view/app.mjs";
+
+const READING = 1_000; // ms after which the rest is loaded, while somebody reads what they are invited to
 
 function route(client) {
   const room = /^\/r\/([^/]+)\/?$/.exec(location.pathname);
@@ -13,9 +14,8 @@ function route(client) {
 
 const client = new Client();
 await client.begin();
-const modules = [...document.querySelectorAll("link[data-plugin]")].map((link) => ({ owner: link.dataset.plugin, url: link.href }));
-await client.registry.load(modules, (owner) => doorOf(client, owner));
 route(client);
 addEventListener("popstate", () => route(client));
 addEventListener("hashchange", () => route(client));
 render(html`<${App} client=${client} />`, document.getElementById("app"));
+if (client.view.value.name !== "home") setTimeout(() => client.load(), READING);

@@ -3,10 +3,8 @@
 import { html, useEffect, useState } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { ClientContext, useClient } from "./context.mjs";
-import { Closing } from "./closing.mjs";
 import { Home } from "./home.mjs";
 import { Join } from "./join.mjs";
-import { RoomView } from "./room.mjs";
 
 /** The page. */
 export const App = ({ client }) => html`
@@ -18,15 +16,18 @@ function View() {
   if (name === "admin") return html`<${Admin} />`;
   if (name === "home") return html`<${Home} />`;
   const session = client.session.value;
+  if (client.entering.value === roomId) return html`<p class="waiting" role="status">${t("waiting")}</p>`;
   if (session?.roomId !== roomId) return html`<${Join} key=${roomId} roomId=${roomId} />`;
+  const { Closing, RoomView } = client.stay;
   return session.chat.status.value.kind === "over" ? html`<${Closing} session=${session} />` : html`<${RoomView} />`;
 }
 
 /** Is loaded only by who asks for it. */
 function Admin() {
+  const client = useClient();
   const [loaded, setLoaded] = useState(null);
   useEffect(() => {
-    import("../admin/admin.mjs").then((module) => setLoaded({ component: module.Admin }));
+    Promise.all([import("../admin/admin.mjs"), client.load()]).then(([{ Admin: component }]) => setLoaded({ component }));
   }, []);
   return loaded ? html`<${loaded.component} />` : html`<p class="waiting">${t("waiting")}</p>`;
 }

@@ -15,7 +15,7 @@ import { Outgoing } from "./outgoing.mjs";
 import { rowsOf, windowOf } from "./rows.mjs";
 
 const SIZE = 120; // messages in the page
-const STEP = 60; // by how many the window moves
+const STEP = 20; // by how many the window moves
 const NEAR = 600; // px from an end at which it moves
 const BOTTOM = 48; // px from the end that count as the end
 

@@ -1,6 +1,6 @@
 /** One message: who, when, what it answers, what it says, and what can be done with it. */
 
-import { html, useRef } from "../ui.mjs";
+import { html, useRef, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { clock, exact } from "../texts/times.mjs";
 import { isGone, isOwn, mentionsMe, messageOf } from "../state/selectors.mjs";
@@ -19,12 +19,14 @@ export const excerpt = (wire) => (isGone(wire) ? t("message.deleted") : (wire.co
 
 export function Message({ wire, isFirst, state }) {
   const session = useSession();
-  const actions = isGone(wire) ? [] : actionsOn(wire, session);
-  const menu = () => actions.length > 0 && (session.dialog.value = () => html`<${Menu} wire=${wire} actions=${actions} />`);
+  const isActive = useSignal(false); // tools are made for the message that somebody points at or is on, and for no other
+  const actions = () => (isGone(wire) ? [] : actionsOn(wire, session));
+  const menu = () => actions().length > 0 && (session.dialog.value = () => html`<${Menu} wire=${wire} actions=${actions()} />`);
   const press = useLongPress(menu);
   const kinds = [isFirst && "first", isOwn(wire, state) && "own", mentionsMe(wire, state) && "meant", isGone(wire) && "gone"];
   return html`
-    <article class="message ${kinds.filter(Boolean).join(" ")}" data-key=${wire.id} tabindex="-1" aria-label=${sentence(wire, state)} onKeyDown=${(event) => keys(event, wire, actions, menu)} ...${press}>
+    <article class="message ${kinds.filter(Boolean).join(" ")}" data-key=${wire.id} tabindex="-1" aria-label=${sentence(wire, state)} onKeyDown=${(event) => keys(event, wire, actions(), menu)}
+      onPointerEnter=${() => (isActive.value = true)} onPointerLeave=${() => (isActive.value = false)} onFocusIn=${() => (isActive.value = true)} onFocusOut=${() => (isActive.value = false)} ...${press}>
       ${isFirst ? html`<${Avatar} name=${wire.authorUsername} id=${wire.anonymousId} />` : null}
       <div class="said">
         ${isFirst ? html`<header class="by"><${Name} name=${wire.authorUsername} role=${wire.authorRole} /><${Time} at=${wire.createdAt} /></header>` : html`<${Time} at=${wire.createdAt} kind="aside" />`}
@@ -35,7 +37,7 @@ export function Message({ wire, isFirst, state }) {
           ${session.registry.marks.map(({ component }) => html`<${component} message=${wire} state=${state} />`)}
         </p>
       </div>
-      ${actions.length > 0 ? html`<${Tools} wire=${wire} actions=${actions} menu=${menu} />` : null}
+      ${isActive.value && !isGone(wire) ? html`<${Tools} wire=${wire} actions=${actions()} menu=${menu} />` : null}
     </article>`;
 }
 

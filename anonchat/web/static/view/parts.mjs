@@ -6,8 +6,8 @@ import { span } from "../texts/times.mjs";
 import { Icon } from "./icons.mjs";
 
 /** A button that shows only an icon. */
-export const IconButton = ({ icon, label, count, ...rest }) => html`
-  <button type="button" class="icon-button" aria-label=${label} title=${label} ...${rest}>
+export const IconButton = ({ icon, label, count, kind = "", ...rest }) => html`
+  <button type="button" class="icon-button ${kind}" aria-label=${label} title=${label} ...${rest}>
     <${Icon} name=${icon} />${count ? html`<span class="count" aria-hidden="true">${count}</span>` : null}
   </button>`;
 

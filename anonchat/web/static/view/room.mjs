@@ -66,7 +66,7 @@ function Head() {
       <nav class="tools" aria-label=${t("room.tools")}>
         ${panels.map((panel) => html`<${PanelButton} panel=${panel} />`)}
         <${IconButton} icon="share" label=${t("share.title")} onClick=${open(Share)} />
-        <${IconButton} icon="info" label=${t("about.title")} onClick=${open(About)} />
+        <${IconButton} icon="info" kind="about-button" label=${t("about.title")} onClick=${open(About)} />
         <${IconButton} icon="settings" label=${t("settings.title")} onClick=${open(Settings)} />
       </nav>
     </header>`;
