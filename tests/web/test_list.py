@@ -229,7 +229,7 @@ def test_19_who_comes_and_goes_is_told_together(live: Live, visit: Visit) -> Non
     for name in ("Bob", "Cleo"):
         visit().join(room.link(), name)
     expect(ann.page.locator(".comings")).to_have_count(1)
-    expect(ann.page.locator(".comings")).to_contain_text("Cleo")
+    expect(ann.page.locator(".comings")).to_contain_text("Bob, Cleo came.")
     ann.page.get_by_role("button", name="Settings").click()
     ann.page.get_by_label("Show who comes and goes").uncheck()
     expect(ann.page.locator(".comings")).to_have_count(0)
