@@ -247,9 +247,7 @@ def test_hostile_texts_run_nothing_and_break_nothing(live: Live, visit: Visit) -
     ]  # fmt: skip
     for text in texts:
         ann.say(text)
-    ann.page.wait_for_function(
-        f"document.querySelectorAll('article:not(.waiting)').length === {len(texts)}", timeout=30_000
-    )
+    expect(ann.page.locator("article:not(.waiting)")).to_have_count(len(texts), timeout=30_000)
     assert ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert ann.page.evaluate(f"{BOX}.scrollWidth <= {BOX}.clientWidth")
     assert ann.page.locator("article img, article script, article [onerror]").count() == 0

@@ -4,8 +4,6 @@ import { Client } from "./client.mjs";
 import { html, render } from "./ui.mjs";
 import { App } from "./view/app.mjs";
 
-const READING = 1_000; // ms after which the rest is loaded, while somebody reads what they are invited to
-
 function route(client) {
   const room = /^\/r\/([^/]+)\/?$/.exec(location.pathname);
   if (room !== null) client.visit(decodeURIComponent(room[1]), decodeURIComponent(location.hash.slice(1)));
@@ -18,4 +16,3 @@ route(client);
 addEventListener("popstate", () => route(client));
 addEventListener("hashchange", () => route(client));
 render(html`<${App} client=${client} />`, document.getElementById("app"));
-if (client.view.value.name !== "home") setTimeout(() => client.load(), READING);

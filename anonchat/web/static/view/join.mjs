@@ -9,6 +9,7 @@ import { lifeOf } from "./facts.mjs";
 import { Languages } from "./languages.mjs";
 import { Problem, reason } from "./parts.mjs";
 
+const READING = 1_000; // ms after which the rest is loaded, while somebody reads what they are invited to
 const HOPELESS = new Set(["room_not_found", "room_ended", "invalid_invite", "banned", "room_closed"]);
 
 export function Join({ roomId }) {
@@ -49,6 +50,10 @@ function Entrance({ room, stopped }) {
   const problem = useSignal(null);
   const isBusy = useSignal(false);
   const name = useSignal(client.drawerOf(room.roomId).get("name") ?? suggestName());
+  useEffect(() => {
+    const timer = setTimeout(() => client.load(), READING);
+    return () => clearTimeout(timer);
+  }, []);
   const submit = async (event) => {
     event.preventDefault();
     isBusy.value = true;
