@@ -26,7 +26,7 @@ class Answers(Protocol):
     def refuse(self, frame: Frame, error: Exception) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # not frozen, which would take a microsecond for each event
 class Call:
     """One client event on its way to its handler: identified, allowed, within limits, and valid."""
 

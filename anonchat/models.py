@@ -1,10 +1,13 @@
-"""The values that cross borders: frozen, plain, the same for the core, plugins and storage. Times: milliseconds."""
+"""The values that cross borders: frozen, plain, the same for the core, plugins and storage. Times: milliseconds.
+
+Those that each message needs are tuples with names, which are made in a third of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["participant", "moderator"]
 
@@ -60,8 +63,7 @@ class Session:
         return self.role == "moderator"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as it is stored. `seq` is None while it is held; `content` is empty once it is deleted."""
 
     id: str
@@ -103,8 +105,7 @@ class Edit:
     mentions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What is remembered of a send: the answer to it, and to each repetition of it. `seq` is None while held."""
 
     client_msg_id: str
@@ -141,8 +142,7 @@ class Audience:
 EVERYBODY = Audience()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event of a room as its members get it. `seq` is None for what is not durable (presence, typing).
 
     What is told to an `audience` is neither kept nor in the order of the room.

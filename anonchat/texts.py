@@ -16,9 +16,8 @@ _SEEN = regex.compile(r"(?V1)[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u
 
 def is_visible(text: str) -> bool:
     """Whether anything of a text can be seen; stops at the first character that can."""
-    first = text[:1]
-    # Most texts begin with a letter or digit, and need no regular expression, which takes 3 microseconds.
-    return (first.isascii() and first.isalnum()) or _SEEN.search(text) is not None
+    # Most texts begin with a character that ASCII can show, and need no regular expression, which takes 3 microseconds.
+    return "!" <= text[:1] <= "~" or _SEEN.search(text) is not None
 
 
 def one_line(text: str) -> str:

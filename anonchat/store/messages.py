@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -139,7 +138,7 @@ def message_of(row: Row) -> Message:
 
 def tombstone_of(message: Message, now: int, seq: int) -> Message:
     """What is left of a deleted message: author, time and place in the order, so that a removal can be seen."""
-    return replace(message, content={}, mentions=(), reply_to_id=None, deleted_at=now, changed_seq=seq)
+    return message._replace(content={}, mentions=(), reply_to_id=None, deleted_at=now, changed_seq=seq)
 
 
 def row_of(message: Message, held_until: int | None = None, held_reason: str | None = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final
@@ -14,6 +15,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
 from anonchat.websocket.frames import encode_close
+from anonchat.websocket.link import Link
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
 
 log = logging.getLogger("anonchat")
@@ -82,7 +84,7 @@ class Handshake(WebSocketProtocol):
         handler.set_header("Connection", "Upgrade")
         handler.set_header("Sec-WebSocket-Accept", accept)
         handler.finish()
-        _open(handler, handler.detach())
+        await _open(handler, handler.detach())
         # Cut what holds the handler in circles, so that it goes now and not at some garbage collection.
         handler.ws_connection = None
         handler.ui.clear()
@@ -103,14 +105,20 @@ class Handshake(WebSocketProtocol):
     _process_server_headers = _receive_frame_loop = _not_here
 
 
-def _open(handler: SocketHandler, stream: IOStream) -> None:
-    transport = SocketTransport(stream, handler.transports)
+async def _open(handler: SocketHandler, stream: IOStream) -> None:
+    try:
+        await stream.write(b"")  # the answer may still be on its way
+        link = Link.of(stream)
+    except OSError:
+        stream.close()
+        return
+    transport = SocketTransport(link, handler.transports)
     try:
         transport.start(handler.open_peer(transport))
     except Exception:
         log.exception("a connection failed to open")
-        if not stream.closed():
-            stream.write(encode_close(1011, "internal error"))
+        with suppress(OSError):
+            link.send(encode_close(1011, "internal error"))
         transport.abort()
 
 

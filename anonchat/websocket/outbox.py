@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
-from tornado.iostream import IOStream, StreamClosedError
+from anonchat.websocket.link import Link
 
 FRAME_COST: Final = 48
 """Bytes that CPython keeps for a frame besides its payload: the `bytes` object and its place in a list."""
@@ -17,27 +17,26 @@ FLUSHES_A_TURN: Final = 256
 
 
 class Outbox:
-    """Frames that wait for one stream, in order, at most `queue_bytes` of them together with what the stream holds.
+    """Frames that wait for one link, in order, at most `queue_bytes` of them together with what the link holds.
 
-    Receivers share the frames; nothing is copied but the join of one send. While the stream has something unsent,
+    Receivers share the frames; nothing is copied but the join of one send. While the link holds something unsent,
     frames wait here and not there, so that they can still be dropped and their memory be released.
     """
 
-    __slots__ = ("_cost", "_droppable", "_frames", "_limit", "_sending", "_stream", "_unsent")
+    __slots__ = ("_cost", "_droppable", "_frames", "_limit", "_link", "_unsent")
 
-    def __init__(self, stream: IOStream, queue_bytes: int) -> None:
-        self._stream = stream
+    def __init__(self, link: Link, queue_bytes: int) -> None:
+        self._link = link
         self._limit = queue_bytes
         self._frames: list[bytes] = []
         self._droppable: list[int] = []
         self._cost = 0
         self._unsent = 0
-        self._sending: asyncio.Future[None] | None = None
 
     @property
     def empty(self) -> bool:
         """Whether everything was given to the operating system."""
-        return not self._frames and self._sending is None
+        return not self._frames and not self._link.is_holding
 
     def add(self, frame: bytes, droppable: bool = False) -> bool:
         """Let a frame wait for the next `flush`; False means that the outbox is full and the frame was not taken.
@@ -65,48 +64,35 @@ class Outbox:
         self._cost += len(frame) + FRAME_COST
 
     def clear(self) -> None:
-        """Forget all frames that were not yet given to the stream."""
+        """Forget all frames that were not yet given to the link."""
         self._frames = []
         self._droppable = []
         self._cost = self._unsent
 
-    def flush(self) -> asyncio.Future[None] | None:
-        """Send what waits, until the operating system takes no more.
+    def flush(self) -> None:
+        """Send what waits, until the operating system takes no more; the link then says when to flush again.
 
-        Returns a future when something was left with the stream: flush again when it is done. Calling it before that
-        does nothing. Raises `OSError` when the connection is gone (`StreamClosedError` is one).
+        Calling it before that does nothing. Raises `OSError` when the connection is gone.
         """
-        stream = self._stream
-        if self._sending is not None:
-            if not self._sending.done():
-                return None
-            self._cost -= self._unsent
-            self._unsent = 0
-            self._sending = None
-        if stream.closed():
-            raise StreamClosedError
+        if self._link.is_holding:
+            return
+        self._cost -= self._unsent
+        self._unsent = 0
         while self._frames:
-            # The answer to the handshake may still be on its way, an empty write waits for it.
-            unsent = memoryview(b"") if stream.writing() else self._send()
-            if unsent is not None:
-                return self.hold(unsent)
-        return None
+            data = self._take()
+            try:
+                sent = self._link.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self.hold(data[sent:])
+                return
 
-    def hold(self, unsent: memoryview) -> asyncio.Future[None]:
-        """Leave the rest of a send with the stream. Returns a future: flush again when it is done."""
+    def hold(self, unsent: memoryview) -> None:
+        """Leave the rest of a send with the link."""
         self._unsent = len(unsent)
         self._cost += self._unsent
-        self._sending = self._stream.write(unsent)
-        return self._sending
-
-    def _send(self) -> memoryview | None:
-        """One `send()`; returns what of it was not taken."""
-        data = self._take()
-        try:
-            sent = self._stream.write_to_fd(data)
-        except BlockingIOError:
-            sent = 0
-        return data[sent:] if sent < len(data) else None
+        self._link.hold(unsent)
 
     def _take(self) -> memoryview:
         """Take the frames of one send out of the queue; one frame alone is not copied."""

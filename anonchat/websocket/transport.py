@@ -3,13 +3,9 @@
 import asyncio
 import logging
 import math
-import socket
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from tornado.iostream import IOStream, SSLIOStream
 from tornado.util import _websocket_mask as unmask
 
 from anonchat.websocket.frames import (
@@ -24,11 +20,11 @@ from anonchat.websocket.frames import (
     encode_pong,
 )
 from anonchat.websocket.keepalive import Keepalive
+from anonchat.websocket.link import Link
 from anonchat.websocket.outbox import Flusher, Outbox
 
 log = logging.getLogger("anonchat")
 
-READ_BYTES: Final = 65536
 OVERFLOW_SECONDS: Final = 1.0
 """How long a connection that was too slow may take to receive the frame that tells it so."""
 
@@ -112,31 +108,28 @@ class SocketTransport:
         "_close_received",
         "_failed",
         "_flushing",
+        "_link",
         "_outbox",
         "_paused",
         "_peer",
         "_ping_due",
-        "_read",
         "_reader",
-        "_stream",
         "_transports",
-        "_write",
         "closed",
         "due",
         "is_ready",
         "place",
     )
 
-    def __init__(self, stream: IOStream, transports: Transports) -> None:
+    def __init__(self, link: Link, transports: Transports) -> None:
         limits = transports.limits
         self.closed = False
         self.due = math.inf
-        self._stream = stream
+        self._link = link
         self._transports = transports
         self._reader = FrameReader(limits.frame_bytes, limits.frame_fragments, unmask)
-        self._outbox = Outbox(stream, limits.queue_bytes)
+        self._outbox = Outbox(link, limits.queue_bytes)
         self._peer: Peer | None = None
-        self._read: asyncio.Future[bytes] | None = None
         self._ping_due = math.inf
         self._awaits_pong = False
         self._paused = False
@@ -144,10 +137,6 @@ class SocketTransport:
         self._close_code: int | None = None
         self._close_received = False
         self._failed = False
-        # TLS must pass the stream; else one call is saved for each send.
-        self._write: Callable[[Any], int] = (
-            stream.write_to_fd if isinstance(stream, SSLIOStream) else stream.socket.send
-        )
         self._channel: Channel | None = None
         self.place = 0
         """How much of the channel's log it has got."""
@@ -157,11 +146,10 @@ class SocketTransport:
     def start(self, peer: Peer) -> None:
         """Read from now on and give what comes to `peer`; called once."""
         self._peer = peer
-        self._stream.set_nodelay(True)
         self._transports.keepalive.add(self)
         self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds
         self._set_due()
-        self._read_more()
+        self._link.start(self._received, self.flush)
 
     def enqueue(self, frame: bytes, droppable: bool = False) -> None:
         """Send a frame at the end of this turn of the event loop; a closed transport ignores it.
@@ -214,7 +202,7 @@ class SocketTransport:
         """Send the frames up to a place at once; only while `is_ready`. What is not taken now is sent as soon as it is."""
         self.place = place
         try:
-            sent = self._write(joined)
+            sent = self._link.send(joined)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -222,7 +210,7 @@ class SocketTransport:
             return
         if sent < len(joined):
             self.is_ready = False
-            self._outbox.hold(memoryview(joined)[sent:]).add_done_callback(self._flush_again)
+            self._outbox.hold(memoryview(joined)[sent:])
 
     def abort(self) -> None:
         """End at once and release everything; can be called in any state."""
@@ -232,40 +220,35 @@ class SocketTransport:
         self.is_ready = False
         self._outbox.clear()
         self._transports.keepalive.discard(self)
-        self._stream.set_close_callback(None)
-        self._stream.close()
+        self._link.close()
         if peer is not None:
             asyncio.get_running_loop().call_soon(_tell_closed, peer, self._close_code)
 
     def pause_reading(self) -> None:
         """Deliver nothing until `resume_reading`; meanwhile pings rest, for pongs could not be seen.
 
-        Called from inside `messages_received` it leaves at most one more read (64 KiB) in memory, from elsewhere two.
+        At most one more read (64 KiB) is kept in memory.
         """
         if not self.closed and not self._paused:
             self._paused = True
             self.due = math.inf
-            self._stream.set_close_callback(self.abort)
+            self._link.pause()
 
     def resume_reading(self) -> None:
         """Deliver again; the client gets its full time again for what it had not finished."""
         if not self._paused:
             return
         self._paused = False
-        self._stream.set_close_callback(None)
         loop = asyncio.get_running_loop()
         limits = self._transports.limits
         self._ping_due = loop.time() + (limits.pong_seconds if self._awaits_pong else limits.ping_seconds)
         if self._reader.unfinished_since is not None:
             self._reader.unfinished_since = loop.time()
         self._set_due()
-        if self._read is None:
-            self._read_more()
-        elif self._read.done():
-            loop.call_soon(self._received, self._read)
+        self._link.resume()
 
     def flush(self, most: int = 1) -> int:
-        """Send what waits; called by the `Flusher` and when the stream can take more."""
+        """Send what waits; called by the `Flusher` and when the link can take more."""
         if self._channel is not None and self.place != self._channel.end:
             self._flushing = True  # as it is: what is queued now goes with the rest
             self.catch_up(self._channel, self._channel.end)
@@ -273,13 +256,11 @@ class SocketTransport:
         if self._peer is None:
             return 1
         try:
-            sending = self._outbox.flush()
+            self._outbox.flush()
         except OSError:
             self.abort()
             return 1
-        if sending is not None:
-            sending.add_done_callback(self._flush_again)
-        elif self._outbox.empty:
+        if self._outbox.empty:
             self._sent_all()
         return 1
 
@@ -289,10 +270,7 @@ class SocketTransport:
         elif self._close_received:
             self.abort()
         elif self._failed:
-            _shut_down_writing(self._stream)
-
-    def _flush_again(self, _: asyncio.Future[None]) -> None:
-        self.flush()
+            self._link.end_writing()  # closing at once would answer their last bytes with a reset (RFC 6455, 7.1.1)
 
     def overdue(self, now: float) -> None:
         """Called by the `Keepalive` when `due` has passed."""
@@ -329,27 +307,13 @@ class SocketTransport:
             unfinished_due = math.inf if since is None else since + self._transports.limits.unfinished_seconds
             self.due = min(self._ping_due, unfinished_due)
 
-    def _read_more(self) -> None:
-        """Wait for the next bytes. Callbacks, because a task for each idle connection would cost 1 KiB more."""
-        if self._paused or self._peer is None or self._read is not None:
-            return
-        try:
-            self._read = asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True))
-        except OSError:
-            self.abort()
-        else:
-            self._read.add_done_callback(self._received)
-
-    def _received(self, read: asyncio.Future[bytes]) -> None:
+    def _received(self, data: bytes) -> None:
         """Decode one read: runs of messages go to the peer, control frames between them are obeyed in their place."""
-        if self._paused or read is not self._read:
-            return
-        self._read = None
-        if read.cancelled() or read.exception() is not None:
+        if not data:
             self.abort()
             return
         messages: list[str | bytes] = []
-        for item in self._reader.feed(read.result(), asyncio.get_running_loop().time()):
+        for item in self._reader.feed(data, asyncio.get_running_loop().time()):
             if isinstance(item, (str, bytes)):
                 messages.append(item)
             else:
@@ -358,7 +322,6 @@ class SocketTransport:
                 self._obey(item)
         self._hand_over(messages)
         self._set_due()
-        self._read_more()
 
     def _hand_over(self, messages: list[str | bytes]) -> None:
         if not messages or self.closed or self._peer is None:
@@ -396,14 +359,3 @@ def _tell_closed(peer: Peer, code: int | None) -> None:
         peer.transport_closed(code)
     except Exception:
         log.exception("a connection failed at its end")
-
-
-def _shut_down_writing(stream: IOStream) -> None:
-    """Let the client see the end while its last bytes are still read and thrown away (RFC 6455, 7.1.1).
-
-    Closing at once would answer them with a reset, which can destroy our close frame. TLS has no half-closed state;
-    there the time for the closing handshake is waited for.
-    """
-    if not isinstance(stream, SSLIOStream):
-        with suppress(OSError):
-            stream.socket.shutdown(socket.SHUT_WR)

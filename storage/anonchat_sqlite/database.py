@@ -33,7 +33,7 @@ from anonchat import (
 )
 from anonchat_sqlite.lock import FileLock
 from anonchat_sqlite.migration import migrate
-from anonchat_sqlite.statements import Compile, SQLiteStatements, compiler, drive
+from anonchat_sqlite.statements import Compiler, SQLiteStatements, drive
 
 T = TypeVar("T")
 log = structlog.get_logger("anonchat.sqlite")
@@ -53,6 +53,8 @@ PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-32768",
+    # So often a page is written again that it pays to carry it over seldom. The log grows to 32 MB.
+    "PRAGMA wal_autocheckpoint=8000",
 )
 
 
@@ -64,7 +66,7 @@ class SQLiteDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self.path = path_of(url)
         self._lock = lock_of(self.path)
-        self._compile = compiler()
+        self._compiler = Compiler()
         self._commits = WorkQueue(self._commit_batch, together=BATCH, most=WAITING)
         self._readers: list[_Reader] = []
         self._turn = itertools.count()
@@ -85,7 +87,7 @@ class SQLiteDatabase:
             await asyncio.to_thread(migrate, self.path, migrations)
             self._writer = await self._open()
             for _ in range(READERS):
-                self._readers.append(_Reader(await self._open("PRAGMA query_only=ON"), self._compile))
+                self._readers.append(_Reader(await self._open("PRAGMA query_only=ON"), self._compiler))
             # Of its own and with little patience: whoever reads must not make everybody's sends wait.
             self._eraser = await self._open("PRAGMA busy_timeout=100")
         except MigrationError as error:
@@ -184,7 +186,7 @@ class SQLiteDatabase:
     def _commit(self, writer: aiosqlite.Connection, batch: Sequence[PendingWork]) -> list[PendingWork]:
         """In the writer's thread: one transaction for the whole batch; returns the jobs that are durable now."""
         connection = writer._conn
-        statements = SQLiteStatements(connection, self._compile)
+        statements = SQLiteStatements(connection, self._compiler)
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")  # the one before could not even be rolled back
@@ -204,9 +206,9 @@ class SQLiteDatabase:
 class _Reader:
     """One connection that reads. What arrives while it is at work goes together in its next hop to its thread."""
 
-    def __init__(self, connection: aiosqlite.Connection, compile_statement: Compile) -> None:
+    def __init__(self, connection: aiosqlite.Connection, compiler: Compiler) -> None:
         self._connection = connection
-        self._compile = compile_statement
+        self._compiler = compiler
         self.queue = WorkQueue(self._read_batch, together=READS, most=WAITING // READERS)
 
     async def close(self) -> None:
@@ -220,7 +222,7 @@ class _Reader:
     def _read(self, batch: Sequence[PendingWork]) -> None:
         """In the reader's thread: all on one snapshot, which begins after the last of them was asked for."""
         connection = self._connection._conn
-        statements = SQLiteStatements(connection, self._compile)
+        statements = SQLiteStatements(connection, self._compiler)
         try:
             connection.execute("BEGIN")
             for pending in batch:

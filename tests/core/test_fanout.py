@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from tornado.iostream import IOStream
 
 from anonchat.websocket import fanout, outbox
 from anonchat.websocket.fanout import Fanout, SocketWire
+from anonchat.websocket.link import Link
 from anonchat.websocket.transport import SocketLimits, SocketTransport, Transports
 
 SECONDS = 20
@@ -41,8 +41,7 @@ class Member:
             end.setblocking(False)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as small as the system has it
         self.peer = Silent()
-        self.transport = SocketTransport(IOStream(ours), transports)
-        self.transport._stream.set_nodelay = lambda value: None  # type: ignore[method-assign]  # these are no TCP
+        self.transport = SocketTransport(Link(ours), transports)
         self.transport.start(self.peer)
         self.expected = b""
         self.got = b""

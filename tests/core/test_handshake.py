@@ -6,7 +6,7 @@ import logging
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import pytest
 import websockets
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
+from wsproto.frame_protocol import FrameProtocol
 
 from anonchat.websocket.frames import BINARY, TEXT, encode_frame
 from anonchat.websocket.handshake import SocketHandler
@@ -137,6 +138,45 @@ def test_the_answer_is_that_of_the_rfc_and_frames_may_come_with_the_request() ->
             assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
             assert b"Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
             assert body == ANSWERED
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("count", [1, 3_000])
+def test_what_comes_early_is_answered_whole(count: int) -> None:
+    """Up to 180 kB, a part of which is in the buffers of Tornado when the connection opens."""
+
+    async def main() -> None:
+        async with served() as (port, _):
+            early = FrameProtocol(client=True, extensions=[])
+            sent = b"".join(bytes(early.send_data(f"{number:050}")) for number in range(count))
+            _, body = await ask(port, GOOD, rest=sent + CLOSE)
+            assert (
+                body
+                == encode_frame(b"hello")
+                + b"".join(encode_frame(f"{number:050}".encode()) for number in range(count))
+                + b"\x88\x00"
+            )
+
+    asyncio.run(main())
+
+
+def test_a_flood_before_the_connection_is_open_ends_it_or_waits_in_the_system() -> None:
+    """Bounded memory either way; and the server goes on."""
+
+    async def main() -> None:
+        async with served() as (port, transports):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            frame = bytes(FrameProtocol(client=True, extensions=[]).send_data("x" * 1_000))
+            writer.write(request(GOOD) + frame * 4_000)
+            writer.write_eof()
+            async with asyncio.timeout(SECONDS):
+                with suppress(ConnectionError):
+                    while await reader.read(65536):
+                        pass
+            writer.close()
+            await none_left(transports)
+            assert (await ask(port, GOOD, rest=CLOSE))[1] == ANSWERED
 
     asyncio.run(main())
 

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from tornado.iostream import IOStream
 from wsproto.frame_protocol import Frame, FrameProtocol, Opcode
 
 from anonchat.websocket.frames import encode_frame
+from anonchat.websocket.link import Link
 from anonchat.websocket.transport import SocketLimits, SocketTransport, Transports
 
 SECONDS = 5
@@ -88,7 +88,7 @@ async def connected(
     transports: Transports,
     make_peer: Callable[[SocketTransport], Echo] = Echo,
     buffer_bytes: int = 0,
-    make_stream: Callable[[socket.socket], IOStream] = IOStream,
+    make_link: Callable[[socket.socket], Link] = Link,
 ) -> AsyncIterator[tuple[Echo, Client]]:
     """A started transport and its client; small socket buffers make a client that does not read slow soon."""
     client_socket = socket.socket()
@@ -99,7 +99,7 @@ async def connected(
         client_socket.connect(listener.getsockname())
         server_socket, _ = listener.accept()
         reader, writer = await asyncio.open_connection(sock=client_socket, limit=65536)
-        transport = SocketTransport(make_stream(server_socket), transports)
+        transport = SocketTransport(make_link(server_socket), transports)
         peer = make_peer(transport)
         transport.start(peer)
         try:
@@ -147,21 +147,25 @@ def test_everything_is_answered_in_the_order_it_came() -> None:
 
 
 def test_one_call_for_all_messages_of_a_read_and_one_send_for_all_answers() -> None:
-    class CountingStream(IOStream):
-        sends = 0
+    sends: list[int] = []
 
-        def write_to_fd(self, data: memoryview) -> int:
-            type(self).sends += 1
-            return super().write_to_fd(data)
+    def counting(server_socket: socket.socket) -> Link:
+        def send(data: memoryview) -> int:
+            sends.append(len(data))
+            return server_socket.send(data)
+
+        link = Link(server_socket)
+        link.send = send
+        return link
 
     async def main() -> None:
-        async with connected(Transports(), make_stream=CountingStream) as (peer, client):
+        async with connected(Transports(), make_link=counting) as (peer, client):
             expected = [str(number) for number in range(500)]
             client.send(*map(client.text, expected))
             received = [await client.frame() for _ in expected]
             assert [frame.payload for frame in received if frame] == expected
             assert [message for call in peer.calls for message in call] == expected
-            assert CountingStream.sends == len(peer.calls) < 5
+            assert len(sends) == len(peer.calls) < 5
 
     asyncio.run(main())
 
@@ -521,7 +525,7 @@ def test_a_transport_goes_with_its_last_user() -> None:
     async def main() -> weakref.ref[SocketTransport]:
         server, client = socket.socketpair()
         with client:
-            transport = Slotted(IOStream(server), Transports())
+            transport = Slotted(Link(server), Transports())
             peer = Echo(transport)
             transport.start(peer)
             transport.enqueue(encode_frame(b"a"))
