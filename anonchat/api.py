@@ -41,6 +41,7 @@ from anonchat.models import (
 from anonchat.names import folded as folded_name
 from anonchat.queues import PendingWork, WorkQueue
 from anonchat.rates import Rates
+from anonchat.remembered import Remembered
 from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.seats import Applicant
 from anonchat.skeletons import skeleton
@@ -85,6 +86,7 @@ __all__ = [
     "Rates",
     "Receipt",
     "Rejected",
+    "Remembered",
     "Request",
     "Role",
     "Room",

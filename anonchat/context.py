@@ -49,6 +49,10 @@ class PluginRooms:
         """The room. Raises `room_not_found` or `room_ended`."""
         return await self._rooms.find(room_id)
 
+    def position(self, room_id: str) -> int | None:
+        """The seq up to which this node has delivered what happened in a room; None where nobody is on this node."""
+        return self._relay.position(room_id) or None
+
     def broadcast(
         self,
         room_id: str,

@@ -220,7 +220,8 @@ class Enrich:
     async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """Message id -> what stands as ``ext.<plugin>`` in it. One query for the batch, not one a message.
 
-        `messages` are as they go over the wire: ``id``, ``content``, ``authorSessionId``. They must not be changed.
+        `messages`, all of one room, are as they go over the wire: ``id``, ``roomId``, ``content``, ``authorSessionId``. They
+        must not be changed.
         """
 
     @hookspec

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 from anonchat.clock import Clock
@@ -187,12 +188,17 @@ class Presence:
     def state(self, room_id: str) -> dict[str, Any]:
         """Data of `presence_state`: at most `STATE` people, moderators first, then by when they came."""
         room = self._rooms.get(room_id, _Attendance())
-        everybody = list(self.people(room_id))
-        if len(everybody) > STATE:
-            everybody.sort(key=lambda session: -session.rank)
+        people = room.people.values()
+        if len(people) <= STATE:
+            named = [there.session for there in people]
+        else:
+            first = [there.session for there in people if there.session.rank]
+            first.sort(key=lambda session: -session.rank)
+            others = (there.session for there in people if not there.session.rank)
+            named = [*first[:STATE], *islice(others, max(0, STATE - len(first)))]
         return {
-            "users": [user_wire(session) for session in everybody[:STATE]],
-            "total": len(everybody),
+            "users": [user_wire(session) for session in named],
+            "total": len(people),
             "version": room.version,
         }
 

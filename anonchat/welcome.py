@@ -120,6 +120,8 @@ class Welcome:
         for _ in range(ATTEMPTS):
             state = await self._state(active, since)
             position = state.through if isinstance(state, Replay) else state.seq
+            # Read after this node got there, so that whatever plugins remember by position is not older.
+            await self._relay.reach(active, position)
             told = await self._encoded(member.wire, state)
             if told is None:
                 since = None  # too large to be told one by one
@@ -127,7 +129,6 @@ class Welcome:
             # Read after the position was: what changes later comes as an event, what changed before is in it.
             described = await self._described(member)
             added = await self._added(member, room)
-            await self._relay.reach(active, position)
             # From here to the end nothing waits, so nothing can happen in between.
             since_then = active.recent.since(position)
             if since_then is not None:

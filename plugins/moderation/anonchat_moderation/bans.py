@@ -5,7 +5,7 @@ A kick is a short ban. Marks are what the core gives: hashes of device, fingerpr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anonchat import (
@@ -22,6 +22,7 @@ from anonchat import (
 )
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Person, Ranks, chosen
+from anonchat_moderation.at_hand import AtHand
 from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.log import Log
 from anonchat_moderation.networks import Networks
@@ -47,6 +48,7 @@ class Bans:
         self._networks = networks
         self._purges = purges
         self._sent_away = sent_away
+        self._any = AtHand(self._read_any, lambda: acts.now)
 
     # --- at the door
 
@@ -89,7 +91,16 @@ class Bans:
             await self._networks.remember(session, network)
         return denied
 
+    async def _read_any(self, room_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether anybody is kept out of each room."""
+        wanted = {"rooms": list(room_ids), "now": self._acts.now}
+        banned = {row["room_id"] for row in await self._acts.ctx.db.fetch_all(statements.SELECT_BANNED_ROOMS, wanted)}
+        return {room_id: room_id in banned for room_id in room_ids}
+
     async def _check(self, room_id: str, marks: Mapping[str, Any]) -> Denied | None:
+        """In force at once on this node, within a second on others."""
+        if not await self._any.of(room_id):
+            return None
         now = self._acts.now
         wanted = {**marks, "room": room_id, "now": now}
         if not self._networks.are_used:
@@ -156,7 +167,10 @@ class Bans:
             await self._acts.tell(tx, by.room_id, kind, target.id, reason, until)
             return ranks.by
 
-        rank = await self._acts.on(by, target, work)
+        try:
+            rank = await self._acts.on(by, target, work)
+        finally:
+            self._any.drop(by.room_id)
         sessions = (target, *await self._same_device(target, rank))
         try:
             await self._sent_away.drop_of(by.room_id, [session.id for session in sessions])

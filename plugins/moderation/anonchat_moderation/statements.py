@@ -111,6 +111,7 @@ DELETE_BAN = (
     .where(bans.c.room_id == bindparam("room"), bans.c.id == bindparam("ban"), _live)
     .returning(bans.c.session_id, bans.c.username, bans.c.by_rank)
 )
+SELECT_BANNED_ROOMS = select(bans.c.room_id).where(one_of(bans.c.room_id, "rooms"), _live).distinct()
 DELETE_EXPIRED_BANS = expired(bans, bans.c.until)
 
 # --- who is muted

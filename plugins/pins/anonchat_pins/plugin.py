@@ -16,6 +16,7 @@ from anonchat import (
     ClientEvent,
     Message,
     PluginContext,
+    Remembered,
     Request,
     Room,
     Route,
@@ -35,7 +36,6 @@ from anonchat_pins.tables import (
     INSERT_PIN,
     SELECT_PIN,
     SELECT_PINS,
-    SELECT_PINS_OF,
     SELECT_VISIBLE,
     metadata,
 )
@@ -89,6 +89,7 @@ class Pins:
     @hookimpl
     async def setup(self, ctx: PluginContext) -> None:
         self.ctx = ctx
+        self._known = Remembered(self._rows, ctx.rooms.position)
 
     async def pin(self, call: Call) -> None:
         """`pin_message`. A message that is pinned already stays pinned as it was."""
@@ -115,13 +116,13 @@ class Pins:
 
     @hookimpl
     async def extend_state(self, room: Room) -> Mapping[str, Mapping[str, Any]]:
-        return {"pinned_messages": _fitting(await self._pinned(room.id))}
+        return {"pinned_messages": _fitting(await self._shown(room.id, await self._known.of(room.id)))}
 
     @hookimpl
     async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """``ext.pins`` of those that are pinned."""
-        rows = await self.ctx.db.fetch_all(SELECT_PINS_OF, {"messages": [message["id"] for message in messages]})
-        return {row["message_id"]: _ext(row) for row in rows}
+        room_id, wanted = messages[0]["roomId"], {message["id"] for message in messages}
+        return {row["message_id"]: _ext(row) for row in await self._known.of(room_id) if row["message_id"] in wanted}
 
     @hookimpl
     async def extend_privacy(self) -> Mapping[str, str]:
@@ -132,7 +133,12 @@ class Pins:
 
     async def _pinned(self, room_id: str) -> list[dict[str, Any]]:
         """The pinned messages in the order of pinning, as they are now. Two queries."""
-        rows = await self.ctx.db.fetch_all(SELECT_PINS, {"room": room_id, "limit": MOST_PINS})
+        return await self._shown(room_id, await self._rows(room_id))
+
+    async def _rows(self, room_id: str) -> Sequence[Row]:
+        return await self.ctx.db.fetch_all(SELECT_PINS, {"room": room_id, "limit": MOST_PINS})
+
+    async def _shown(self, room_id: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
         if not rows:
             return []
         found = await self.ctx.messages.get(room_id, [row["message_id"] for row in rows])

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from anonchat import messages_table, one_of
+from anonchat import messages_table
 
 metadata = MetaData()
 
@@ -44,7 +44,6 @@ SELECT_VISIBLE = select(messages_table.c.id).where(
 )
 SELECT_PIN = select(pins).where(_OF_ROOM, _OF_MESSAGE)
 SELECT_PINS = select(pins).where(_OF_ROOM).order_by(pins.c.seq).limit(bindparam("limit"))
-SELECT_PINS_OF = select(pins).where(one_of(pins.c.message_id, "messages"))
 COUNT_PINS = select(func.count().label("pins")).where(_OF_ROOM)
 INSERT_PIN = insert(pins)
 DELETE_PIN = delete(pins).where(_OF_ROOM, _OF_MESSAGE)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anonchat import ChatError, PluginContext, Row, Session, Statements
+from anonchat import ChatError, PluginContext, Remembered, Row, Session, Statements
 from anonchat_polls import statements
 from anonchat_polls.ballots import BallotBoxes, voter_of
 from anonchat_polls.poll import Poll, is_poll, poll_of
@@ -22,6 +22,7 @@ class Views:
         self._ctx = ctx
         self._boxes = boxes
         self._least = ctx.config["secret_minimum"]
+        self._has_open = Remembered(self._read_open, ctx.rooms.position)
 
     async def of_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """Message id -> the state that everybody may see, of those messages that carry a poll."""
@@ -33,8 +34,14 @@ class Views:
 
     async def open_in(self, session: Session) -> Sequence[Mapping[str, Any]]:
         """The open polls of a session's room, oldest first, as that session may see them."""
+        if not await self._has_open.of(session.room_id):
+            return ()
         wanted = {"room": session.room_id, "limit": self._ctx.config["most_open"]}
         return await self._seen(await self._read(statements.SELECT_OPEN, wanted, session), session)
+
+    async def _read_open(self, room_id: str) -> bool:
+        """Whether a poll is open; both its beginning and its end are durable events."""
+        return await self._ctx.db.fetch_one(statements.SELECT_OPEN, {"room": room_id, "limit": 1}) is not None
 
     async def one(self, poll_id: str, session: Session) -> Mapping[str, Any]:
         """One poll of a session's room. Raises `poll_not_found`."""
