@@ -1,5 +1,7 @@
 """Structured logs, as JSON or for a console. They hold no address, token, name or text of a person.
 
+Warnings and errors of one kind stand there once a minute, see `repeats`.
+
 Of an exception they show its kind and where it was raised, never its text or the values of variables: both may repeat
 what a person wrote. The exceptions of `SPEAKING` are the exception, for their texts are made by us or by the system.
 """
@@ -18,6 +20,7 @@ import structlog
 
 from anonchat.errors import StartError
 from anonchat.migrate.revisions import MigrationError
+from anonchat.repeats import OncePerMinute, tell_repeated
 
 # Tornado's own lines hold addresses and whole URLs.
 SILENCED = ("tornado.access", "tornado.general", "tornado.application")
@@ -49,10 +52,12 @@ def set_up(level: str, style: str) -> None:
     if style == "console":
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_exception)]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+        foreign_pre_chain=shared,
+        processors=[tell_repeated, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(OncePerMinute())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

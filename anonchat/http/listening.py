@@ -19,7 +19,6 @@ log = structlog.get_logger("anonchat.http")
 BACKLOG = 2_048
 ACCEPTED = 128  # connections in one turn of the event loop
 PAUSE_SECONDS = 1.0
-TELL_SECONDS = 60.0
 
 _REASONS = {
     errno.EADDRINUSE: "Is another server running there? [server] {setting} chooses another.",
@@ -62,7 +61,6 @@ class Acceptor:
         self._handle = handle
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self._told = -TELL_SECONDS
         self._resume()
 
     def stop(self) -> None:
@@ -91,9 +89,7 @@ class Acceptor:
     def _wait(self, error: OSError) -> None:
         self._loop.remove_reader(self._listening.fileno())
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
-        if self._loop.time() - self._told >= TELL_SECONDS:
-            self._told = self._loop.time()
-            log.error(
-                "no connection can be accepted; the limit of open files may be too low, see anonchat doctor",
-                reason=error.strerror,
-            )
+        log.error(
+            "no connection can be accepted; the limit of open files may be too low, see anonchat doctor",
+            reason=error.strerror,
+        )
