@@ -12,6 +12,9 @@ CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
 
+CONTROL_FRAMES: Final = 100
+"""Pings and pongs that a client may send in a second; one in some seconds is what clients do."""
+
 NO_STATUS: Final = 1005
 """What a close frame without a code means; never sent (RFC 6455, 7.4.1)."""
 
@@ -133,28 +136,38 @@ class FrameReader:
     """Decodes the bytes of one client, in pieces of any size, into messages and control frames.
 
     A message may have at most `frame_bytes` bytes in at most `fragments` frames; what announces more is refused at
-    its header, so never more than one such message and one piece is kept. After a close frame or an error whatever
-    follows is ignored.
+    its header, so never more than one such message and one piece is kept. Of pings and pongs there may be
+    `control_frames` a second: answering them is the one work that no limit above this one sees. After a close frame or
+    an error whatever follows is ignored.
     """
 
     __slots__ = (
+        "_control_frames",
+        "_controls",
         "_ended",
         "_fragments",
         "_frame_bytes",
         "_message",
         "_needed",
+        "_now",
         "_rest",
         "_room",
+        "_second",
         "_unmask",
         "unfinished_since",
     )
 
-    def __init__(self, frame_bytes: int, fragments: int, unmask: Unmask = exclusive_or) -> None:
+    def __init__(
+        self, frame_bytes: int, fragments: int, unmask: Unmask = exclusive_or, control_frames: int = CONTROL_FRAMES
+    ) -> None:
         self.unfinished_since: float | None = None
         """The `now` of the piece in which the frame or message began that is not yet complete."""
         self._frame_bytes = frame_bytes
         self._fragments = fragments
+        self._control_frames = control_frames
         self._unmask = unmask
+        self._now = self._second = 0.0
+        self._controls = 0
         self._message: _Fragments | None = None
         self._room = frame_bytes
         self._rest = bytearray()
@@ -175,6 +188,7 @@ class FrameReader:
                 return []
             data = bytes(self._rest)
         items: list[Item] = []
+        self._now = now
         before = self._message
         try:
             self._rest[:] = data[self._decode(data, items) :]
@@ -238,15 +252,21 @@ class FrameReader:
 
     def _take(self, first: int, payload: bytes, items: list[Item]) -> None:
         opcode = first & _OPCODE
-        if opcode == PING:
-            items.append(Ping(payload))
-        elif opcode == PONG:
-            items.append(Pong(payload))
+        if opcode in (PING, PONG):
+            self._count_control()
+            items.append(Ping(payload) if opcode == PING else Pong(payload))
         elif opcode == CLOSE:
             items.append(_parse_close(payload))
             self._end()
         else:
             self._take_fragment(opcode, payload, items, final=bool(first & _FINAL))
+
+    def _count_control(self) -> None:
+        if self._now >= self._second + 1:
+            self._second, self._controls = self._now, 0
+        self._controls += 1
+        if self._controls > self._control_frames:
+            raise ProtocolError(4429, f"there may be {self._control_frames} pings and pongs a second")
 
     def _take_fragment(self, opcode: int, payload: bytes, items: list[Item], *, final: bool) -> None:
         message = self._message or _Fragments(opcode)

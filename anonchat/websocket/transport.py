@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from tornado.util import _websocket_mask as unmask
 
 from anonchat.websocket.frames import (
+    CONTROL_FRAMES,
     NO_STATUS,
     Close,
     FrameReader,
@@ -53,6 +54,7 @@ class SocketLimits:
 
     frame_bytes: int = 65536
     frame_fragments: int = 64
+    control_frames: int = CONTROL_FRAMES
     unfinished_seconds: float = 10.0
     queue_bytes: int = 1 << 20
     ping_seconds: float = 25.0
@@ -127,7 +129,7 @@ class SocketTransport:
         self.due = math.inf
         self._link = link
         self._transports = transports
-        self._reader = FrameReader(limits.frame_bytes, limits.frame_fragments, unmask)
+        self._reader = FrameReader(limits.frame_bytes, limits.frame_fragments, unmask, limits.control_frames)
         self._outbox = Outbox(link, limits.queue_bytes)
         self._peer: Peer | None = None
         self._ping_due = math.inf

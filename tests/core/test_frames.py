@@ -299,6 +299,16 @@ def test_more_fragments_than_allowed(count: int) -> None:
     assert codes(read(allowed, client_frame(CONTINUATION), fragments=count)) == [1009]
 
 
+@pytest.mark.parametrize("opcode", [PING, PONG])
+def test_more_pings_and_pongs_than_allowed(opcode: int) -> None:
+    """Counted by the second; messages do not count."""
+    reader = FrameReader(FRAME_BYTES, FRAGMENTS, control_frames=3)
+    three = client_frame(opcode) * 3 + client_frame(TEXT, b"a")
+    for now in (10.0, 11.0, 12.5):
+        assert len(reader.feed(three, now)) == 4
+    assert codes(reader.feed(client_frame(TEXT, b"a") + client_frame(opcode), 13.0)) == [4429]
+
+
 def test_unfinished_since() -> None:
     """The age of a message in fragments is that of its first byte; a complete one leaves no age behind."""
     reader = FrameReader(FRAME_BYTES, FRAGMENTS)

@@ -261,7 +261,7 @@ def test_a_message_that_is_not_finished_in_time() -> None:
     """Neither a trickle of bytes nor pings between fragments prolong the time."""
 
     async def main() -> None:
-        limits = SocketLimits(unfinished_seconds=0.2, close_seconds=0.2)
+        limits = SocketLimits(unfinished_seconds=0.2, close_seconds=0.2, control_frames=1_000_000)
         async with connected(Transports(limits)) as (trickle, one), connected(Transports(limits)) as (pinging, other):
             other.send(other.protocol.send_data("a", fin=False))
             frame = one.text("x" * 60_000)
@@ -316,13 +316,31 @@ def test_a_reader_that_was_too_slow_can_still_learn_why() -> None:
 
 def test_a_client_that_pings_without_reading_costs_its_queue() -> None:
     async def main() -> None:
-        async with connected(Transports(SocketLimits(queue_bytes=100_000)), buffer_bytes=8192) as (peer, client):
+        limits = SocketLimits(queue_bytes=100_000, control_frames=1_000_000)
+        async with connected(Transports(limits), buffer_bytes=8192) as (peer, client):
             async with asyncio.timeout(SECONDS):
                 while not peer.transport.closed:
                     client.send(*(client.protocol.ping(b"x" * 125) for _ in range(50)))
                     await client.writer.drain()
                     await asyncio.sleep(0)
             assert await peer.end() == 4413
+
+    asyncio.run(main())
+
+
+def test_who_pings_without_end_is_closed_and_no_longer_decoded() -> None:
+    """As many as are allowed are answered; the limit is for a second, so the same number is fine again in the next."""
+
+    async def main() -> None:
+        async with connected(Transports(SocketLimits(control_frames=50))) as (peer, client):
+            ping = bytes(client.protocol.ping(b"?"))
+            client.send(client.text("first"), ping * 10_000)
+            found = await client.payloads()
+            assert found[0] == "first"
+            assert found[1:-1] == [b"?"] * 50
+            assert found[-1] == (4429, "there may be 50 pings and pongs a second")
+            client.writer.close()
+            assert await peer.end() == 4429
 
     asyncio.run(main())
 
