@@ -30,7 +30,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test web-control browser lint format bench clean
+.PHONY: help run test web-control browser autobahn lint format bench clean
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -59,6 +59,9 @@ browser: $(DEVELOPMENT)
 			sys.exit(not os.path.exists(play().start().chromium.executable_path))' || \
 		{ command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium; } || \
 		$(PYTHON) -m playwright install --with-deps chromium
+
+autobahn: $(DEVELOPMENT)  ## run the Autobahn test suite for WebSockets (needs CPython 2.7 or Docker; ARGUMENTS="7.*")
+	$(PYTHON) -m tests.conformance.autobahn $(ARGUMENTS)
 
 lint: $(DEVELOPMENT)  ## check style, layout and types
 	$(PYTHON) -m ruff check
