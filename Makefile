@@ -30,7 +30,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test web-control browser autobahn lint format bench clean
+.PHONY: help run test web-control browser autobahn floods lint format bench clean
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -62,6 +62,9 @@ browser: $(DEVELOPMENT)
 
 autobahn: $(DEVELOPMENT)  ## run the Autobahn test suite for WebSockets (needs CPython 2.7 or Docker; ARGUMENTS="7.*")
 	$(PYTHON) -m tests.conformance.autobahn $(ARGUMENTS)
+
+floods: $(DEVELOPMENT)  ## measure how long people wait beside each kind of flood (10 minutes; ARGUMENTS="pings" narrows it)
+	$(PYTHON) -m tests.floods.measure $(ARGUMENTS)
 
 lint: $(DEVELOPMENT)  ## check style, layout and types
 	$(PYTHON) -m ruff check

@@ -43,6 +43,7 @@ from anonchat.websocket.transport import SocketLimits, Transports
 
 HEADER_BYTES = 16_384
 BODY_BYTES = 65_536
+HEADER_SECONDS, BODY_SECONDS = 15, 10  # to send the whole of it
 LOOPBACK = "127.0.0.1"
 METRICS_PATH = "/metrics"
 
@@ -227,8 +228,8 @@ def _http_server(rules: list[Any], listening: list[socket]) -> HTTPServer:
         Application(rules, log_function=lambda _: None),
         max_body_size=2 * BODY_BYTES,
         max_header_size=HEADER_BYTES,
-        idle_connection_timeout=15,
-        body_timeout=10,
+        idle_connection_timeout=HEADER_SECONDS,
+        body_timeout=BODY_SECONDS,
     )
     server.add_sockets(listening)
     return server

@@ -1,0 +1,125 @@
+"""How long two people wait for each other beside each kind of flood, against the same room without it.
+
+    make floods [ARGUMENTS="pings 'stopped readers'"]
+
+The server, those who flood it, and the two people are processes of their own. With and without take turns, so that
+whatever else the machine does meets both alike, and at least 10,000 messages are counted for each. Linux only, for the
+memory of the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from anonchat.testing.clients import Rest
+from anonchat.testing.processes import ServerProcess, environment
+
+from .bystanders import open_room, resident_bytes, talk
+from .kinds import KINDS
+
+ROUNDS = 10
+MESSAGES, RATE = 1_000, 1_000.0  # in a turn; a second
+WARM_UP = 500
+SETTLE_SECONDS = 1.0
+
+
+class Size(NamedTuple):
+    """Connections, and frames or bytes a second of all of them."""
+
+    connections: int
+    rate: float
+
+
+SIZES = {
+    "stopped readers": Size(100, 1_000),
+    "idle connections": Size(1_000, 1_000),
+    "handshakes": Size(500, 1_000),
+    "slow headers": Size(500, 500),
+    "slow bodies": Size(500, 500),
+    "pings": Size(100, 5_000),
+    "malformed frames": Size(100, 9_000),  # 100,000 in all turns together
+}
+
+
+class Figures(NamedTuple):
+    """Seconds that messages took, without and with; for each turn what was done and how many bytes memory grew; the log."""
+
+    without: list[float]
+    beside: list[float]
+    acts: list[int]
+    added: list[int]
+    lines: list[str]
+
+
+def main() -> None:
+    """Measure the kinds that the command line names, all without one."""
+    print(
+        f"{'flood':18} {'connections':>11} {'acts':>8} {'p99 ms':>8} {'beside':>8} {'ratio':>6} {'MiB':>6} {'log':>4}"
+    )
+    for kind in sys.argv[1:] or KINDS:
+        found = measure(kind)
+        without, beside = percentile(found.without), percentile(found.beside)
+        print(
+            f"{kind:18} {SIZES[kind].connections:11} {sum(found.acts):8} {1e3 * without:8.2f} {1e3 * beside:8.2f} "
+            f"{beside / without:6.2f} {max(found.added) / (1 << 20):6.1f} {len(found.lines):4}",
+            flush=True,
+        )
+
+
+def percentile(seconds: Sequence[float]) -> float:
+    """The 99th."""
+    return statistics.quantiles(seconds, n=100)[98]
+
+
+def measure(kind: str) -> Figures:
+    """Take turns on a server of its own."""
+    limits = {"identify_seconds": 10}
+    with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder), environment(limits=limits)) as server:
+        rest, connections = Rest(server.port), SIZES[kind].connections
+        tokens = open_room(rest, 2 + connections)
+        # In the same room a thousand idle ones would be a thousand receivers, which is no flood but a large room.
+        crowd = open_room(rest, connections) if kind == "idle connections" else tokens[2:]
+        asyncio.run(talk(server.port, tokens, WARM_UP, RATE))
+        found = Figures([], [], [], [], [])
+        for _ in range(ROUNDS):
+            found.without.extend(asyncio.run(talk(server.port, tokens, MESSAGES, RATE)))
+            before = resident_bytes(server.pid)
+            with flooding(server, kind, crowd) as done:
+                found.beside.extend(asyncio.run(talk(server.port, tokens, MESSAGES, RATE)))
+                found.added.append(resident_bytes(server.pid) - before)
+            found.acts.extend(done)
+        found.lines.extend(server.log.splitlines())
+        return found
+
+
+@contextmanager
+def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterator[list[int]]:
+    """A process that floods; the list it gives holds at the end how much it did."""
+    size = SIZES[kind]
+    command = [sys.executable, "-m", "tests.floods.kinds", kind, str(server.port), *map(str, size)]
+    done: list[int] = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write("\n".join(tokens))
+        process.stdin.close()
+        process.stdin = None  # closed; communicate() would flush it
+        try:
+            asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+            yield done
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=30)
+            done.append(int(output))
+    asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+
+
+if __name__ == "__main__":
+    main()
