@@ -39,6 +39,9 @@ class Budgets:
     observations: int = 10_000
     """Observations that may wait for a plugin before new ones are dropped and counted."""
 
+    broadcasts: str = "1000/second"
+    """Events that are not kept, of one plugin to one room; above it they are dropped and counted."""
+
     failures: int = 20
     """Failed observations in a row after which a plugin's observers are no longer called."""
 

@@ -12,8 +12,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
-from anonchat.errors import ChatError
 from anonchat.events import Events
+from anonchat.flow import Flow
 from anonchat.held import HeldMessages
 from anonchat.ids import new_id
 from anonchat.intake import Intake
@@ -22,6 +22,7 @@ from anonchat.journal import Also, Journal, Transaction
 from anonchat.limits import Limits
 from anonchat.messages import Messages
 from anonchat.models import Audience, Draft, HeldMessage, Message, Receipt, Role, Room, Session
+from anonchat.plugin_tasks import PluginTasks
 from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.retention import Retention
@@ -29,16 +30,22 @@ from anonchat.rooms import Rooms
 from anonchat.sessions import Sessions
 from anonchat.storage import Ephemeral
 
-TASKS = 100  # that a plugin may have running at once
-
 
 class PluginRooms:
     """Rooms, as a plugin may use them."""
 
     def __init__(
-        self, plugin: str, events: Events, rooms: Rooms, invites: Invites, relay: Relay, retention: Retention
+        self,
+        plugin: str,
+        events: Events,
+        rooms: Rooms,
+        invites: Invites,
+        relay: Relay,
+        retention: Retention,
+        flow: Flow,
     ) -> None:
         self._plugin = plugin
+        self._flow = flow
         self._events = events
         self._rooms = rooms
         self._invites = invites
@@ -67,10 +74,11 @@ class PluginRooms:
 
         To everybody but the session `skip`, to the sessions `only`, or to the moderators. What must not get lost is
         appended in a transaction: ``ctx.db.transaction`` and ``tx.append``. What is only true once a transaction is
-        committed is told by ``tx.tell``.
+        committed is told by ``tx.tell``. Above a thousand a second to one room they are dropped, counted and logged.
         """
         self.check(event)
-        self._relay.broadcast(room_id, event, data, Audience.of(skip, only, moderators))
+        if self._flow.lets_pass(room_id):
+            self._relay.broadcast(room_id, event, data, Audience.of(skip, only, moderators))
 
     def send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
         """Send an event that is not kept to all sockets of one session."""
@@ -305,33 +313,14 @@ class PluginContext:
     limits: PluginLimits
     metrics: Mapping[str, Counter | Gauge | Histogram]
     hooks: PluginHooks
-    tasks: set[asyncio.Task[Any]]
+    tasks: PluginTasks
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run something in the background. Failures are logged; what still runs at the shutdown is cancelled.
 
         Raises `overloaded` if the plugin has too many tasks already.
         """
-        if len(self.tasks) >= TASKS:
-            work.close()
-            raise ChatError("overloaded", f"The plugin {self.name!r} has {TASKS} tasks running.")
-        task = asyncio.create_task(work, name=f"plugin:{self.name}")
-        self.tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("a task of the plugin failed", exc_info=error)
-
-    async def stop(self, seconds: float) -> None:
-        """Cancel what still runs; what has not ended after `seconds` is left behind and logged."""
-        tasks = tuple(self.tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks and (await asyncio.wait(tasks, timeout=seconds))[1]:
-            self.log.error("tasks of the plugin do not end", tasks=len(self.tasks))
+        return self.tasks.spawn(work)
 
 
 def logger_of(plugin: str) -> Any:

@@ -13,6 +13,7 @@ from anonchat.declarations import Answers, Call, ClientEvent, ServerEvent
 from anonchat.errors import ChatError, StartError
 from anonchat.limits import Limits
 from anonchat.loading import Loader
+from anonchat.metrics import Metrics
 from anonchat.models import Session
 from anonchat.protocol import Frame
 from anonchat.schemas import problems
@@ -25,8 +26,9 @@ CORE = "anonchat"
 class Events:
     """Every declared event, and who declared it."""
 
-    def __init__(self, limits: Limits, bundled: Sequence[str], handler_seconds: float) -> None:
+    def __init__(self, limits: Limits, bundled: Sequence[str], handler_seconds: float, metrics: Metrics) -> None:
         self._limits = limits
+        self._failures = metrics.plugin_failures
         self._handler_seconds = handler_seconds
         self._bundled = {CORE, *bundled}
         self._client: dict[str, tuple[str, ClientEvent]] = {}
@@ -106,6 +108,8 @@ class Events:
         else:
             owner = self._client[frame.event][0]
             log.error("the handler of an event failed", plugin=owner, event_name=frame.event, exc_info=error)
+            if owner != CORE:
+                self._failures.labels(owner, "event").inc()
             problem = ChatError("internal" if owner == CORE else "plugin_failed")
         problem.__cause__ = error
         return problem

@@ -51,10 +51,13 @@ class Metrics:
         )
         registry.register(self.plugin_seconds)
         self.plugin_failures = Counter(
-            "anonchat_plugin_failures", "Failures of a plugin's hook.", labels, registry=registry
+            "anonchat_plugin_failures", "Failures of a plugin's hook, event, route or task.", labels, registry=registry
         )
         self.plugin_dropped = Counter(
-            "anonchat_plugin_dropped", "Observations dropped because a plugin lags.", labels, registry=registry
+            "anonchat_plugin_dropped",
+            "Observations and events of a plugin that were dropped.",
+            labels,
+            registry=registry,
         )
         self.plugin_quarantined = Gauge(
             "anonchat_plugin_quarantined",

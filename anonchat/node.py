@@ -30,6 +30,7 @@ from anonchat.doors import Doors
 from anonchat.epoch import stored_epoch
 from anonchat.errors import ChatError, StartError
 from anonchat.events import CORE, Events
+from anonchat.flow import Flow
 from anonchat.held import HeldMessages
 from anonchat.hub import Hub
 from anonchat.intake import Intake
@@ -42,6 +43,7 @@ from anonchat.metrics import Metrics
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Event
 from anonchat.plugin_options import options_of
+from anonchat.plugin_tasks import PluginTasks
 from anonchat.plugins import bundled, load
 from anonchat.presence import Presence
 from anonchat.receipts import Receipts
@@ -121,7 +123,7 @@ class Node:
             settings.retention.batch, self.hub, self.presence, tables_of_rooms(self.plugins),
         )  # fmt: skip
         self.relay.listen(self._delivered)
-        self.events = Events(self.limits, bundled(), self.budgets.handler_seconds)
+        self.events = Events(self.limits, bundled(), self.budgets.handler_seconds, self.metrics)
         self.jobs = Jobs(self.clock, self.ephemeral, self.metrics, settings.sessions.lease_seconds)
         self.directory: Directory | None = None
         if self.bus.shared:
@@ -200,13 +202,15 @@ class Node:
             for plugin, metric in self.plugins.declared("register_metrics")
             if plugin == name
         }
-        rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention)
+        flow = Flow(name, self.budgets.broadcasts, self.clock, self.metrics)
+        rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention, flow)
         return PluginContext(
             name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
             PluginSessions(self.sessions, self.presence, rooms.check),
             PluginMessages(self.intake, self.messages, self.held, rooms.check),
             PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
-            PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), set(),
+            PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)),
+            PluginTasks(name, self.metrics),
         )  # fmt: skip
 
     def _add_jobs(self) -> None:
@@ -261,7 +265,7 @@ class Node:
         contexts, self._contexts = self._contexts, []
         if contexts:
             await self.dispatcher.life("shutdown", reverse=True)
-            await asyncio.gather(*(context.stop(self.budgets.shutdown_seconds) for context in contexts))
+            await asyncio.gather(*(context.tasks.stop(self.budgets.shutdown_seconds) for context in contexts))
 
     async def _close_storage(self) -> None:
         if self.directory is not None:

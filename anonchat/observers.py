@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -56,9 +57,13 @@ class Observers:
             while self._waiting:
                 observer, arguments = self._waiting.popleft()
                 try:
+                    begun = time.perf_counter()
                     answer = observer.begin(arguments)
+                    blocked = time.perf_counter() - begun > self._budgets.blocked_seconds
                     if isinstance(answer, Begun):
                         await observer.finish(answer, self._budgets.observer_seconds)
+                    if blocked:
+                        raise observer.failed(PluginFailed("blocked the event loop"))
                 except ChatError as error:
                     observer.failed(PluginFailed(f"raised {error.code}"))
                     self._failed()

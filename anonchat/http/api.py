@@ -17,6 +17,7 @@ from anonchat.budgets import PluginFailed, bounded
 from anonchat.declarations import Answer, Request, Route
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError, StartError
+from anonchat.events import CORE
 from anonchat.http.door import Door
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.limits import Limits
@@ -159,7 +160,10 @@ class ApiHandler(PlainHandler):
             raise
         except Exception as error:
             log.exception("the handler of a route failed", plugin=owner, route=route.path)
-            raise ChatError("internal" if owner == "anonchat" else "plugin_failed") from error
+            if owner == CORE:
+                raise ChatError("internal") from error
+            self.counter.metrics.plugin_failures.labels(owner, "route").inc()
+            raise ChatError("plugin_failed") from error
         return replace(answer, status=route.status) if answer.status == 200 else answer
 
     def _route(self) -> tuple[str, Route]:

@@ -36,6 +36,7 @@ from anonchat import (
 from anonchat.app import Server
 from anonchat.budgets import Budgets
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import open_room, request
 
 pytestmark = pytest.mark.gen_test(timeout=20)
@@ -299,6 +300,25 @@ async def test_what_an_observer_cannot_keep_up_with_is_dropped_and_counted(tmp_p
         assert server.metrics.registry.get_sample_value("anonchat_plugin_dropped_total", labels) == 2
 
 
+@pytest.mark.parametrize(("seconds", "state"), [(0.15, "quarantined"), (0.0, "running")], ids=["blocks", "control"])
+async def test_an_observer_that_blocks_again_and_again_is_quarantined(
+    tmp_path: Path, seconds: float, state: str
+) -> None:
+    """It comes to its end in time by its own measure, and nobody else had a turn meanwhile."""
+
+    async def block() -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 (what is tested)
+
+    dice = Observing(block)
+    budgets = replace(QUICK, blocked_seconds=0.1, failures=3)
+    async with serving(tmp_path, dice, budgets=budgets) as server, (await open_room(server)).enter("Alice") as alice:
+        for number in range(5):
+            assert (await alice.say(str(number))).event == "message_ack"
+            await server.dispatcher.settle()
+        assert server.dispatcher.state("dice") == state
+        assert len(dice.seen) == (3 if seconds else 5)
+
+
 class Enriching:
     """Enrichers that all do the same."""
 
@@ -407,6 +427,7 @@ async def test_a_handler_that_fails_answers_with_a_code(tmp_path: Path, handler:
         assert (reply.status, reply.body["code"]) == (500, "plugin_failed")
         failed = [line["plugin"] for line in logs if "plugin" in line and line["log_level"] == "error"]
         assert failed == ["dice", "dice"]
+        assert (failures(server, "event"), failures(server, "route")) == (1, 1)
         assert (await alice.say("Still here")).event == "message_ack"
 
 
@@ -422,6 +443,33 @@ async def test_an_event_that_was_not_declared_cannot_be_sent(tmp_path: Path) -> 
             with pytest.raises(LookupError):
                 await dice.ctx.db.transaction(lambda tx, event=event: tx.append(room.id, event, {}))  # type: ignore[misc]
         dice.ctx.rooms.broadcast(room.id, "dice.rolled", {})
+
+
+async def test_a_plugin_that_floods_a_room_is_cut_off(tmp_path: Path) -> None:
+    """Else its events would fill the queue of everybody there. Another room, and the next second, are not concerned."""
+    dice = Handling(handle_and_fail)
+    clock = SettableClock()
+    async with (
+        running_server(settings_in(tmp_path), clock, plugins={"dice": dice}) as server,
+        (await open_room(server)).enter("Alice") as alice,
+        (await open_room(server)).enter("Bob") as bob,
+    ):
+        rooms = [
+            heard.data["roomId"] for person in (alice, bob) for heard in person.welcome if heard.event == "identified"
+        ]
+        with capture_logs() as logs:
+            for number in range(50_000):
+                dice.ctx.rooms.broadcast(rooms[0], "dice.rolled", {"number": number, "text": "x" * 100})
+            dice.ctx.rooms.broadcast(rooms[1], "dice.rolled", {})
+            clock.advance(seconds=2)
+            dice.ctx.rooms.broadcast(rooms[0], "dice.rolled", {"number": "last"})
+        heard = [(await alice.hear("dice.rolled")).data["number"] for _ in range(1_001)]
+        assert heard == [*range(1_000), "last"]
+        await bob.hear("dice.rolled")
+        assert (await alice.say("Still here")).event == "message_ack"
+        labels = {"plugin": "dice", "hook": "broadcast"}
+        assert server.metrics.registry.get_sample_value("anonchat_plugin_dropped_total", labels) == 49_000
+        assert {line["plugin"] for line in logs if line["log_level"] == "error"} == {"dice"}
 
 
 # --- time and tasks
@@ -449,11 +497,12 @@ async def test_tasks_are_bounded_and_end_with_the_server(tmp_path: Path) -> None
 
 async def test_a_task_that_fails_is_logged_with_the_name_of_its_plugin(tmp_path: Path) -> None:
     dice = Handling(handle_and_fail)
-    async with serving(tmp_path, dice):
+    async with serving(tmp_path, dice) as server:
         with capture_logs() as logs:
             await asyncio.wait([dice.ctx.spawn(fail())])
             await asyncio.sleep(0)
         assert ("a task of the plugin failed", "dice") in [(line["event"], line.get("plugin")) for line in logs]
+        assert failures(server, "task") == 1
 
 
 class Stubborn(Observing):
