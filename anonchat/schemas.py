@@ -61,9 +61,11 @@ class EventSchema(Schema):
 
 
 class Whole(fields.Integer):
-    """A JSON integer and nothing that could be taken for one: no "5", no 5.0, no true."""
+    """A JSON integer, which 5.0 is as well, and nothing that could be taken for one: no "5", no true."""
 
     def _validated(self, value: Any) -> int:
+        if type(value) is float and value.is_integer():
+            return int(value)
         if type(value) is not int:
             raise self.make_error("invalid", input=value)
         return value
@@ -100,7 +102,7 @@ def _seq(**options: Any) -> Whole:
 class CreateRoom(Schema):
     """Body of ``POST /api/rooms``. Lengths and maxima that the operator sets are checked by the rooms service."""
 
-    title = fields.String(required=True)
+    title = fields.String(required=True, validate=validate.Length(1))
     description = fields.String(load_default="")
     ephemeral = Truth(load_default=True)
     chat_duration_seconds = Whole(load_default=None, allow_none=True, validate=validate.Range(10))

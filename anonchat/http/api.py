@@ -183,6 +183,8 @@ class ApiHandler(PlainHandler):
         if route.auth == "nobody":
             return None, operator
         if route.auth == "operator":
+            if token is None:
+                raise ChatError("not_identified", 'Send the header "Authorization: Bearer <operator_token>".')
             if not operator:
                 self._failed("forbidden")
                 raise ChatError("forbidden", "Only the operator may do that, with [server] operator_token as Bearer.")

@@ -64,7 +64,8 @@ class Documents:
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1."""
         spec = _new_spec()
-        spec.components.security_scheme("session", {"type": "http", "scheme": "bearer"})
+        for scheme, token in (("session", "`sessionToken` of a join"), ("operator", "`[server] operator_token`")):
+            spec.components.security_scheme(scheme, {"type": "http", "scheme": "bearer", "description": token})
         spec.components.schema("Problem", PROBLEM)
         for path in dict.fromkeys(route.path for _, route in self._routes):
             operations = {
@@ -90,11 +91,15 @@ class Documents:
             },
         }
         if route.body is not None:
-            operation["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
+            is_required = any(field.required for field in route.body.fields.values())
+            operation["requestBody"] = {
+                "required": is_required,
+                "content": {"application/json": {"schema": route.body}},
+            }
         if route.query is not None:
             operation["parameters"] = [{"in": "query", "schema": route.query}]
         if route.auth != "nobody":
-            operation["security"] = [{"session": []}]
+            operation["security"] = [{"operator" if route.auth == "operator" else "session": []}]
         return operation
 
     # --- WebSocket

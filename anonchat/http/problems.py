@@ -44,6 +44,8 @@ def refuse(handler: RequestHandler, error: ChatError) -> None:
     if error.retry_after_ms is not None:
         body["retryAfterMs"] = error.retry_after_ms
         handler.set_header("Retry-After", str(-(-error.retry_after_ms // 1_000)))
+    if error.status == 401:
+        handler.set_header("WWW-Authenticate", "Bearer")  # RFC 9110, 11.6.1
     handler.set_status(error.status)
     handler.set_header("Content-Type", "application/problem+json")
     handler.finish(orjson.dumps(body))

@@ -60,7 +60,8 @@ async def test_ready_tells_of_an_unknown_proxy(server: Server) -> None:
 
 @pytest.mark.gen_test(timeout=20)
 async def test_metrics_are_for_the_operator(server: Server) -> None:
-    assert (await _get(f"{server.url}/metrics")).code == 403
+    unknown = await _get(f"{server.url}/metrics")
+    assert (unknown.code, unknown.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await _get(f"{server.url}/metrics", Authorization="Bearer not-that-token")).code == 403
     answer = await _get(f"{server.url}/metrics", Authorization=f"Bearer {TOKEN}")
     assert answer.code == 200

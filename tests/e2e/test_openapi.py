@@ -1,0 +1,83 @@
+"""Requests made by schemathesis from the server's own OpenAPI, right and wrong ones: all answers are as it says.
+
+All its checks are on. ``HYPOTHESIS_PROFILE=soak`` makes many more requests, and others each time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anonchat.plugins import bundled
+from anonchat.testing.processes import ServerProcess, environment
+
+HERE = Path(__file__).parent
+OPERATOR = "the-token-of-the-operator"
+SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+LONG = ("--max-examples", "500")  # and sequences of requests
+SHORT = ("--max-examples", "2", "--generation-deterministic", "--phases", "coverage,fuzzing")
+
+
+def attack(server: ServerProcess, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run schemathesis."""
+    schemathesis = "from schemathesis.cli import schemathesis; schemathesis()"
+    configuration = ("--config-file", str(HERE / "openapi" / "schemathesis.toml"))
+    command = (sys.executable, "-c", schemathesis, *configuration, "run", f"{server.url}/api/openapi.json")
+    environ = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": "tests.e2e.openapi.asking",
+        "ANONCHAT_PORT": str(server.port),
+        "ANONCHAT_OPERATOR": OPERATOR,
+    }
+    return subprocess.run(
+        (*command, "--no-color", "--request-timeout", "30", *(LONG if SOAK else SHORT), *options),
+        cwd=HERE.parent.parent,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(0 if SOAK else 600)  # 2,000 requests
+def test_every_answer_is_as_described(tmp_path: Path) -> None:
+    tables = environment(plugins={"enabled": bundled()}, server={"operator_token": OPERATOR})
+    with ServerProcess(tmp_path, tables) as server:
+        found = attack(server)
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert "Traceback" not in server.log
+        assert '"level": "error"' not in server.log
+
+
+WRONG = """
+from anonchat import Answer, Route, Schema, hookimpl
+from marshmallow import fields
+
+class Rolled(Schema):
+    eyes = fields.Integer(required=True)
+
+class Plugin:
+    @hookimpl
+    def register_routes(self):
+        return [Route("GET", "/api/wrong/rolled", self.roll, answer=Rolled()), Route("GET", "/api/wrong/broken", self.fail)]
+
+    async def roll(self, request):
+        return Answer({"eyes": "three"})
+
+    async def fail(self, request):
+        raise ValueError
+"""
+
+
+def test_control_what_is_not_as_described_is_found(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    tables = environment(plugins={"enabled": ["wrong"], "plugins_dir": str(tmp_path)})
+    with ServerProcess(tmp_path, tables) as server:
+        found = attack(server, "--include-path-regex", "^/api/wrong/")
+        assert found.returncode == 1
+        assert "Server error: 1" in found.stdout
+        assert "Response violates schema: 1" in found.stdout
