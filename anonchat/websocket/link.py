@@ -14,8 +14,8 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
 READ_BYTES: Final = 65536
-EARLY_READS: Final = 4
-"""Full reads of what a client may send before its connection is open; an honest one has sent a message or two."""
+HELD_BYTES: Final = 1 << 20
+"""More than a stream can have read of what follows a request: its reads are of 64 KiB."""
 
 
 class Link:
@@ -39,15 +39,14 @@ class Link:
 
     @classmethod
     def of(cls, stream: IOStream) -> "Link":
-        """Take over a stream that has nothing left to send. Raises `OSError` if it is closed, or too much has come."""
-        early = b""
-        for _ in range(EARLY_READS):
-            read = cast("asyncio.Future[bytes]", stream.read_bytes(READ_BYTES, partial=True))
-            if not read.done():
-                break
-            early += read.result()
-        else:
-            raise OSError("the client sent too much before its connection was open")
+        """Take over a stream that has nothing left to send. Raises `OSError` if it is closed.
+
+        What the stream has read beyond the request is taken from it; what is still in the socket stays there, however
+        much a client sends before its connection is open.
+        """
+        stream.read_from_fd = lambda _: None  # type: ignore[method-assign]  # for it the socket is empty from now on
+        held = cast("asyncio.Future[bytes]", stream.read_bytes(HELD_BYTES, partial=True))
+        early = held.result() if held.done() else b""
         IOLoop.current().remove_handler(stream.socket)
         stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(stream.socket, early)

@@ -181,6 +181,19 @@ def test_a_flood_before_the_connection_is_open_ends_it_or_waits_in_the_system() 
     asyncio.run(main())
 
 
+def test_much_may_come_at_once_with_the_request() -> None:
+    """More than one read, and more than the stream of the handshake should ever keep."""
+
+    async def main() -> None:
+        message = encode_frame(b"x" * 60_000)
+        masked = b"\x81\xfe" + (60_000).to_bytes(2) + bytes(4) + b"x" * 60_000
+        async with served() as (port, _), asyncio.timeout(4 * SECONDS):
+            _, body = await ask(port, GOOD, rest=masked * 40 + CLOSE)
+            assert body == encode_frame(b"hello") + message * 40 + b"\x88\x00"
+
+    asyncio.run(main())
+
+
 OFFERS = [
     "permessage-deflate",
     "permessage-deflate; client_max_window_bits",
