@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -19,7 +21,8 @@ CONNECT_SECONDS = 2.0
 PREFIX = "anonchat:"
 SENTINEL_PORT = 26_379
 REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, ResponseError)
-FAILURES = (RedisError, OSError, TimeoutError)
+# uvloop calls a write into a connection that was reset a RuntimeError.
+FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
 
 Open = Connection | SSLConnection
 
@@ -89,7 +92,14 @@ class Address:
         if self._sentinels:
             arguments["host"], arguments["port"] = await self._master()
         connection = self._class(**arguments)
-        await connection.connect()  # type: ignore[no-untyped-call]
+        try:
+            # redis-py bounds the TCP connection alone; a server may take it and never say a word.
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            with suppress(*FAILURES):
+                await connection.disconnect(nowait=True)
+            raise
         return connection
 
     async def _master(self) -> tuple[str, int]:

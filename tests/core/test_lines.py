@@ -30,3 +30,33 @@ async def test_a_reset_of_the_server_reaches_the_client() -> None:
         writer.close()
         await line.close()
         server.close()
+
+
+@pytest.mark.gen_test(timeout=10)
+async def test_a_connection_that_has_lost_something_stays_dead_and_a_new_one_does_not() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with Line(server.sockets[0].getsockname()[1]) as line:
+        reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+        for word, ways in ((b"one", {}), (b"two", {"down": "dead"}), (b"three", {})):
+            await line.become(**ways)
+            writer.write(word)
+            try:
+                heard = await asyncio.wait_for(reader.read(100), 0.3)
+            except TimeoutError:
+                heard = b""
+            assert heard == (word if word == b"one" else b""), word
+        line.reset()
+        with pytest.raises(ConnectionResetError):
+            await reader.read(100)
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+        line.slow_down(delay_seconds=0.05)
+        writer.write(b"four")
+        assert await asyncio.wait_for(reader.read(100), 5) == b"four"
+        writer.close()
+    server.close()

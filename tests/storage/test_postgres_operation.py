@@ -6,8 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from click.testing import CliRunner, Result
 from anonchat.cli import main
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_aside, run_sql
+from anonchat.testing.lines import Line
 from anonchat.testing.people import open_room, request
-from anonchat.testing.postgres import LOOPBACK, PostgresServer
+from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.processes import ServerProcess
 from anonchat_postgres.connecting import COMMAND_SECONDS, CONNECT_SECONDS
 
@@ -55,62 +55,16 @@ async def test_people_are_told_at_once_and_go_on_when_it_is_back(own: PostgresSe
     assert [message["content"]["text"] for message in history] == ["before", "meanwhile"]
 
 
-class Swallower:
-    """A way to Postgres that can fall silent: what is sent then gets no answer, and no end."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._speaks = asyncio.Event()
-        self._speaks.set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[int]:
-        """The port to connect to."""
-        server = await asyncio.start_server(self._carry, LOOPBACK, 0)
-        try:
-            yield int(server.sockets[0].getsockname()[1])
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def swallow(self) -> None:
-        self._speaks.clear()
-
-    def speak(self) -> None:
-        self._speaks.set()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(LOOPBACK, self._port)
-        for source, target in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pass_on(source, target))
-            self._tasks.add(task)
-
-    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                await self._speaks.wait()
-                target.write(data)
-                await target.drain()
-        except OSError:
-            return
-        finally:
-            target.close()
-
-
 @pytest.mark.gen_test(timeout=90)
 async def test_silence_is_waited_for_in_bounded_time(postgres: PostgresServer, tmp_path: Path) -> None:
     name = database_name(postgres, tmp_path)
-    way = Swallower(postgres.port)
     async with (
-        way.open() as port,
-        running_server(settings_in(tmp_path, storage={"database": postgres.url(name, port=port)})) as server,
+        Line(postgres.port) as way,
+        running_server(settings_in(tmp_path, storage={"database": postgres.url(name, port=way.port)})) as server,
     ):
         room = await open_room(server, ephemeral=False)
         async with room.enter("Alice") as alice:
-            way.swallow()
+            await way.become(up="held", down="held")
             begun = time.monotonic()
             frame = await alice.send("send_message", {"text": "Hello?", "clientMsgId": "1"})
             while (heard := await asyncio.wait_for(alice.socket.read_message(), 30)) is not None:
@@ -118,7 +72,7 @@ async def test_silence_is_waited_for_in_bounded_time(postgres: PostgresServer, t
                     break
             assert json.loads(heard or "{}")["data"]["code"] == "storage_unavailable"
             assert time.monotonic() - begun < COMMAND_SECONDS + CONNECT_SECONDS + 12  # for a busy machine
-            way.speak()
+            await way.become()
             assert (await alice.say("Hello?", clientMsgId="1")).data["seq"] == 1
 
 

@@ -7,17 +7,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
+import uvloop
 
 from anonchat.clock import Clock
 from anonchat.errors import ChatError
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts.bus import Ear
-from anonchat.testing.redis import RedisServer
+from anonchat.testing.lines import Line
+from anonchat.testing.redis import LOOPBACK, RedisServer
 from anonchat_redis import RedisBus, RedisEphemeral
 
 HEALED_SECONDS = 8.0
+SILENCE_SECONDS = 2.5  # more than a new connection is waited for
 
 
 @pytest.fixture
@@ -84,6 +88,25 @@ async def test_a_deaf_subscription_is_found(server: RedisServer) -> None:
         await hears(one, other)
 
 
+@asynchronous
+async def test_a_server_that_takes_connections_and_never_says_a_word(server: RedisServer) -> None:
+    """The way has swallowed what was sent: that connection stays dead, and the next one is made in bounded time."""
+    async with Line(server.port) as way:
+        ear = Ear(RedisBus(server.url(port=way.port), Clock()))
+        ephemeral = RedisEphemeral(server.url(port=way.port), Clock())
+        try:
+            await way.become(down="dead")
+            began = time.monotonic()
+            await asyncio.gather(ear.bus.start(ear.receive), ephemeral.start())
+            assert time.monotonic() - began < 2 * SILENCE_SECONDS
+            await asyncio.sleep(SILENCE_SECONDS)  # others are being made meanwhile
+            await way.become()
+            await until(lambda: is_whole(ear.bus))  # type: ignore[arg-type]
+            await until(lambda: is_whole(ephemeral))
+        finally:
+            await asyncio.gather(ear.bus.close(), ephemeral.close())
+
+
 async def _is_other(subscription: object, first: object) -> bool:
     return getattr(subscription, "_connection", None) not in (None, first)
 
@@ -142,3 +165,76 @@ async def test_while_redis_is_silent_answers_come_in_bounded_time(server: RedisS
     finally:
         server.resume()
         await ephemeral.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_connections_that_are_reset_are_made_anew(server: RedisServer, run: Callable[..., None]) -> None:
+    """Event loops say it each in their own way."""
+
+    async def reset_often() -> None:
+        async with Line(server.port) as way:
+            url = server.url(port=way.port)
+            one, other, ephemeral = (
+                Ear(RedisBus(url, Clock())),
+                Ear(RedisBus(url, Clock())),
+                RedisEphemeral(url, Clock()),
+            )
+            await asyncio.gather(one.bus.start(one.receive), other.bus.start(other.receive), ephemeral.start())
+            await asyncio.gather(*(ear.bus.subscribe("room:1:messages") for ear in (one, other)))
+            for _ in range(5):
+                way.reset()
+                await until(lambda: is_whole(ephemeral))
+                await hears(one, other)
+                await hears(other, one)
+            await asyncio.gather(one.bus.close(), other.bus.close(), ephemeral.close())
+
+    run(reset_often())
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+@asynchronous
+async def test_a_failover_is_followed(tmp_path: Path, is_killed: bool) -> None:
+    """The master dies, or hands over and goes on as a replica: both nodes are at the new one without a restart."""
+    with (
+        RedisServer("--repl-diskless-sync-delay", "0") as master,
+        RedisServer("--replicaof", LOOPBACK, str(master.port)) as replica,
+    ):
+        while b"state=online" not in master.ask("INFO", "replication"):
+            await asyncio.sleep(0.05)
+        configuration = tmp_path / "sentinel.conf"
+        configuration.write_text(
+            f"sentinel monitor chat {LOOPBACK} {master.port} 1\nsentinel down-after-milliseconds chat 500\n"
+            "sentinel failover-timeout chat 5000\n"
+        )
+        with RedisServer(sentinel=configuration) as sentinel:
+            url = f"redis+sentinel://{LOOPBACK}:{sentinel.port}/chat/0"
+            while str(replica.port).encode() not in sentinel.ask("SENTINEL", "REPLICAS", "chat"):
+                await asyncio.sleep(0.05)
+            one, other, ephemeral = (
+                Ear(RedisBus(url, Clock())),
+                Ear(RedisBus(url, Clock())),
+                RedisEphemeral(url, Clock()),
+            )
+            await asyncio.gather(one.bus.start(one.receive), other.bus.start(other.receive), ephemeral.start())
+            try:
+                await other.bus.subscribe("room:1:messages")
+                await hears(one, other)
+                if is_killed:
+                    master.kill()
+                while not is_killed and not sentinel.ask("SENTINEL", "FAILOVER", "chat").startswith(b"+OK"):
+                    await asyncio.sleep(0.05)  # it has to see first that the replica is well
+                while not replica.ask("ROLE").startswith(b"*3\r\n$6\r\nmaster"):
+                    await asyncio.sleep(0.05)
+                await until(lambda: is_written(ephemeral))
+                await hears(one, other)
+                await until(lambda: is_whole(one.bus))  # type: ignore[arg-type]
+            finally:
+                await asyncio.gather(one.bus.close(), other.bus.close(), ephemeral.close())
+
+
+async def is_written(ephemeral: RedisEphemeral) -> bool:
+    """Whether something can be stored, which a replica refuses."""
+    try:
+        return await ephemeral.put("a", b"b", 1_000)
+    except ChatError:
+        return False
