@@ -2,7 +2,8 @@
 
 Group ``presence:<room>`` has a member ``<node>:<session>`` for each participant with a socket on a node, and group
 ``nodes`` the nodes that live. A lease is cut in eight: a node tells that it lives once in an eighth, is believed for a
-quarter, and its people are gone a quarter after it was last seen. So a lease of four seconds or more is never exceeded.
+quarter, and its people are gone a quarter after it was last seen. Four seconds are the least of a lease, so that a quarter
+is long enough for a beat, and no lease is ever exceeded.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ NODES = "nodes"
 ENTRY_MILLISECONDS = 86_400_000  # of one participant on one node; it is entered again when it is over
 LOOKS = 3  # at which an entry has to be missing: a flush loses all of them, and each node has to enter its own again
 ROOMS = 200  # that are looked at together
-LEAST_BEAT_SECONDS = 0.25
 
 
 class Directory:
@@ -41,8 +41,8 @@ class Directory:
         self._ephemeral = ephemeral
         self._clock = clock
         self._presence = presence
-        self._believed = round(max(lease_seconds / 4, LEAST_BEAT_SECONDS * 4) * 1_000)
-        self.beat_seconds = max(LEAST_BEAT_SECONDS, lease_seconds / 8)
+        self._believed = round(lease_seconds / 4 * 1_000)
+        self.beat_seconds = lease_seconds / 8
         self.name = secrets.token_hex(8)
         self._seen: dict[str, int] = {}
         self._missing: dict[tuple[str, str], int] = {}  # (room, member) -> looks

@@ -125,7 +125,7 @@ class SessionSettings(Table):
     grace_seconds: Annotated[int, whole(0, 600)] = 10
     """How long a participant stays in presence after the last socket is gone."""
 
-    lease_seconds: Annotated[int, whole(1, 600)] = 60
+    lease_seconds: Annotated[int, whole(4, 600)] = 60
     """How long a node's lease of a job lasts; it is renewed while the job runs. The people of a node that died are told to
     have gone within this time."""
 
@@ -264,10 +264,10 @@ class LimitSettings(Table):
     """A connection that does not identify in this time is closed with 4401."""
 
     sockets_per_session: Annotated[int, whole(1, 1000)] = 20
-    """Open sockets of one participant (tabs)."""
+    """Open sockets of one participant (tabs), on each node."""
 
     sockets_per_network: Annotated[int, whole(1, 1_000_000)] = 200
-    """Open sockets from one network."""
+    """Open sockets from one network, on each node."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -91,6 +91,9 @@ async def _outcome(check: Check) -> str:
             await check()
     except ChatError as error:
         return error.code
+    except TimeoutError:
+        log.warning("a dependency does not answer", seconds=CHECK_SECONDS)
+        return "storage_unavailable"
     except Exception:
         log.exception("a dependency could not be examined")
         return "internal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
+import anonchat.http.server
 from anonchat.app import Server
+from anonchat.http.server import _outcome
 from anonchat.tables import sessions
 from anonchat.testing import running_server, settings_in
 
@@ -50,6 +53,17 @@ async def test_ready_says_what_is_missing(server: Server) -> None:
     state = json.loads(answer.body)
     assert (answer.code, state["status"]) == (503, "degraded")
     assert state["dependencies"]["database"] == "storage_unavailable"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_dependency_that_never_answers_has_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def answer_at_once() -> None: ...
+
+    monkeypatch.setattr(anonchat.http.server, "CHECK_SECONDS", 0.05)
+    assert [await _outcome(check) for check in (never, answer_at_once)] == ["storage_unavailable", "ok"]
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -66,6 +66,12 @@ def test_borders(good: str, bad: str, path: str) -> None:
     assert error_paths(bad) == [path]
 
 
+def test_a_lease_is_long_enough_for_its_beats() -> None:
+    """Shorter ones could not be kept: people would be told to have gone too late, or while they are there."""
+    assert error_paths("sessions.lease_seconds = 4\nsessions.grace_seconds = 1") == []
+    assert error_paths("sessions.lease_seconds = 3\nsessions.grace_seconds = 1") == ["sessions.lease_seconds"]
+
+
 def test_every_rule_has_its_border() -> None:
     assert {rule.paths[0] for rule in RULES} == {path for _, _, path in BORDERS}
 
