@@ -30,7 +30,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test web-control browser autobahn floods lint format bench clean
+.PHONY: help run test web-control browser autobahn floods lint format bench clean soak-nodes
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -50,6 +50,9 @@ test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k r
 
 web-control: $(DEVELOPMENT) browser  ## break one line of the web client for each of its tests, and expect the test to fail
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --sabotage tests/web $(ARGUMENTS)
+
+soak-nodes: $(DEVELOPMENT)  ## break what three nodes share, again and again, for a quarter of an hour, and compare what everybody saw
+	$(PYTHON) -m pytest -rP tests/nodes --soak $(ARGUMENTS)
 
 # The tests of the web client need a Chromium: the system's, or one that is installed as the system installs things, or
 # one that Playwright brings.

@@ -20,13 +20,17 @@ import anonchat_polls.telling
 from anonchat import Message, Session, Transaction, hookimpl
 from anonchat.active import ActiveRoom
 from anonchat.cli import main
+from anonchat.connection import Connection
 from anonchat.declarations import Job
 from anonchat.history import Page, Replay
 from anonchat.hub import Hub
 from anonchat.ids import new_id
 from anonchat.jobs import Jobs
 from anonchat.models import Audience, Draft, Event, Held, Receipt
+from anonchat.presence import Presence
+from anonchat.protocol import Frame
 from anonchat.relay import Relay
+from anonchat.seats import Seats
 from anonchat.welcome import Welcome
 from anonchat.writer import Done, Writer
 from anonchat_notifications import Notifications
@@ -72,6 +76,37 @@ def skipped_replay() -> None:
         return Replay(state.events[:-1], state.since, state.through) if isinstance(state, Replay) else state
 
     Welcome._state = skip  # type: ignore[method-assign]
+
+
+def unfilled_gaps() -> None:
+    """Broken: what the bus has lost is not read from the database."""
+    Relay._fill = lambda self, room: None  # type: ignore[method-assign]
+
+
+def swallowed_refusals() -> None:
+    """Broken: a send that is refused is not answered."""
+    refuse = Connection.refuse
+
+    def swallow(self: Connection, frame: Frame, error: Exception) -> None:
+        if frame.event != "send_message":
+            refuse(self, frame, error)
+
+    Connection.refuse = swallow  # type: ignore[method-assign]
+
+
+def missed_by_nobody() -> None:
+    """Broken: a node that does not renew its lease is believed for ever."""
+    Presence.vanished = lambda self, node: None  # type: ignore[method-assign]
+
+
+def hasty_names() -> None:
+    """Broken: everybody gets the name that they ask for."""
+    row = Seats._row
+
+    def unique(self: Seats, *arguments: Any) -> dict[str, Any]:
+        return {**row(self, *arguments), "name_key": new_id()}
+
+    Seats._row = unique  # type: ignore[method-assign,assignment]
 
 
 def muffled_events() -> None:
@@ -154,6 +189,10 @@ FAULTS: dict[str, Callable[..., None]] = {
         early_ack,
         lost_publications,
         skipped_replay,
+        unfilled_gaps,
+        swallowed_refusals,
+        missed_by_nobody,
+        hasty_names,
         muffled_events,
         dropped_notifications,
         early_votes,
