@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, TableClause, column, func, insert, inspect, select, table
+from sqlalchemy import (
+    Connection,
+    Select,
+    TableClause,
+    and_,
+    column,
+    func,
+    insert,
+    inspect,
+    literal,
+    or_,
+    select,
+    table,
+)
 
 from anonchat.migrate.revisions import VERSION_TABLE_PREFIX, MigrationError, MigrationSet
 from anonchat.migrate.runner import status, upgrade
@@ -20,6 +33,8 @@ HASH_BYTES = 32
 
 Progress = Callable[[int, int], None]
 """Called with how many rows have been copied or compared, of how many; each row is copied once and compared once."""
+
+Order = Callable[[TableClause], Select[Any]]
 
 
 @dataclass(slots=True)
@@ -56,17 +71,20 @@ def copy_tables(
     """
     names = _make_tables(source, target, sets)
     _check_unknown(_tables_in(source) - {*names}, leave=leave_unknown)
-    total = sum(source.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names)
+    counts = {name: source.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names}
+    total = sum(counts.values())
     done = 0
     tallies = {name: Tally() for name in names}
     for name, tally in tallies.items():
         into = insert(_described(target, name))
-        for rows in _chunks(source, name):
+        for rows in _chunks(source, name, _parents_first(target, name)):
             target.execute(into, rows)
             for row in rows:
                 tally.add(row)
             done += len(rows)
             progress(done, 2 * total)
+        _check_count(name, counts[name], tally.rows)
+        _count_on(target, name)
     for name, tally in tallies.items():  # once all is there: what comes later may have changed what was before
         _compare(name, tally, _chunks(target, name))
         done += tally.rows
@@ -106,11 +124,53 @@ def _described(connection: Connection, name: str) -> TableClause:
     return table(name, *(column(found["name"], found["type"]) for found in columns))
 
 
-def _chunks(connection: Connection, name: str) -> Iterator[Sequence[Mapping[str, Any]]]:
+def _chunks(connection: Connection, name: str, in_order: Order | None = None) -> Iterator[Sequence[Mapping[str, Any]]]:
     """All rows of a table, as many at once as fit into memory."""
-    with connection.execution_options(yield_per=CHUNK).execute(select(_described(connection, name))) as found:
+    described = _described(connection, name)
+    rows_of = in_order(described) if in_order is not None else select(described)
+    with connection.execution_options(yield_per=CHUNK).execute(rows_of) as found:
         for rows in found.mappings().partitions():
             yield [dict(row) for row in rows]
+
+
+def _parents_first(connection: Connection, name: str) -> Order | None:
+    """How to read a table whose rows refer to each other (the first such key counts), so that each finds its parent.
+
+    Rows that refer to each other in a circle are not found; then their number is not that of the table.
+    """
+    own = [key for key in inspect(connection).get_foreign_keys(name) if key["referred_table"] == name]
+    if not own:
+        return None
+    links = list(zip(own[0]["constrained_columns"], own[0]["referred_columns"], strict=True))
+
+    def in_order(described: TableClause) -> Select[Any]:
+        keys = [described.c[parent].label(parent) for _, parent in links]
+        is_root = or_(*(described.c[child].is_(None) for child, _ in links))
+        placed = select(*keys, literal(0).label("depth")).where(is_root).cte(recursive=True)
+        below = described.alias()
+        is_below = and_(*(below.c[child] == placed.c[parent] for child, parent in links))
+        deeper = [*(below.c[parent] for _, parent in links), placed.c.depth + 1]
+        placed = placed.union_all(select(*deeper).join_from(below, placed, is_below))
+        is_same = and_(*(described.c[parent] == placed.c[parent] for _, parent in links))
+        return select(described).join_from(described, placed, is_same).order_by(placed.c.depth)
+
+    return in_order
+
+
+def _count_on(connection: Connection, name: str) -> None:
+    """A column that the database numbers by a sequence goes on after the highest number that was copied."""
+    for found in inspect(connection).get_columns(name):
+        if "nextval(" in str(found["default"]):
+            highest = select(func.max(column(found["name"]))).select_from(table(name)).scalar_subquery()
+            sequence = func.pg_get_serial_sequence(name, found["name"])
+            connection.execute(select(func.setval(sequence, highest)).where(highest.is_not(None)))
+
+
+def _check_count(name: str, source: int, target: int) -> None:
+    if source != target:
+        raise MigrationError(
+            f"The table {name} has {source:,} rows in the source and {target:,} in the target; nothing was kept."
+        )
 
 
 def _compare(name: str, expected: Tally, chunks: Iterator[Sequence[Mapping[str, Any]]]) -> None:
@@ -118,9 +178,6 @@ def _compare(name: str, expected: Tally, chunks: Iterator[Sequence[Mapping[str, 
     for rows in chunks:
         for row in rows:
             found.add(row)
-    if found.rows != expected.rows:
-        raise MigrationError(
-            f"The table {name} has {expected.rows:,} rows in the source and {found.rows:,} in the target; nothing was kept."
-        )
+    _check_count(name, expected.rows, found.rows)
     if found.sum != expected.sum:
         raise MigrationError(f"The rows of the table {name} are not the same in the target; nothing was kept.")

@@ -17,6 +17,7 @@ from anonchat.config import Settings
 from anonchat.migrate.copying import CHUNK, Tally
 from anonchat.plugins import bundled
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.clients import Rest
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_sql
 from anonchat.testing.people import OpenRoom, Person, open_room
 from anonchat.testing.postgres import PostgresServer
@@ -39,6 +40,38 @@ CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS
 $$BEGIN IF to_regclass('messages') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'meddle') THEN
 EXECUTE 'CREATE TRIGGER meddle BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION meddle()'; END IF; END$$;
 CREATE EVENT TRIGGER watch ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION watch();
+"""
+# A plugin, and its table.
+THREADS = """
+from pathlib import Path
+import sqlalchemy as sa
+from anonchat import Tables, hookimpl
+
+metadata = sa.MetaData()
+sa.Table("threads", metadata, sa.Column("id", sa.Integer, primary_key=True))
+
+
+class Plugin:
+    @hookimpl
+    def register_tables(self):
+        return Tables(metadata, Path(__file__).parent / "migrations")
+"""
+THREADS_TABLE = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "threads_0001"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "threads",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("parent_id", sa.Integer, sa.ForeignKey("threads.id", ondelete="CASCADE")),
+        sa.Column("room_id", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], ondelete="CASCADE"),
+    )
 """
 STOP_MEDDLING = "DROP EVENT TRIGGER watch; DROP FUNCTION meddle, watch;"
 
@@ -198,6 +231,28 @@ def test_tables_that_nobody_knows_are_named_or_left_behind(ends: Ends) -> None:
     assert (refused.exit_code, "these tables: birds" in refused.output) == (1, True)
     assert move(ends.file, ends.server, "--leave-unknown").exit_code == 0
     assert run_sql(ends.folder, "SELECT to_regclass('birds') IS NULL, to_regclass('rooms') IS NULL") == [(True, False)]
+
+
+def test_rows_that_refer_to_each_other_and_numbers_that_the_database_gives(ends: Ends) -> None:
+    """As in a plugin of one's own: a child may stand before its parent, and new rows go on with the numbers."""
+    own = ends.folder / "own" / "threads"
+    (own / "migrations").mkdir(parents=True)
+    (own / "__init__.py").write_text(THREADS)
+    (own / "migrations" / "0001_threads.py").write_text(THREADS_TABLE)
+    plugins = {"enabled": ["threads"], "plugins_dir": str(own.parent)}
+    (ends.folder / "anonchat.toml").write_text(f"[plugins]\nenabled = []\nplugins_dir = '{own.parent}'\n")
+    with ServerProcess(ends.folder, environment(storage={"database": ends.file}, plugins=plugins)) as server:
+        room = Rest(server.port).call("POST", "/api/rooms", {"title": "Room"}).body["roomId"]
+    with closing(sqlite3.connect(file_of(ends.file))) as connection, connection:
+        rows = [(1, 2, room), (2, 3, room), (3, None, room), (4, 4, room)]
+        connection.executemany("INSERT INTO threads (id, parent_id, room_id) VALUES (?, ?, ?)", rows)
+    circle = move(ends.file, ends.server)
+    assert (circle.exit_code, "The table threads has 4 rows in the source and 3" in circle.output) == (1, True)
+    with closing(sqlite3.connect(file_of(ends.file))) as connection, connection:
+        connection.execute("DELETE FROM threads WHERE id = 4")
+    done = move(ends.file, ends.server)
+    assert (done.exit_code, "threads: 3" in done.output) == (0, True), done.output
+    assert run_sql(ends.folder, f"INSERT INTO threads (room_id) VALUES ('{room}') RETURNING id") == [(4,)]
 
 
 def test_a_tally_sees_what_order_does_not_change() -> None:
