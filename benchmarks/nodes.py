@@ -1,21 +1,23 @@
 """What two nodes cost each other: the time from a send on one to its receipt on the other, and publications a second.
 
-    python -m benchmarks.nodes [seconds]
+    python -m benchmarks.nodes [rounds] [seconds] [folder]
 
 Two servers in processes of their own share a Postgres and a Redis, all on this machine. Somebody writes on one node, at a
-steady pace; each message is acknowledged, stored (every commit on the disk) and heard on the other node. Publications are those
-of one bus that another hears, with nothing else in between.
+steady pace; each message is acknowledged, stored (every commit on the disk) and heard on the other node. Then many write on one
+node as fast as they are acknowledged, in rooms of their own, and are heard on the other: each message is a publication of that
+node. The bus alone is one that publishes and another that hears, in one process, with nothing else in between. Written to
+SCALING.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -28,13 +30,30 @@ from anonchat.testing.people import OpenRoom, Person, open_room
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.processes import ServerProcess, environment
 from anonchat.testing.redis import RedisServer
+from benchmarks.charts import OWN
+from benchmarks.results import quantile
+from benchmarks.scaling import FOLDER, busy_before, publish
+from benchmarks.scenarios.base import Aim, Measure
 
-SECONDS = 5.0
+ROUNDS, SECONDS = 5, 5.0
 PACES = (50, 500)  # messages a second
+WRITERS, IN_FLIGHT = 20, 25
+SETTLED_SECONDS = 30.0
 PUBLICATIONS = 50_000
 TURN = 100  # publications in one turn of the event loop
 DURABLE = ("fsync=on", "full_page_writes=on", "autovacuum=on")
 PAYLOAD = b"x" * 300
+RATE, BUS = "publications", "bus"
+MEASURES = [
+    *(
+        Measure(f"p{share} at {pace}", f"from node to node at {pace}/s, p{share}", "ms", 1, is_ratio=False)
+        for pace in PACES
+        for share in (50, 99)
+    ),
+    Measure(RATE, "publications of a node", "/s", is_ratio=False),
+    Measure(BUS, "publications of the bus alone", "/s", is_ratio=False),
+]
+AIMS = [Aim(f"p50 at {PACES[0]}", 5, is_least=False), Aim(f"p99 at {PACES[0]}", 20, is_least=False)]
 
 
 async def measure_latency(room: OpenRoom, there: OpenRoom, pace: int, seconds: float) -> list[float]:
@@ -67,6 +86,50 @@ async def _hear(bob: Person, sent: dict[str, float], count: int) -> list[float]:
 async def _drain(alice: Person) -> None:
     while await alice.read() is not None:
         """Acknowledgements and what one says oneself."""
+
+
+async def measure_flood(one: ServerProcess, other: ServerProcess, seconds: float) -> float:
+    """Messages a second that are written on one node and heard on the other, each exactly once and in order."""
+    async with AsyncExitStack() as stack:
+        writers, readers = [], []
+        for _ in range(WRITERS):
+            here, there = await both_doors(one, other)
+            writers.append(await stack.enter_async_context(here.enter("Alice")))
+            readers.append(await stack.enter_async_context(there.enter("Bob")))
+        began = time.perf_counter()
+        writing = [asyncio.create_task(_write(writer, began + seconds)) for writer in writers]
+        async with asyncio.timeout(seconds + SETTLED_SECONDS):
+            await asyncio.gather(*(_follow(*pair) for pair in zip(readers, writing, strict=True)))
+        return sum(task.result() for task in writing) / (time.perf_counter() - began)
+
+
+async def _write(writer: Person, until: float) -> int:
+    """Keep so many under way; returns how many were acknowledged, which is also the number of the last."""
+    sent = acked = 0
+    while acked < sent or time.perf_counter() < until:
+        while sent - acked < IN_FLIGHT and time.perf_counter() < until:
+            sent += 1
+            await writer.send("send_message", {"text": f"number {sent}", "clientMsgId": str(sent)})
+        heard = await writer.read()
+        acked += heard is not None and heard.event == "message_ack"
+    return acked
+
+
+async def _follow(reader: Person, writing: asyncio.Task[int]) -> None:
+    """Hear all that is written. Ends the run if something is missing or comes twice."""
+    position = 0
+    while not writing.done() or position < writing.result():
+        heard = await reader.read()
+        if heard is not None and heard.seq is not None:
+            if heard.seq != position + 1:
+                raise SystemExit(f"Number {heard.seq} was heard after {position}.")
+            position = heard.seq
+
+
+async def both_doors(one: ServerProcess, other: ServerProcess) -> tuple[OpenRoom, OpenRoom]:
+    """A new room as each node shows it."""
+    room = await open_room(one)  # type: ignore[arg-type]
+    return room, OpenRoom(other, room.id, room.invite_token, room.moderator_token)  # type: ignore[arg-type]
 
 
 async def measure_publications(url: str) -> float:
@@ -102,32 +165,36 @@ def _ignore(_channel: str, _payload: bytes) -> None:
     """The one that publishes hears nobody."""
 
 
-async def measure(folder: Path, redis: RedisServer, seconds: float) -> None:
-    """Print the figures."""
-    variables = environment()
-    with ServerProcess(folder, variables) as one, ServerProcess(folder, variables) as other:
-        room = await open_room(one)  # type: ignore[arg-type]
-        there = OpenRoom(other, room.id, room.invite_token, room.moderator_token)  # type: ignore[arg-type]
-        for pace in PACES:
-            found = sorted(await measure_latency(room, there, pace, seconds))
-            p50, p99 = statistics.median(found), found[int(len(found) * 0.99)]
-            print(
-                f"from node to node at {pace} messages a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(found)} messages)"
-            )
-    rates = [await measure_publications(redis.url("benchmark:")) for _ in range(3)]
-    print(f"publications: {statistics.median(rates):,.0f} a second, sent by one process and heard by itself")
+async def measure(one: ServerProcess, other: ServerProcess, redis: str, seconds: float) -> Mapping[str, float]:
+    """The figures of one round."""
+    figures: dict[str, float] = {}
+    here, there = await both_doors(one, other)
+    for pace in PACES:
+        found = await measure_latency(here, there, pace, seconds)
+        figures |= {f"p{share} at {pace}": quantile(found, share / 100) for share in (50, 99)}
+    figures[RATE] = await measure_flood(one, other, seconds)
+    return {**figures, BUS: await measure_publications(redis)}
 
 
 def main() -> None:
-    """Start everything, measure, and throw everything away."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    """Start everything, measure, and throw everything away. The first round warms up and is not counted."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else SECONDS
+    output = Path(sys.argv[3]) if len(sys.argv) > 3 else FOLDER
+    busy = busy_before()
+    found: list[Mapping[str, float]] = []
     with ExitStack() as stack:
         postgres = stack.enter_context(PostgresServer(*DURABLE))
         redis = stack.enter_context(RedisServer())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ |= {VARIABLE: postgres.url(), BETWEEN_NODES: redis.url().partition("?")[0]}
         make_template(postgres.url(), migrations_of(Plugins(())))
-        asyncio.run(measure(folder, redis, seconds))
+        one, other = (stack.enter_context(ServerProcess(folder, environment())) for _ in range(2))
+        for number in range(rounds + 1):
+            figures = asyncio.run(measure(one, other, redis.url("benchmark:"), seconds))
+            found += [figures] * (number > 0)
+            print(f"\rround {number} of {rounds}", end="", flush=True, file=sys.stderr)
+    publish("nodes", "Two nodes", OWN, MEASURES, AIMS, {OWN: found}, busy, output)
 
 
 if __name__ == "__main__":

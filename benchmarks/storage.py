@@ -1,10 +1,10 @@
-"""What a database takes in: stored messages and joins a second, on SQLite and on Postgres, both with every commit on the disk.
+"""What one node takes in: stored messages and joins a second, on SQLite, on Postgres, and on Postgres with Redis.
 
-    python benchmarks/storage.py [rounds] [seconds]
+    python -m benchmarks.storage [rounds] [seconds] [folder]
 
-The services of one node run in this process, without sockets; the databases take turns, so that whatever else the machine
-does meets both alike. Messages are kept in flight in one room, and in many; joins come to one room, and to many. Told are
-medians over the rounds. Postgres runs on this machine, on the same processors and the same disk.
+Every commit is on the disk. The services of one node run in this process, without sockets; the kinds of storage take turns, so
+that whatever else the machine does meets all alike. Messages are kept in flight in one room, and in many; joins come to one
+room, and to many. Postgres and Redis run on this machine, on the same processors and the same disk. Written to SCALING.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -30,11 +29,20 @@ from anonchat.seats import Applicant
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import VARIABLE, database_in, make_template
 from anonchat.testing.postgres import PostgresServer
+from anonchat.testing.redis import RedisServer
+from benchmarks.charts import OWN
+from benchmarks.scaling import FOLDER, Rounds, busy_before, publish
+from benchmarks.scenarios.base import Aim, Measure
 
 IN_FLIGHT = 500
 ROOMS = 50
 PLACES = 100_000
 DURABLE = ("fsync=on", "full_page_writes=on", "autovacuum=on")
+
+MESSAGES, MESSAGES_MANY = "messages, 1 room", f"messages, {ROOMS} rooms"
+JOINS, JOINS_MANY = "joins, 1 room", f"joins, {ROOMS} rooms"
+MEASURES = [Measure(name, name, "/s") for name in (MESSAGES, MESSAGES_MANY, JOINS, JOINS_MANY)]
+AIMS = [Aim(name, 0.5, is_least=True, of="sqlite") for name in (MESSAGES, MESSAGES_MANY)]
 
 Act = Callable[[int], Awaitable[object]]
 
@@ -62,10 +70,10 @@ class Load:
     def acts(self) -> Mapping[str, Act]:
         """What is measured; each act is given its number."""
         return {
-            "messages, 1 room": lambda number: self._say(self._sessions[0]),
-            f"messages, {ROOMS} rooms": lambda number: self._say(self._sessions[number % ROOMS]),
-            "joins, 1 room": lambda number: self._join(self._rooms[0]),
-            f"joins, {ROOMS} rooms": lambda number: self._join(self._rooms[number % ROOMS]),
+            MESSAGES: lambda number: self._say(self._sessions[0]),
+            MESSAGES_MANY: lambda number: self._say(self._sessions[number % ROOMS]),
+            JOINS: lambda number: self._join(self._rooms[0]),
+            JOINS_MANY: lambda number: self._join(self._rooms[number % ROOMS]),
         }
 
     async def _say(self, session: Session) -> None:
@@ -91,41 +99,44 @@ async def rate(act: Act, seconds: float) -> float:
     return done / (time.perf_counter() - begun)
 
 
-async def measure(urls: Mapping[str, str], rounds: int, seconds: float) -> Mapping[str, Mapping[str, float]]:
-    """What is done -> database -> how often a second. The first round warms up and is not counted."""
-    found: dict[str, dict[str, list[float]]] = {}
+async def measure(storages: Mapping[str, Mapping[str, str]], rounds: int, seconds: float) -> Rounds:
+    """Storage -> what is done -> how often a second, of each round. The first round warms up and is not counted."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in storages}
     async with AsyncExitStack() as stack:
         loads = {}
-        for name, url in urls.items():
-            rooms = {"max_participants": PLACES}
-            settings = settings_in(Path(), storage={"database": url}, rooms=rooms)
+        for name, storage in storages.items():
+            settings = settings_in(Path(), storage=storage, rooms={"max_participants": PLACES})
             loads[name] = Load(await stack.enter_async_context(running_server(settings)))
             await loads[name].prepare()
         for number in range(rounds + 1):
             for name, load in loads.items():
-                for what, act in load.acts().items():
-                    figure = await rate(act, seconds)
-                    if number:
-                        found.setdefault(what, {}).setdefault(name, []).append(figure)
-    return {what: {name: statistics.median(all_) for name, all_ in one.items()} for what, one in found.items()}
+                figures = {what: await rate(act, seconds) for what, act in load.acts().items()}
+                if number:
+                    found[name].append(figures)
+            print(f"\rround {number} of {rounds}", end="", flush=True, file=sys.stderr)
+    return found
 
 
 def main() -> None:
-    """Start a Postgres, measure and report."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    """Start a Postgres and a Redis, measure and report."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2.0
+    output = Path(sys.argv[3]) if len(sys.argv) > 3 else FOLDER
+    busy = busy_before()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(3)]
         server = stack.enter_context(PostgresServer(*DURABLE))
-        urls = {"sqlite": database_in(folder)}
+        redis = stack.enter_context(RedisServer()).url("benchmark:")
+        sqlite = database_in(folders[0])
         os.environ[VARIABLE] = server.url()
         make_template(server.url(), migrations_of(Plugins(())))
-        urls["postgresql"] = database_in(folder)
-        found = asyncio.run(measure(urls, rounds, seconds))
-    print(f"{'a second':22} {'sqlite':>10} {'postgresql':>11} {'of sqlite':>10}")
-    for what, figures in found.items():
-        sqlite, postgres = figures["sqlite"], figures["postgresql"]
-        print(f"{what:22} {sqlite:10,.0f} {postgres:11,.0f} {postgres / sqlite:10.2f}")
+        storages = {
+            OWN: {"database": database_in(folders[1]), "bus": redis, "ephemeral": redis},
+            "postgresql": {"database": database_in(folders[2])},
+            "sqlite": {"database": sqlite},
+        }
+        found = asyncio.run(measure(storages, rounds, seconds))
+    publish("storage", "What one node takes in", "sqlite", MEASURES, AIMS, found, busy, output)
 
 
 if __name__ == "__main__":

@@ -250,3 +250,19 @@ def test_ratios_are_of_the_same_round() -> None:
     assert result.figure("own", "rate") == Spread(55.0, 20.0, 90.0)
     assert result.ratio("own", "rate") == Spread(2.5, 2.0, 3.0)
     assert result.ratio("absent", "rate") is None
+
+
+def test_what_was_found_of_scaling_stays_beside_what_comes_later(tmp_path: Path) -> None:
+    from benchmarks.charts import OWN
+    from benchmarks.scaling import publish
+    from benchmarks.scenarios.base import Aim, Measure
+
+    measures, aims = [Measure("rate", "messages", "/s")], [Aim("rate", 0.5, is_least=True, of="sqlite")]
+    for name, own in (("storage", 60.0), ("nodes", 20.0), ("storage", 40.0)):
+        rounds = {OWN: [{"rate": own}], "sqlite": [{"rate": 100.0}]}
+        publish(name, f"Title of {name}", "sqlite", measures, aims, rounds, "quiet", tmp_path)
+    told = (tmp_path / "SCALING.md").read_text()
+    assert told.count("Title of storage") == told.count("Title of nodes") == 1
+    assert "found 0.4, 0.4 to 0.4: **missed**" in told
+    assert "found 0.2, 0.2 to 0.2: **missed**" in told
+    assert "0.6" not in told
