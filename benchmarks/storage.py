@@ -99,13 +99,13 @@ async def rate(act: Act, seconds: float) -> float:
     return done / (time.perf_counter() - begun)
 
 
-async def measure(storages: Mapping[str, Mapping[str, str]], rounds: int, seconds: float) -> Rounds:
+async def measure(folder: Path, storages: Mapping[str, Mapping[str, str]], rounds: int, seconds: float) -> Rounds:
     """Storage -> what is done -> how often a second, of each round. The first round warms up and is not counted."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in storages}
     async with AsyncExitStack() as stack:
         loads = {}
         for name, storage in storages.items():
-            settings = settings_in(Path(), storage=storage, rooms={"max_participants": PLACES})
+            settings = settings_in(folder, storage=storage, rooms={"max_participants": PLACES})
             loads[name] = Load(await stack.enter_async_context(running_server(settings)))
             await loads[name].prepare()
         for number in range(rounds + 1):
@@ -135,7 +135,7 @@ def main() -> None:
             "postgresql": {"database": database_in(folders[2])},
             "sqlite": {"database": sqlite},
         }
-        found = asyncio.run(measure(storages, rounds, seconds))
+        found = asyncio.run(measure(folders[1], storages, rounds, seconds))
     publish("storage", "What one node takes in", "sqlite", MEASURES, AIMS, found, busy, output)
 
 
