@@ -224,13 +224,26 @@ class Welcome:
         return [{**wire, "ext": ext} if ext else wire for wire, ext in zip(wires, added, strict=True)]
 
     async def page(self, room_id: str, limit: int | None, before: int | None, after: int | None) -> dict[str, Any]:
-        """A page of history as `history_chunk` and REST tell it."""
-        page = await self._journal.read(
-            lambda tx: read_page(tx, room_id, limit or self._page, before=before, after=after)
-        )
+        """A page of history as `history_chunk` and REST tell it. While the storage is away the newest is that in memory."""
+        wanted = limit or self._page
+        try:
+            page = await self._journal.read(lambda tx: read_page(tx, room_id, wanted, before=before, after=after))
+        except ChatError as error:
+            known = self._remembered(room_id, wanted) if before is None and after is None else None
+            if known is None or error.code != "storage_unavailable":
+                raise
+            page = known
         page = self._cut(page, newest=after is not None)
         messages = await self._with_ext(page.messages)
         return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}
+
+    def _remembered(self, room_id: str, limit: int) -> Page | None:
+        room = self._active.get(room_id)
+        page = room.recent.newest() if room is not None else None
+        if page is None:
+            return None
+        messages = page.messages[-limit:]
+        return Page(messages, page.has_more or len(messages) < len(page.messages), page.seq)
 
     def _cut(self, page: Page, *, newest: bool) -> Page:
         """At most `most_bytes` of messages, without the oldest, or the newest where the page goes forwards."""

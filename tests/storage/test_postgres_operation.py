@@ -44,6 +44,10 @@ async def test_people_are_told_at_once_and_go_on_when_it_is_back(own: PostgresSe
             begun = time.monotonic()
             assert (await alice.say("meanwhile", clientMsgId="2")).data["code"] == "storage_unavailable"
             assert time.monotonic() - begun < 2
+            told = (await alice.ask("get_history")).data
+            assert [message["content"]["text"] for message in told["messages"]] == ["before"], "from memory"
+            assert (await alice.ask("get_history", {"before": 1})).data["code"] == "storage_unavailable"
+            assert (await alice.ask("get_presence")).data["total"] == 1
             ready = await request(server, "GET", "/health/ready")
             assert (ready.status, ready.body["dependencies"]) == (503, {"database": "storage_unavailable"})
             await asyncio.to_thread(own.start)
