@@ -19,6 +19,9 @@ log = structlog.get_logger("anonchat.jobs")
 
 TICK_SECONDS = 0.25
 JOB_SECONDS = 300.0  # after which a run is cut off
+# A lease lasts for so many intervals of its job, and so many seconds at least: what is urgent does not wait long for a
+# node that died.
+LEASE_INTERVALS, LEAST_LEASE_SECONDS = 4, 4.0
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Jobs:
         outcome = "failed"
         try:
             if not scheduled.everywhere:
-                outcome = await self._turn(name)
+                outcome = await self._turn(scheduled.job)
                 if outcome:
                     return
             self._elsewhere.discard(name)
@@ -103,21 +106,21 @@ class Jobs:
             self._metrics.jobs.labels(name, outcome).inc()
             scheduled.running = None
 
-    async def _turn(self, name: str) -> str:
+    async def _turn(self, job: Job) -> str:
         """Why this node does not run the job now: "elsewhere" or "unleased"; empty if it does."""
         try:
-            mine = await self._leased(name)
+            mine = await self._leased(job)
         except ChatError as error:
-            log.warning("a job waits: nobody can say whose turn it is", job=name, code=error.code)
+            log.warning("a job waits: nobody can say whose turn it is", job=job.name, code=error.code)
             return "unleased"
         if not mine:
-            self._elsewhere.add(name)
+            self._elsewhere.add(job.name)
             return "elsewhere"
         return ""
 
     async def _run_leased(self, scheduled: _Scheduled) -> None:
         """One run, which keeps its lease however long it takes."""
-        keeping = None if scheduled.everywhere else asyncio.create_task(self._keep_lease(scheduled.job.name))
+        keeping = None if scheduled.everywhere else asyncio.create_task(self._keep_lease(scheduled.job))
         try:
             async with asyncio.timeout(JOB_SECONDS):
                 await scheduled.job.run()
@@ -126,19 +129,24 @@ class Jobs:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _keep_lease(self, name: str) -> None:
+    async def _keep_lease(self, job: Job) -> None:
+        lease = self._lease_of(job)
         while True:
-            await asyncio.sleep(self._lease / 3_000)
+            await asyncio.sleep(lease / 3_000)
             with suppress(ChatError):  # the next time may go better
-                if await self._ephemeral.get(f"job:{name}") == self._node:
-                    await self._ephemeral.put(f"job:{name}", self._node, self._lease)
+                if await self._ephemeral.get(f"job:{job.name}") == self._node:
+                    await self._ephemeral.put(f"job:{job.name}", self._node, lease)
 
-    async def _leased(self, name: str) -> bool:
+    async def _leased(self, job: Job) -> bool:
         """Whether this node holds the lease of the job, or can take it."""
-        key = f"job:{name}"
+        key, lease = f"job:{job.name}", self._lease_of(job)
         holder = await self._ephemeral.get(key)
         if holder == self._node:
-            return await self._ephemeral.put(key, self._node, self._lease)
+            return await self._ephemeral.put(key, self._node, lease)
         if holder is not None:
             return False
-        return await self._ephemeral.put(key, self._node, self._lease, only_if_absent=True)
+        return await self._ephemeral.put(key, self._node, lease, only_if_absent=True)
+
+    def _lease_of(self, job: Job) -> int:
+        """Milliseconds."""
+        return min(self._lease, round(max(LEAST_LEASE_SECONDS, LEASE_INTERVALS * job.seconds) * 1_000))

@@ -222,7 +222,7 @@ class Node:
         if self.directory is not None:
             self.jobs.add(Job("nodes", self.directory.beat_seconds, self.directory.beat), everywhere=True)
             self.jobs.add(Job("verify", 1.0, self.doors.verify), everywhere=True)
-        self.jobs.add(Job("rooms", 1.0, self.retention.expire))
+        self.jobs.add(Job("rooms", 0.5, self.retention.expire))  # the end is told within a second
         self.jobs.add(Job("purge", 30.0, self.retention.purge))
         self.jobs.add(Job("unpurged", 60.0, self.retention.purge_again))
         self.jobs.add(Job("held", 1.0, self.held.release_due))

@@ -126,8 +126,8 @@ class SessionSettings(Table):
     """How long a participant stays in presence after the last socket is gone."""
 
     lease_seconds: Annotated[int, whole(4, 600)] = 60
-    """How long a node's lease of a job lasts; it is renewed while the job runs. The people of a node that died are told to
-    have gone within this time."""
+    """How long a node's lease of a job lasts at most; it is renewed while the job runs. The people of a node that died are told
+    to have gone within this time."""
 
     connect_seconds: Annotated[int, whole(1, HOUR)] = 60
     """A session that never connects loses name and place after this."""

@@ -23,6 +23,7 @@ from anonchat.testing.redis import RedisServer
 from .cluster import Cluster, cluster
 
 ACTS_SECONDS = 1.0
+JOB_SECONDS = 6.0  # a lease of the job and a run, on a busy machine
 
 
 @asynccontextmanager
@@ -94,9 +95,27 @@ async def test_sockets_on_all_nodes_end_within_a_second(
             ):
                 began = await act(Scene(found, own, others, {"targetSessionId": bob.body["sessionId"]}))
                 assert [await socket.ended() for socket in others] == [code, code], name
-                assert time.monotonic() - began < ACTS_SECONDS + 0.5 * (name == "expiry"), name
+                assert time.monotonic() - began < ACTS_SECONDS, name
             if name == "ban":
                 assert {(await found.join("Bob", node)).body["code"] for node in (0, 1)} == {"banned"}
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_room_ends_in_time_though_the_node_that_saw_to_it_was_killed(
+    own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
+) -> None:
+    """Whichever it was: jobs that one node does for all go on at the other long before a lease of presence is over."""
+    async with cluster(2, own_postgres, own_redis, folder) as found:
+        for survivor, victim in (found.nodes, found.nodes[::-1]):
+            await found.open_room()
+            alone = Cluster(folder, own_postgres, own_redis, [survivor], found.room, found.tokens)
+            alice = await alone.join("Alice")
+            async with sockets_of(alone, alice.body["sessionToken"]) as (socket,):
+                victim.process.kill()
+                began = await expire(Scene(alone, [], [], {}))
+                assert await socket.ended() == 4410
+                assert time.monotonic() - began < JOB_SECONDS
+            await victim.start()
 
 
 @pytest.mark.gen_test(timeout=60)
