@@ -82,13 +82,13 @@ class Line:
         except asyncio.CancelledError:
             pass  # the line is closed; asyncio would log a handler that ends so
         finally:
+            writer.transport.abort()
             self._tasks.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
-            writer.transport.abort()
             return
         ends = {writer, far_writer}
         self._writers |= ends
@@ -98,8 +98,7 @@ class Line:
                 both.create_task(self._pump("down", far_reader, writer))
         finally:
             self._writers -= ends
-            for end in ends:
-                end.transport.abort()
+            far_writer.transport.abort()
 
     async def _pump(self, way: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_lost = False
