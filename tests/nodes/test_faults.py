@@ -37,11 +37,14 @@ async def suffer(found: Cluster, people: Crowd, faults: Sequence[Fault], *, long
         assert await found.missing(HEALED_SECONDS) == [], f"after: {fault.name}"
 
 
-@pytest.mark.parametrize(("what", "faults"), [("redis", REDIS), ("postgres", POSTGRES), ("people", PEOPLE)])
+@pytest.mark.parametrize(
+    ("what", "nodes", "faults"), [("redis", 2, REDIS), ("postgres", 2, POSTGRES), ("people", 3, PEOPLE)]
+)
 @pytest.mark.gen_test(timeout=600)
 @pytest.mark.timeout(660)
 async def test_every_promise_holds_whatever_goes_wrong(
     what: str,
+    nodes: int,
     faults: Sequence[Fault],
     own_redis: RedisServer,
     own_postgres: PostgresServer,
@@ -49,7 +52,7 @@ async def test_every_promise_holds_whatever_goes_wrong(
     is_soak: bool,
 ) -> None:
     async with (
-        cluster(3 if is_soak else 2, own_postgres, own_redis, folder, sessions=SESSIONS) as found,
+        cluster(3 if is_soak else nodes, own_postgres, own_redis, folder, sessions=SESSIONS) as found,
         crowd(found, 6 if is_soak else SIZE) as people,
     ):
         for _ in range(3 if is_soak else 1):

@@ -1,21 +1,18 @@
-"""Nodes that die, and Redis that is killed, flushed or loses subscriptions: nothing is lost, nothing comes twice."""
+"""Redis that is killed, flushed or loses subscriptions: nothing is lost, nothing comes twice."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from anonchat.errors import ChatError
 from anonchat.testing.databases import VARIABLE
-from anonchat.testing.nodes import LEASE_SECONDS, SESSIONS, Nodes, closed, hear_text, storage_of, two_nodes, until
-from anonchat.testing.people import OpenRoom, Person, open_room, request
+from anonchat.testing.nodes import LEASE_SECONDS, Nodes, hear_text, two_nodes, until
+from anonchat.testing.people import Person, request
 from anonchat.testing.postgres import PostgresServer
-from anonchat.testing.processes import ServerProcess, environment
 from anonchat.testing.redis import RedisServer
 
 MESSAGES = 60
@@ -141,69 +138,3 @@ async def test_flushing_redis_changes_nothing_that_people_see(nodes: Nodes, serv
         again = await nodes.rooms[1].identify("Bob", bob.session_id, bob.token)
         assert again.welcome[-1].event == "history_chunk"
         await again.close()
-
-
-@pytest.mark.gen_test(timeout=90)
-async def test_a_node_that_is_killed(
-    postgres: PostgresServer, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its people are gone within one lease, and come back on the other node, where nothing is missing."""
-    monkeypatch.setenv(VARIABLE, postgres.url())
-    variables = environment(storage=storage_of(server, tmp_path), sessions=SESSIONS)
-    with ServerProcess(tmp_path, variables) as victim, ServerProcess(tmp_path, variables) as other:
-        here = await open_room(victim)  # type: ignore[arg-type]
-        there = OpenRoom(other, here.id, here.invite_token, here.moderator_token)  # type: ignore[arg-type]
-        async with there.enter("Alice") as alice:
-            reply = await here.join("Bob")
-            bob = await here.identify("Bob", reply.body["sessionId"], reply.body["sessionToken"])
-            while (await alice.hear("presence")).data["event"] != "join":
-                pass
-            last = (await write(bob, "before", 10))[-1]
-            epoch = next(heard for heard in bob.welcome if heard.event == "identified").data["epoch"]
-            await write(alice, "before", 5)
-            await heard_through(bob, last + 5)
-            victim.kill()
-            killed = time.monotonic()
-            with suppress(ChatError):
-                await bob.close()
-            after = (await write(alice, "after", 10))[-1]
-            told = await alice.hear("presence")
-            assert (told.data["event"], told.data["user"]["username"]) == ("leave", "Bob")
-            assert time.monotonic() - killed < LEASE_SECONDS
-            back = await there.identify("Bob", bob.session_id, bob.token, since=last + 5, epoch=epoch)
-            assert back.welcome[-1].event == "replay"
-            events = back.welcome[-1].data["events"]
-            assert [event["seq"] for event in events] == list(range(last + 6, after + 1))
-            assert (await alice.hear("presence")).data["event"] == "join"
-            await back.close()
-
-
-@pytest.mark.gen_test(timeout=90)
-async def test_nodes_that_restart_one_after_another(
-    postgres: PostgresServer, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever is told to go comes back on the other node: nobody has left, and nothing is missing."""
-    monkeypatch.setenv(VARIABLE, postgres.url())
-    variables = environment(storage=storage_of(server, tmp_path), sessions={"lease_seconds": 20, "grace_seconds": 20})
-    with ServerProcess(tmp_path, variables) as one, ServerProcess(tmp_path, variables) as other:
-        room = await open_room(one)  # type: ignore[arg-type]
-        doors = [OpenRoom(node, room.id, room.invite_token, room.moderator_token) for node in (one, other)]  # type: ignore[arg-type]
-        reply = await room.join("Bob")
-        bob = await doors[0].identify("Bob", reply.body["sessionId"], reply.body["sessionToken"])
-        epoch = next(heard for heard in bob.welcome if heard.event == "identified").data["epoch"]
-        position = 0
-        for turn, node in enumerate((one, other)):
-            async with doors[1 - turn].enter(f"Witness {turn}") as witness:
-                stopping = asyncio.create_task(asyncio.to_thread(node.stop))
-                assert (await bob.hear("going_away")).data["reconnectAfterMs"] > 0
-                assert await closed(bob) == 1001
-                last = (await write(witness, "meanwhile", 5))[-1]
-                bob = await doors[1 - turn].identify("Bob", bob.session_id, bob.token, since=position, epoch=epoch)
-                events = bob.welcome[-1].data["events"]
-                assert [event["seq"] for event in events] == list(range(position + 1, last + 1))
-                position = last
-                assert await stopping == 0
-                await asyncio.to_thread(node.start)
-                assert (await witness.ask("get_presence")).data["total"] == 2
-                assert not [heard for heard in witness._heard if heard.event == "presence"]
-        await bob.close()
