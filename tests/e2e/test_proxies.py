@@ -6,15 +6,6 @@ and says so.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,60 +14,9 @@ from websockets.asyncio.client import connect
 from anonchat.testing.clients import Rest, Socket
 from anonchat.testing.processes import ServerProcess, environment
 
-SAMPLES = Path(__file__).parent.parent.parent / "deploy"
-PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-HOST = "chat.example.org"
-SECONDS = 15.0
+from .proxies import HOST, Command, caddy, is_installed, nginx, proxied
+
 REQUESTS = 5  # that a network may make
-Command = Callable[[Path, int, int], tuple[list[str], Mapping[str, str]]]
-
-
-def nginx(folder: Path, port: int, upstream: int) -> tuple[list[str], Mapping[str, str]]:
-    """The sample on another port, without TLS, whose certificates are somewhere else on each machine."""
-    site = (SAMPLES / "nginx.conf").read_text(encoding="utf-8")
-    site = re.sub(r"^ *(listen \[|ssl_).*\n", "", site, flags=re.MULTILINE)
-    site = site.replace("listen 443 ssl", f"listen 127.0.0.1:{port}").replace("127.0.0.1:5000", f"127.0.0.1:{upstream}")
-    site = site.replace("listen 80;", f"listen unix:{folder}/plain;").replace("/var/log/nginx", str(folder))
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    own = f"daemon off; master_process off; pid {folder}/pid; events {{}} http {{ {temporary} access_log off;\n{site}}}"
-    (folder / "nginx.conf").write_text(own, encoding="utf-8")
-    return ["-e", f"{folder}/error.log", "-p", str(folder), "-c", f"{folder}/nginx.conf"], {}
-
-
-def caddy(folder: Path, port: int, upstream: int) -> tuple[list[str], Mapping[str, str]]:
-    """The sample as it is, without TLS and without the port for administration."""
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + (SAMPLES / "Caddyfile").read_text(encoding="utf-8"))
-    variables = {"PUBLIC_HOST": f"http://{HOST}:{port}", "NODES": f"127.0.0.1:{upstream}"}
-    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    return ["run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"], variables | homes
-
-
-@contextmanager
-def proxied(name: str, command: Command, folder: Path, upstream: int) -> Iterator[int]:
-    """A proxy before the server on port `upstream`; yields its own port."""
-    program = shutil.which(name, path=PLACES)
-    assert program is not None
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
-    arguments, variables = command(folder, port, upstream)
-    with (folder / "proxy.log").open("w") as log:
-        process = subprocess.Popen([program, *arguments], env={**os.environ, **variables}, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + SECONDS
-        while _refuses(port):
-            assert process.poll() is None, (folder / "proxy.log").read_text()
-            assert time.monotonic() < deadline
-        yield port
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-
-def _refuses(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def claiming(port: int, count: int) -> list[int]:
@@ -92,13 +32,12 @@ def claiming(port: int, count: int) -> list[int]:
 @pytest.mark.parametrize("command", [nginx, caddy])
 @pytest.mark.gen_test(timeout=60)
 async def test_people_meet_through_it_and_addresses_cannot_be_made_up(command: Command, tmp_path: Path) -> None:
-    name = command.__name__
-    if shutil.which(name, path=PLACES) is None:
-        pytest.skip(f"{name} is not installed: apt install {name}")
+    if not is_installed(command):
+        pytest.skip(f"{command.__name__} is not installed: apt install {command.__name__}")
     server = {"allowed_hosts": [HOST], "trusted_proxies": ["127.0.0.1"]}
     limits = {"requests_per_network": f"{REQUESTS}/hour"}
     variables = environment(server=server, limits=limits)
-    with ServerProcess(tmp_path, variables) as node, proxied(name, command, tmp_path, node.port) as port:
+    with ServerProcess(tmp_path, variables) as node, proxied(command, tmp_path, [node.port]) as port:
         made = Rest(port).call("POST", "/api/rooms", {"title": "Lunch"}, headers={"Host": HOST})
         assert made.status == 201, made.body
         path, body = f"/api/rooms/{made.body['roomId']}/join", {"inviteToken": made.body["inviteToken"]}

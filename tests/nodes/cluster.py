@@ -161,14 +161,19 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(found: Cluster, size: int, away: Sequence[int] = (), **habits: Any) -> AsyncIterator[Crowd]:
-    """`size` people, turn by turn on each node; the numbers in `away` do not come back after a cut. All are in."""
+async def crowd(
+    found: Cluster, size: int, away: Sequence[int] = (), proxy: int | None = None, **habits: Any
+) -> AsyncIterator[Crowd]:
+    """`size` people, turn by turn on each node, or all through the port of a `proxy`. All are in.
+
+    The numbers in `away` do not come back after a cut; `habits` are those of `crowd.py`.
+    """
     people = []
     for number in range(size):
         node = number % len(found.nodes)
         reply = await found.join(f"Person {number}", node)
         assert reply.status == 201, reply.body
-        ports = [*found.ports[node:], *found.ports[:node]]
+        ports = [*found.ports[node:], *found.ports[:node]] if proxy is None else [proxy]
         token = reply.body["sessionToken"]
         people.append({"name": f"Person {number}", "token": token, "ports": ports, "returns": number not in away})
     ledger = found.folder / "ledger"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -35,10 +36,22 @@ class Ledger:
 
 @dataclass
 class Habits:
-    """How all of them behave: `patience` in seconds for an answer; with `doubles` a repetition has another key."""
+    """How all of them behave.
+
+    `patience` is how many seconds they wait for an answer; with `doubles` a repetition has another key. `host` is the name under
+    which they know the server, and `authority` the file that its certificate is looked at with; without one there is no TLS.
+    """
 
     patience: float = 25.0
     doubles: bool = False
+    host: str = "127.0.0.1"
+    authority: str | None = None
+
+    async def connect(self, port: int) -> ClientConnection:
+        """A socket to a port of this machine."""
+        tls = ssl.create_default_context(cafile=self.authority) if self.authority is not None else None
+        uri = f"ws{'s' * (tls is not None)}://{self.host}:{port}/ws"
+        return await connect(uri, host="127.0.0.1", port=port, ssl=tls, ping_interval=None, max_size=None, proxy=None)
 
 
 @dataclass
@@ -70,7 +83,7 @@ class Person:
             self.ports = [*self.ports[1:], port]
             try:
                 async with asyncio.timeout(self.habits.patience):
-                    socket = await connect(f"ws://127.0.0.1:{port}/ws", ping_interval=None, max_size=None, proxy=None)
+                    socket = await self.habits.connect(port)
                 async with socket:
                     await self._converse(socket, port)
             except TimeoutError:
