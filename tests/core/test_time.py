@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from anonchat import Draft, Event, Held, hookimpl
 from anonchat import jobs as jobs_module
@@ -324,3 +325,28 @@ async def test_a_room_that_cannot_be_told_goodbye_holds_up_no_other(
         room.id: (await request(server, "GET", f"/api/rooms/{room.id}")).status for room in rooms
     }
     assert set(statuses.values()) == {410}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_retention_that_does_not_succeed_raises_an_alarm_until_it_does(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise ChatError("storage_unavailable")
+
+    async def alarms() -> tuple[bool, bool]:
+        """In health, and in metrics."""
+        ready = (await request(server, "GET", "/health/ready")).body["retentionOverdue"]
+        return ready, b"anonchat_retention_overdue 1.0" in server.metrics.text()
+
+    assert await alarms() == (False, False)  # the control
+    monkeypatch.setattr(server.database, "erase", refuse)
+    with capture_logs() as log:
+        clock.advance(server.settings.retention.overdue_seconds + 1)
+        await until(server.is_retention_overdue)
+        assert await alarms() == (True, True)
+    assert sum("overdue" in entry["event"] for entry in log) == 1
+    monkeypatch.undo()
+    clock.advance(server.settings.retention.interval_seconds + 1)
+    await until(lambda: not server.is_retention_overdue())
+    assert await alarms() == (False, False)
