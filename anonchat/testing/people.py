@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 if TYPE_CHECKING:
@@ -47,13 +47,20 @@ class Heard:
 
 
 async def request(
-    server: Server, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
+    server: Server,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Make a REST request. `token` goes into the header `Authorization`; a JSON answer is decoded. Never raises for a status."""
+    known = {"Authorization": f"Bearer {token}"} if token else {}
     reply = await AsyncHTTPClient().fetch(
         f"http://127.0.0.1:{server.port}{path}",
         method=method,
-        headers={"Authorization": f"Bearer {token}"} if token else {},
+        headers={**known, **(headers or {})},
         body=orjson.dumps(body) if body is not None else None,
         allow_nonstandard_methods=True,
         raise_error=False,
@@ -124,17 +131,19 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class OpenRoom:
-    """A room, and the two tokens that open it."""
+    """A room, and the two tokens that open it. Whoever joins and connects sends `headers`."""
 
     server: Server
     id: str
     invite_token: str
     moderator_token: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def join(self, username: str, *, moderator: bool = False, **body: Any) -> Reply:
         """Join over REST; the answer holds `sessionToken`, or says why not."""
         token = {"moderatorToken": self.moderator_token} if moderator else {"inviteToken": self.invite_token}
-        return await request(self.server, "POST", f"/api/rooms/{self.id}/join", {"username": username, **token, **body})
+        joining = {"username": username, **token, **body}
+        return await request(self.server, "POST", f"/api/rooms/{self.id}/join", joining, headers=self.headers)
 
     @asynccontextmanager
     async def enter(self, username: str, *, moderator: bool = False, **body: Any) -> AsyncIterator[Person]:
@@ -149,7 +158,8 @@ class OpenRoom:
 
     async def identify(self, username: str, session_id: str, token: str, **position: Any) -> Person:
         """Open a socket for a session; `since` and `epoch` ask for what was missed. The caller closes it."""
-        socket = await websocket_connect(f"ws://127.0.0.1:{self.server.port}/ws")
+        address = f"ws://127.0.0.1:{self.server.port}/ws"
+        socket = await websocket_connect(HTTPRequest(address, headers=dict(self.headers)))
         person = Person(username, session_id, token, socket)
         await person.send("identify", {"token": token, **position})
         welcome = []
