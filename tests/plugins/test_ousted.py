@@ -1,0 +1,228 @@
+"""Who is out is out on the spot: for every event on an open socket, and for every route, made from what is declared.
+
+Who may do what while one is in stands in ``roles.txt``, and is tried by ``test_roles.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.websocket import WebSocketClosedError
+
+from anonchat import Call, ClientEvent, Schema, hookimpl
+from anonchat.app import Server
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import run_sql, tables_in
+from anonchat.testing.people import Heard, Person, request
+
+from .acts import NEEDS, NOTHING, ROOM, by_event, by_route, person_data, section
+from .world import World, world_of
+
+pytestmark = pytest.mark.gen_test(timeout=60)
+
+WHO = "promoted"  # may do nearly everything
+LAST = ("reopen_room", "end_room", "leave")  # after them nothing goes on, or before them nobody is let in
+SLOW = "slow.think"
+LATER = {"moderation_log"}  # is written a moment after what it tells of
+
+
+class Slow:
+    """A plugin with an event about which it thinks for as long as it likes; what comes behind it has to wait."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    def register_client_events(self) -> list[ClientEvent]:
+        return [ClientEvent(SLOW, Schema(), self.think)]
+
+    async def think(self, call: Call) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, slow: Slow) -> AsyncIterator[Server]:
+    """Return a server with all bundled plugins. Its clock stands still, so that nothing but people changes anything."""
+    plugins = {"enabled": None, "options": {"moderation": {"ban_networks": False}}}
+    settings = settings_in(tmp_path, plugins=plugins)
+    async with running_server(settings, SettableClock(), plugins={"slow": slow}) as running:
+        yield running
+
+
+# --- ways to be out
+
+
+async def kicked(world: World, _: Path) -> None:
+    await world.as_owner("kick", targetSessionId=world.people[WHO].session_id)
+
+
+async def banned(world: World, _: Path) -> None:
+    await world.as_owner("ban", targetSessionId=world.people[WHO].session_id)
+
+
+async def left_elsewhere(world: World, _: Path) -> None:
+    await request(world.server, "POST", f"/api/rooms/{world.room.id}/leave", {}, token=world.people[WHO].token)
+
+
+async def expired(world: World, folder: Path) -> None:
+    session_id = world.people[WHO].session_id
+    run_sql(folder, f"UPDATE sessions SET expires_at = 1 WHERE id = '{session_id}'")
+    await world.server.sessions.expire()
+
+
+async def ended(world: World, _: Path) -> None:
+    await world.as_owner("end_room")
+
+
+Way = Callable[[World, Path], Awaitable[None]]
+# With which code the socket is closed, and what a request is told.
+WAYS: Mapping[Way, tuple[int, str]] = {
+    kicked: (4403, "invalid_token"),
+    banned: (4403, "invalid_token"),
+    left_elsewhere: (1000, "invalid_token"),
+    expired: (4401, "invalid_token"),
+    ended: (4410, "room_ended"),
+}
+each_way = pytest.mark.parametrize("out", WAYS, ids=lambda way: way.__name__)
+
+
+# --- what is tried
+
+
+async def data_of(world: World, event: str) -> Mapping[str, Any]:
+    """Data with which the event would be right."""
+    if event in {act.split()[0] for act in section("people")}:
+        mine = event in ("edit_message", "delete_message")
+        return await person_data(world, event, world.people[WHO] if mine else await world.somebody("participant"))
+    need = next((name for name in NEEDS if name.partition("/of-")[0] == event), "")
+    return await NEEDS.get(need, NOTHING)(world, WHO)
+
+
+async def events_of(world: World) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every declared event with right data, those of `LAST` at the end."""
+    names = sorted(world.server.events.client_events(), key=lambda name: (name in LAST, name))
+    names.remove(SLOW)
+    return [(name, await data_of(world, name)) for name in names]
+
+
+def closed_routes() -> list[str]:
+    """Every route that is for members."""
+    return [route for route, cells in section("routes").items() if cells[0] == "who" and "/of-" not in route]
+
+
+def everything(folder: Path) -> dict[str, list[str]]:
+    """All rows of all tables but those that are written later."""
+    tables = tables_in(folder) - LATER
+    return {table: sorted(map(repr, run_sql(folder, f'SELECT * FROM "{table}"'))) for table in tables}
+
+
+async def outcome_of(world: World, event: str, data: Mapping[str, Any]) -> str:
+    try:
+        return await by_event(world, WHO, event, data)
+    except (ConnectionError, WebSocketClosedError):
+        return "closed"
+
+
+# --- the tests
+
+
+@each_way
+async def test_the_socket_is_closed_and_no_route_knows_the_session(server: Server, tmp_path: Path, out: Way) -> None:
+    code, told = WAYS[out]
+    async with world_of(server) as world:
+        who = world.people[WHO]
+        assert await by_route(world, WHO, f"GET {ROOM}/messages", {}) == "yes"  # the control
+        await out(world, tmp_path)
+        while await who.read() is not None:
+            pass
+        assert who.socket.close_code == code
+        before = everything(tmp_path)
+        for route in closed_routes():
+            path = dict.fromkeys(set(re.findall(r"\{(\w+)\}", route)) - {"roomId"}, "x")
+            assert await by_route(world, WHO, route, path) == told, route
+        again = await world.room.identify(who.username, who.session_id, who.token)
+        assert again.welcome[-1].data["code"] == "invalid_token"
+        await again.close()
+        assert everything(tmp_path) == before
+
+
+@each_way
+async def test_what_waits_to_be_handled_is_dropped(server: Server, slow: Slow, tmp_path: Path, out: Way) -> None:
+    """Every declared event has been received, behind one about which a plugin still thinks; then one is out."""
+    async with world_of(server) as world:
+        who, events = world.people[WHO], await events_of(world)
+        await who.send(SLOW)
+        await slow.begun.wait()
+        for event, data in events:
+            await who.send(event, data)
+        (connection,) = server.hub.of_session(who.session_id)
+        await out(world, tmp_path)
+        await server.dispatcher.settle()
+        before = everything(tmp_path)
+        slow.go_on.set()
+        await connection.finish()
+        heard = [one async for one in until_closed(who)]
+        await server.dispatcher.settle()
+        assert [one for one in heard if one.id is not None and one.event != "error"] == []
+        assert everything(tmp_path) == before
+
+
+async def until_closed(person: Person) -> AsyncIterator[Heard]:
+    while (heard := await person.read()) is not None:
+        yield heard
+
+
+async def test_without_an_end_all_of_it_is_handled(server: Server, slow: Slow, tmp_path: Path) -> None:
+    """The control: the same, but that nobody is out."""
+    async with world_of(server) as world:
+        who, events = world.people[WHO], await events_of(world)
+        await who.send(SLOW)
+        await slow.begun.wait()
+        last = [await who.send(event, data) for event, data in events if event not in LAST][-1]
+        before = everything(tmp_path)
+        slow.go_on.set()
+        await who.answer(last)
+        assert everything(tmp_path) != before
+
+
+async def test_the_same_events_change_something_while_one_is_in(server: Server, tmp_path: Path) -> None:
+    """The control: what writes is seen to write."""
+    async with world_of(server) as world:
+        changing = set()
+        for event, data in await events_of(world):
+            before = everything(tmp_path)
+            outcome = await outcome_of(world, event, data)
+            await server.dispatcher.settle()
+            if outcome == "yes" and everything(tmp_path) != before:
+                changing.add(event)
+    assert {"send_message", "edit_message", "delete_message", "vote", "create_poll", "pin_message", "kick"} <= changing
+    assert {"report_message", "set_moderation", "end_room"} <= changing
+
+
+async def test_who_is_demoted_is_no_moderator_for_any_event_or_route(server: Server, tmp_path: Path) -> None:
+    async with world_of(server) as world:
+        moderating = {act: cells for act, cells in section("events").items() if cells[2] == "mod" and "/of-" not in act}
+        events = [(event, data) for event, data in await events_of(world) if event in moderating]
+        assert await by_event(world, WHO, "get_moderation", {}) == "yes"  # the control
+        demoted = await world.people["owner"].ask("demote", {"targetSessionId": world.people[WHO].session_id})
+        assert demoted.event != "error"
+        before = everything(tmp_path)
+        for event, data in events:
+            assert await by_event(world, WHO, event, data) == "not_moderator", event
+        for route in closed_routes():
+            path = dict.fromkeys(set(re.findall(r"\{(\w+)\}", route)) - {"roomId"}, "x")
+            if section("routes")[route][2] == "mod":
+                assert await by_route(world, WHO, route, path) == "not_moderator", route
+        assert everything(tmp_path) == before
