@@ -192,7 +192,7 @@ class Retention:
             room_id, plugin = row["room_id"], row["plugin"]
             # One that is switched off now is asked when it is on again.
             failed: list[str] = [] if self._dispatcher.has("purge_room", plugin) else [plugin]
-            await self._dispatcher.enrich(
+            answers = await self._dispatcher.enrich(
                 "purge_room", room_id=room_id, fits=_is_tally, failed=failed.append, only=plugin
             )
             if failed:
@@ -200,8 +200,10 @@ class Retention:
                 later = self._later(room_id, plugin)
                 await self._journal.transaction(lambda tx, later=later: tx.execute(statements.UPSERT_UNPURGED, later))  # type: ignore[misc]
             else:
-                done = {"room": room_id, "by_plugin": plugin}
-                await self._journal.transaction(lambda tx, done=done: tx.execute(statements.DELETE_UNPURGED, done))  # type: ignore[misc]
+                counts = answers.get(plugin, {})
+                await self._journal.transaction(
+                    lambda tx, room_id=room_id, plugin=plugin, counts=counts: _purged_late(tx, room_id, plugin, counts)  # type: ignore[misc]
+                )
 
     def _later(self, room_id: str, plugin: str) -> dict[str, Any]:
         return {"room_id": room_id, "plugin": plugin, "attempt_at": self._clock.now() + AGAIN_MILLISECONDS}
@@ -225,6 +227,15 @@ class Retention:
         self._presence.end(event.room_id)
         for member in self._hub.of_room(event.room_id):
             member.close(4410, "room_ended")
+
+
+async def _purged_late(tx: Transaction, room_id: str, plugin: str, counts: Mapping[str, int]) -> None:
+    """A plugin has deleted what it kept of a room that is gone: it waits no more, and the report tells how much it was."""
+    await tx.execute(statements.DELETE_UNPURGED, {"room": room_id, "by_plugin": plugin})
+    row = await tx.fetch_one(statements.SELECT_ENDED, {"room": room_id})
+    if row is not None:
+        deleted = orjson.loads(row["deleted"]) | {f"{plugin}.{category}": count for category, count in counts.items()}
+        await tx.execute(statements.UPDATE_DELETED, {"room": room_id, "counts": orjson.dumps(deleted).decode()})
 
 
 async def _trim_some(tx: Transaction, room_id: str, before: int, batch: int) -> int:

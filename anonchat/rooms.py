@@ -89,11 +89,20 @@ class Rooms:
         return room
 
     async def receipt(self, room_id: str) -> Mapping[str, Any] | None:
-        """When and why a room ended and what was deleted with it, or None."""
+        """When and why a room ended, what was deleted with it, and which plugins are still to delete what they keep of it.
+
+        None for a room that never was, and as long as anything of it is in the core's own tables.
+        """
         row = await self._journal.fetch_one(statements.SELECT_ENDED, {"room": room_id})
-        if row is None:
+        if row is None or await self._journal.fetch_one(statements.SELECT_ROOM, {"room": room_id}) is not None:
             return None
-        return {"ended_at": row["ended_at"], "reason": row["reason"], "deleted": orjson.loads(row["deleted"])}
+        pending = await self._journal.fetch_all(statements.SELECT_UNPURGED_OF, {"room": room_id})
+        return {
+            "ended_at": row["ended_at"],
+            "reason": row["reason"],
+            "deleted": orjson.loads(row["deleted"]),
+            "pending": [waiting["plugin"] for waiting in pending],
+        }
 
     async def describe(self, room: Room, tx: Reads | None = None) -> dict[str, Any]:
         """Metadata on the wire."""

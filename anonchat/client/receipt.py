@@ -7,16 +7,16 @@ from typing import Any
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "messages": ("message", "messages"),
-    "sessions": ("participant", "participants"),
+    "participants": ("participant", "participants"),
     "invites": ("invite", "invites"),
-    "polls_polls": ("poll", "polls"),
-    "polls_votes": ("vote", "votes"),
-    "pins_pinned": ("pin", "pins"),
-    "notifications_entries": ("notification", "notifications"),
-    "moderation_bans": ("ban", "bans"),
-    "moderation_mutes": ("mute", "mutes"),
-    "moderation_reports": ("report", "reports"),
-    "moderation_log": ("entry of the moderators' log", "entries of the moderators' log"),
+    "polls.polls_polls": ("poll", "polls"),
+    "polls.polls_votes": ("vote", "votes"),
+    "pins.pins_pinned": ("pin", "pins"),
+    "notifications.notifications_entries": ("notification", "notifications"),
+    "moderation.moderation_bans": ("ban", "bans"),
+    "moderation.moderation_mutes": ("mute", "mutes"),
+    "moderation.moderation_reports": ("report", "reports"),
+    "moderation.moderation_log": ("entry of the moderators' log", "entries of the moderators' log"),
 }
 """What people know of, one and several, by the server's category. All else is counted together."""
 

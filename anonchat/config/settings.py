@@ -193,6 +193,10 @@ class RetentionSettings(Table):
     batch: Annotated[int, whole(1, 100_000)] = 1000
     """Rows deleted in one transaction; smaller disturbs senders less, larger is sooner done."""
 
+    backups_seconds: Annotated[int | None, OrWord(whole(0, 3650 * DAY), "unsaid")] = None
+    """How long you keep backups: ``/privacy`` and the report of each deletion tell it, deleting them is up to you.
+    0: there are none."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LogSettings(Table):

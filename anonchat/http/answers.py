@@ -61,6 +61,20 @@ class TimeRemaining(EventSchema):
     remaining_seconds = fields.Integer(required=True, allow_none=True)
 
 
+class DeletionReport(EventSchema):
+    """`deleted` counts by category; `pending` names plugins that keep something elsewhere and are asked again to delete it.
+
+    `backupsUntil` is when the last backup that may hold something of the room is gone, or None if the operator has not said.
+    """
+
+    room_id = fields.String(required=True)
+    ended_at = fields.String(required=True)
+    reason = fields.String(required=True)
+    deleted = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    pending = fields.List(fields.String(), required=True)
+    backups_until = fields.String(required=True, allow_none=True)
+
+
 class History(EventSchema):
     messages = fields.List(fields.Nested(ChatMessage), required=True)
     has_more = fields.Boolean(required=True)

@@ -109,7 +109,8 @@ class RoomPage(PageHandler):
         if receipt is not None:
             rows = [(html.escape(name.replace("_", " ")), str(count)) for name, count in receipt["deleted"].items()]
             ended = f"<p>It ended on {moment_text(receipt['ended_at'])}. What was in it is deleted:</p>"
-            self.show("This room has ended", ended + table(("What", "How many"), rows), 410)
+            waiting = "".join(f"<p>Still at it: the plugin {html.escape(plugin)}.</p>" for plugin in receipt["pending"])
+            self.show("This room has ended", ended + table(("What", "How many"), rows) + waiting, 410)
         elif error.code == "room_ended":
             self.show("This room has ended", "<p>What was in it is about to be deleted.</p>", 410)
         else:

@@ -54,8 +54,20 @@ class Privacy:
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "What other plugins kept before they were switched off stays until its room ends, even what was to go sooner, such "
             "as a ban; sums that tell of nobody stay for good.",
-            "Backups that the operator makes may hold what is deleted here until they are deleted themselves.",
+            _backups(self._settings.retention.backups_seconds),
         ]
+
+
+def _backups(seconds: int | None) -> str:
+    """How long backups may hold what is deleted, as far as the operator says."""
+    if seconds == 0:
+        return "The operator says that no backups are kept."
+    if seconds is None:
+        return (
+            "Backups that the operator makes may hold what is deleted here until they are deleted themselves; "
+            "how long that takes the operator has not said."
+        )
+    return f"Backups may hold what is deleted here; the operator says that each is deleted {span_text(seconds)} after it was made."
 
 
 def _is_told(answer: Mapping[object, object]) -> bool:

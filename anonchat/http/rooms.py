@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonchat import schemas
-from anonchat.clock import Clock
-from anonchat.config.settings import RoomSettings
+from anonchat.clock import Clock, iso
+from anonchat.config import Settings
 from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
 from anonchat.http import answers
@@ -19,14 +19,15 @@ ROOM = "/api/rooms/{roomId}"
 
 
 class RoomRoutes:
-    """Create, list, describe, and the history."""
+    """Create, list, describe, the history, and what was deleted at the end."""
 
-    def __init__(self, rooms: Rooms, welcome: Welcome, limits: Limits, clock: Clock, settings: RoomSettings) -> None:
+    def __init__(self, rooms: Rooms, welcome: Welcome, limits: Limits, clock: Clock, settings: Settings) -> None:
         self._rooms = rooms
         self._welcome = welcome
         self._limits = limits
         self._clock = clock
-        self._settings = settings
+        self._settings = settings.rooms
+        self._backups_seconds = settings.retention.backups_seconds
 
     def routes(self) -> Sequence[Route]:
         """What the core offers about rooms."""
@@ -38,6 +39,8 @@ class RoomRoutes:
             Route("GET", ROOM, self.describe, answer=RoomDetails(), summary="A room's metadata"),
             Route("GET", f"{ROOM}/time-remaining", self.time_remaining, answer=answers.TimeRemaining(),
                   summary="How long the room lives"),
+            Route("GET", f"{ROOM}/deletion-report", self.deletion_report, answer=answers.DeletionReport(),
+                  summary="What was deleted with a room that has ended"),
             Route("GET", f"{ROOM}/messages", self.history, auth="participant", query=schemas.HistoryQuery(),
                   answer=answers.History(), summary="A page of history"),
         )  # fmt: skip
@@ -75,6 +78,24 @@ class RoomRoutes:
         room = await self._rooms.find(request.path["roomId"])
         remaining = None if room.expires_at is None else max(0, room.expires_at - self._clock.now()) // 1_000
         return Answer({"remainingSeconds": remaining})
+
+    async def deletion_report(self, request: Request) -> Answer:
+        room_id = request.path["roomId"]
+        receipt = await self._rooms.receipt(room_id)
+        if receipt is None:
+            await self._rooms.find(room_id)
+            raise ChatError("conflict", "This room has not ended; its report is there when what was in it is deleted.")
+        ended, kept = receipt["ended_at"], self._backups_seconds
+        return Answer(
+            {
+                "roomId": room_id,
+                "endedAt": iso(ended),
+                "reason": receipt["reason"],
+                "deleted": receipt["deleted"],
+                "pending": receipt["pending"],
+                "backupsUntil": None if kept is None else iso(ended + kept * 1_000),
+            }
+        )
 
     async def history(self, request: Request) -> Answer:
         query = request.query

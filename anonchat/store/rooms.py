@@ -19,6 +19,7 @@ SELECT_ROOM = select(rooms).where(_OF_ROOM)
 LOCK_ROOM = select(rooms).where(_OF_ROOM).with_for_update()
 LOCK_ROOMS = select(rooms.c.id).where(one_of(rooms.c.id, "rooms")).order_by(rooms.c.id).with_for_update()
 SELECT_ENDED = select(ended_rooms).where(ended_rooms.c.id == bindparam("room"))
+UPDATE_DELETED = update(ended_rooms).where(ended_rooms.c.id == bindparam("room")).values(deleted=bindparam("counts"))
 INSERT_ENDED = insert_or_ignore(ended_rooms, ended_rooms.c.id)
 
 SEATED = and_(sessions.c.name_key.is_not(None), sessions.c.seat_until >= bindparam("now"))
@@ -92,6 +93,9 @@ SELECT_UNPURGED = (
     .where(unpurged.c.attempt_at <= bindparam("now"))
     .order_by(unpurged.c.attempt_at)
     .limit(bindparam("limit"))
+)
+SELECT_UNPURGED_OF = (
+    select(unpurged.c.plugin).where(unpurged.c.room_id == bindparam("room")).order_by(unpurged.c.plugin)
 )
 DELETE_UNPURGED = delete(unpurged).where(
     unpurged.c.room_id == bindparam("room"), unpurged.c.plugin == bindparam("by_plugin")

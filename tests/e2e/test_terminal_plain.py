@@ -203,7 +203,16 @@ def test_every_event_has_its_sentence() -> None:
         "room_updated": ({"room": {"isOpen": True}}, "The room is open again."),
         "room_ttl_warning": ({"remainingSeconds": 600}, "The room ends in 10 min."),
         "room_ended": (
-            {"deleted": {"polls_votes": 2, "messages": 1, "sessions": 0, "tokens": 3, "wiki.pages": 4, "odd": "x"}},
+            {
+                "deleted": {
+                    "polls.polls_votes": 2,
+                    "messages": 1,
+                    "participants": 0,
+                    "tokens": 3,
+                    "wiki.pages": 4,
+                    "odd": "x",
+                }
+            },
             "The room has ended. Deleted for good: 1 message, 2 votes, 7 other records.",
         ),
         "kicked": (

@@ -406,6 +406,8 @@ async def test_a_short_room_warns_ends_and_is_gone(walk: Walk) -> None:
         ("POST", "/join", {"inviteToken": room["inviteToken"], "username": "Late"}),
     ):
         refused(walk.rest.call(method, path + place, body), 410, "room_ended")
+    report = walk.rest.call("GET", f"{path}/deletion-report").body
+    assert has(report, "roomId endedAt reason deleted pending backupsUntil")["deleted"] == ended["deleted"]
     page = walk.rest.call("GET", f"/r/{room['roomId']}")
     assert page.status == 410
     assert "messages" in page.body

@@ -99,6 +99,18 @@ def test_02_each_reason_has_its_own_sentence_and_a_next_step(live: Live, visit: 
     expect(ann.page.get_by_role("button").last).to_be_enabled()
 
 
+@pytest.mark.sabotage("view/join.mjs", 'error.code !== "room_ended"', "true")
+def test_02_the_link_of_an_ended_room_tells_what_was_deleted(live: Live, visit: Visit) -> None:
+    room = live.room()
+    path = f"/api/rooms/{room.id}"
+    mona = live.rest("POST", f"{path}/join", {"moderatorToken": room.moderator, "username": "Mona"})
+    live.rest("POST", f"{path}/end", {}, mona["sessionToken"])
+    ann = visit()
+    ann.page.goto(room.link())
+    for told in ("This room has ended", "1 participant", "2 invites"):
+        expect(ann.page.get_by_text(told)).to_be_visible()
+
+
 @pytest.mark.sabotage("client.mjs", "if (membership) this.enter(roomId, membership);", "")
 def test_03_a_reload_never_asks_for_the_name_again(live: Live, visit: Visit) -> None:
     ann = visit()

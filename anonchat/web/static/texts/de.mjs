@@ -175,7 +175,7 @@ export const de = {
   "closing.reload": "Seite neu laden",
 
   "receipt.messages": { one: "{count} Nachricht", other: "{count} Nachrichten" },
-  "receipt.sessions": { one: "{count} Person", other: "{count} Personen" },
+  "receipt.participants": { one: "{count} Person", other: "{count} Personen" },
   "receipt.invites": { one: "{count} Einladung", other: "{count} Einladungen" },
   "receipt.others": { one: "{count} anderer Eintrag", other: "{count} andere Einträge" },
 

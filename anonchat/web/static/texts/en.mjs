@@ -175,7 +175,7 @@ export const en = {
   "closing.reload": "Load the page anew",
 
   "receipt.messages": { one: "{count} message", other: "{count} messages" },
-  "receipt.sessions": { one: "{count} participant", other: "{count} participants" },
+  "receipt.participants": { one: "{count} participant", other: "{count} participants" },
   "receipt.invites": { one: "{count} invite", other: "{count} invites" },
   "receipt.others": { one: "{count} other record", other: "{count} other records" },
 

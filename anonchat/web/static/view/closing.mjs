@@ -4,6 +4,7 @@ import { html, useEffect } from "../ui.mjs";
 import { knows, t } from "../texts/catalogue.mjs";
 import { span } from "../texts/times.mjs";
 import { useClient } from "./context.mjs";
+import { Receipt } from "./receipt.mjs";
 
 const COME_AGAIN = new Set(["kicked", "name_lost", "session_expired", "invalid_token"]);
 const LATER = new Set(["not_ours", "internal"]);
@@ -41,14 +42,5 @@ function Details({ room: { removed, ended } }) {
       ${removed.reason ? html`<p class="lead">${t("closing.because", { reason: removed.reason })}</p>` : null}
       ${removed.coolOffSeconds ? html`<p>${t("closing.coolOff", { span: span(removed.coolOffSeconds) })}</p>` : null}`;
   }
-  const counted = Object.entries(ended?.deleted ?? {}).filter(([, count]) => count > 0);
-  const known = counted.filter(([category]) => knows(`receipt.${category}`));
-  const others = counted.filter((one) => !known.includes(one)).reduce((sum, [, count]) => sum + count, 0);
-  if (counted.length === 0) return null;
-  return html`
-    <p>${t("closing.deleted")}</p>
-    <ul class="facts">
-      ${known.map(([category, count]) => html`<li>${t(`receipt.${category}`, { count })}</li>`)}
-      ${others > 0 ? html`<li>${t("receipt.others", { count: others })}</li>` : null}
-    </ul>`;
+  return html`<${Receipt} deleted=${ended?.deleted} />`;
 }

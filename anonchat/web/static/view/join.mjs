@@ -8,6 +8,7 @@ import { useClient } from "./context.mjs";
 import { lifeOf } from "./facts.mjs";
 import { Languages } from "./languages.mjs";
 import { Problem, reason } from "./parts.mjs";
+import { Receipt } from "./receipt.mjs";
 
 const READING = 1_000; // ms after which the rest is loaded, while somebody reads what they are invited to
 const HOPELESS = new Set(["room_not_found", "room_ended", "invalid_invite", "banned", "room_closed"]);
@@ -28,19 +29,25 @@ export function Join({ roomId }) {
     <div class="page">
       <header class="page-head"><a class="brand" href="/">anonchat</a><${Languages} /></header>
       <main class="front narrow">
-        ${stop ? html`<${NoWay} error=${stop} />` : room.value ? html`<${Entrance} room=${room.value} stopped=${problem} />` : html`<p class="waiting" role="status">${t("waiting")}</p>`}
+        ${stop ? html`<${NoWay} roomId=${roomId} error=${stop} />` : room.value ? html`<${Entrance} room=${room.value} stopped=${problem} />` : html`<p class="waiting" role="status">${t("waiting")}</p>`}
       </main>
       <footer class="page-foot"><a href="/privacy">${t("privacy.link")}</a></footer>
     </div>`;
 }
 
 /** Each reason why there is no way in has its own sentence, and says what to do next. */
-function NoWay({ error }) {
+function NoWay({ roomId, error }) {
   const client = useClient();
+  const report = useSignal(null);
+  useEffect(() => {
+    if (error.code !== "room_ended") return;
+    rest("GET", roomPath(roomId, "/deletion-report")).then((found) => (report.value = found), () => {}); // during the grace there is none
+  }, [error.code]);
   return html`
     <section class="card" role="alert">
       <h1>${t("noway.title")}</h1>
       <p class="lead">${reason(error)}</p>
+      <${Receipt} deleted=${report.value?.deleted} />
       <button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>
     </section>`;
 }
