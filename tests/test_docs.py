@@ -87,3 +87,43 @@ def test_the_tree_names_every_module() -> None:
     modules = sorted(path.name for path in (DOCS.parent / "anonchat").glob("[a-z]*.py"))
     folders = sorted(f"{path.parent.name}/" for path in (DOCS.parent / "anonchat").glob("[a-z]*/__init__.py"))
     assert [name for name in (*modules, *folders) if name not in design and name != "data/"] == []
+
+
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """(file, name) of every test that a page names; `::name` alone is of the file that was named before it."""
+    file, found = "", []
+    for path, name in re.findall(r"(tests/[\w/]+\.py)?(?:::(test_\w+))?", text):
+        file = path or file
+        if path or name:
+            found.append((file, name))
+    return found
+
+
+def missing_tests(text: str) -> list[tuple[str, str]]:
+    """Those of them that are not there."""
+    root = DOCS.parent
+    return [
+        (file, name)
+        for file, name in named_tests(text)
+        if not (root / file).is_file() or not re.search(rf"def {name}\b", (root / file).read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_every_test_that_a_page_names_is_there(page: str) -> None:
+    assert missing_tests((DOCS / page).read_text(encoding="utf-8")) == []
+
+
+def test_a_test_that_was_renamed_is_noticed() -> None:
+    """The control."""
+    text = "`tests/test_docs.py::test_every_error_code`, `::test_no_other_error_code_is_described`, `tests/gone.py::test_it`"
+    assert missing_tests(text) == [("tests/test_docs.py", "test_every_error_code"), ("tests/gone.py", "test_it")]
+
+
+def test_every_promise_has_a_test_and_a_control() -> None:
+    for page in ("security.md", "privacy.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        rows = [line for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
+        assert len(rows) > 12
+        assert [row for row in rows if "tests/" not in row.split(" | ")[1] and not row.startswith("| promise")] == []
+        assert [row for row in rows if not row.split(" | ")[2].strip(" |")] == []
