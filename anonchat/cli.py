@@ -19,6 +19,7 @@ COMMANDS = {
     "restore": "backup",
     "move": "move",
     "doctor": "doctor",
+    "chaos": "chaos",
 }
 
 

@@ -42,12 +42,17 @@ class Line:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """End every connection of the line, for both sides."""
+        """Take no new connections, and end those that there are."""
         if self._server is not None:
             self._server.close()
-        for task in tuple(self._tasks):
+        await self.cut()
+
+    async def cut(self) -> None:
+        """End every connection of the line, for both sides; new ones are taken."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # in which the transports end
 
     async def __aenter__(self) -> Line:

@@ -10,6 +10,7 @@ import itertools
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anonchat.app
@@ -22,6 +23,7 @@ from anonchat.active import ActiveRoom
 from anonchat.cli import main
 from anonchat.connection import Connection
 from anonchat.declarations import Job
+from anonchat.errors import ChatError
 from anonchat.history import Page, Replay
 from anonchat.hub import Hub
 from anonchat.ids import new_id
@@ -50,6 +52,19 @@ def early_ack() -> None:
         submit(self, draft, lambda outcome: None, held)
 
     Writer.submit = acknowledge  # type: ignore[method-assign]
+
+
+def forgotten_sends() -> None:
+    """Broken: a send that is repeated is taken for a new one."""
+    submit = Writer.submit
+
+    def forget(self: Writer, draft: Draft, done: Done, held: Held | None = None) -> None:
+        def told(outcome: Receipt | ChatError) -> None:
+            done(replace(outcome, client_msg_id=draft.client_msg_id) if isinstance(outcome, Receipt) else outcome)
+
+        submit(self, replace(draft, client_msg_id=new_id()), told, held)
+
+    Writer.submit = forget  # type: ignore[method-assign]
 
 
 def lost_publications(share: str) -> None:
@@ -187,6 +202,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     fault.__name__: fault
     for fault in (
         early_ack,
+        forgotten_sends,
         lost_publications,
         skipped_replay,
         unfilled_gaps,
