@@ -18,6 +18,7 @@ import anonchat.jobs
 import anonchat_moderation.content.tally
 import anonchat_moderation.log
 import anonchat_polls.telling
+import anonchat_sqlite.database
 from anonchat import Message, Session, Transaction, hookimpl
 from anonchat.active import ActiveRoom
 from anonchat.cli import main
@@ -65,6 +66,12 @@ def forgotten_sends() -> None:
         submit(self, replace(draft, client_msg_id=new_id()), told, held)
 
     Writer.submit = forget  # type: ignore[method-assign]
+
+
+def unsynced_commits() -> None:
+    """Broken: a commit does not wait for the disk."""
+    pragmas = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in anonchat_sqlite.database.PRAGMAS]
+    anonchat_sqlite.database.PRAGMAS = tuple(pragmas)  # type: ignore[assignment]
 
 
 def lost_publications(share: str) -> None:
@@ -203,6 +210,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     for fault in (
         early_ack,
         forgotten_sends,
+        unsynced_commits,
         lost_publications,
         skipped_replay,
         unfilled_gaps,
