@@ -12,13 +12,13 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from types import FrameType
 
-import click
 import structlog
 
 from anonchat.app import Server
 from anonchat.config import Settings
 from anonchat.logs import report_loop_error
 from anonchat.rooms import NewRoom
+from anonchat.streams import say
 from anonchat.workers import Place
 
 log = structlog.get_logger("anonchat.server")
@@ -50,10 +50,9 @@ async def run(settings: Settings, *, with_room: bool = False, place: Place | Non
     server = Server(settings, shares_port=place is not None)
     await server.start()
     if place is None or place.announces:
-        click.echo(f"anonchat is at {server.url}")
+        say(f"anonchat is at {server.url}")
         if with_room:
             await _show_room(server)
-        sys.stdout.flush()
     if place is not None:
         loop.add_reader(place.lifeline, _stop_alone, loop, stopping, place.lifeline)
         place.ready()
@@ -125,7 +124,7 @@ async def _show_room(server: Server) -> None:
     """A room to try things in, with a link that is ready to use."""
     created = await server.rooms.create(NewRoom("A first room"))
     link = f"{server.url}/r/{created.room.id}"
-    click.echo(f"A room to try, for your guests:  {link}#{created.invite_token}")
-    click.echo(f"The same for you as moderator:   {link}#{created.moderator_token}")
+    say(f"A room to try, for your guests:  {link}#{created.invite_token}")
+    say(f"The same for you as moderator:   {link}#{created.moderator_token}")
     command = sys.argv[0] if "/" in sys.argv[0] else "anonchat"  # as it was called, so that the line can be pasted
-    click.echo(f"Join from another terminal:      {command} chat '{link}#{created.invite_token}' --name Alice")
+    say(f"Join from another terminal:      {command} chat '{link}#{created.invite_token}' --name Alice")

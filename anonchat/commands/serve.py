@@ -25,8 +25,10 @@ def serve(config: Path | None, port: int | None, workers: int, room: bool) -> No
     settings = load(config, CannotStart, variables)
     from anonchat.logs import set_up
     from anonchat.serving import serve_until_told
+    from anonchat.streams import open_missing
     from anonchat.workers import Place, Supervisor, check_sharing, choose_port, settings_of
 
+    open_missing()
     set_up(settings.log.level, settings.log.format)
     with refusing(CannotStart):
         if workers == 1:
