@@ -16,6 +16,7 @@ WORKERS := 2
 # Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
 BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage nodes)
 ON_BOTH := tests/core tests/plugins
+LONG_FORMS := tests/e2e/test_kill.py tests/e2e/test_power.py tests/e2e/test_start.py
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
 find_python = $(shell for name in $(BASE_PYTHONS); do \
@@ -30,7 +31,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test web-control browser autobahn floods lint format bench clean soak-nodes
+.PHONY: help run test web-control browser autobahn floods lint format bench clean soak-nodes soak
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -47,6 +48,11 @@ run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and p
 test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
 	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql+redis $(ON_BOTH))
+
+# The ledger of ten minutes (ARGUMENTS="60 5" for one, with a fault every five seconds), and the long forms of fault tests.
+soak: $(DEVELOPMENT)  ## break a server again and again for ten minutes, under load, and measure what it uses
+	$(PYTHON) -m tests.e2e.soak $(ARGUMENTS)
+	$(if $(ARGUMENTS),,HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest --timeout 700 $(LONG_FORMS))
 
 web-control: $(DEVELOPMENT) browser  ## break one line of the web client for each of its tests, and expect the test to fail
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --sabotage tests/web $(ARGUMENTS)

@@ -5,6 +5,8 @@ No metric has a label that could name a person, a room or an address.
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from anonchat.declarations import Metric
@@ -21,6 +23,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self.connections = Gauge("anonchat_connections", "Open WebSocket connections.", registry=registry)
         self.rooms_active = Gauge("anonchat_rooms_active", "Rooms with a connection on this node.", registry=registry)
+        Gauge("anonchat_tasks", "Tasks of the event loop.", registry=registry).set_function(_tasks)
         self.messages = Counter("anonchat_messages", "Messages stored and acknowledged.", registry=registry)
         self.events_received = Counter("anonchat_events_received", "Client events received.", registry=registry)
         self.errors = Counter("anonchat_errors", "Coded errors told to clients.", ["code"], registry=registry)
@@ -82,3 +85,11 @@ class Metrics:
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> float:
+    """Of the running event loop; 0 where there is none."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0

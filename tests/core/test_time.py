@@ -30,6 +30,7 @@ from anonchat_memory import MemoryEphemeral
 
 MARK = "quokka"  # in everything that people write, and in nothing else
 HOUR = 3_600
+YEAR = 365 * 24 * HOUR
 
 
 @pytest.fixture
@@ -235,7 +236,7 @@ def test_ids_of_messages_only_grow() -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
-@pytest.mark.parametrize("leap", [HOUR, -HOUR])
+@pytest.mark.parametrize("leap", [HOUR, -HOUR, YEAR, -YEAR])
 async def test_a_clock_that_leaps_breaks_nothing(server: Server, clock: SettableClock, leap: int) -> None:
     room = await open_room(server, ephemeral=False)
     async with room.enter("One") as one:

@@ -13,7 +13,7 @@ from anonchat.chaos.faults import kill
 from anonchat.chaos.ledger import Ledger
 from anonchat.testing.processes import ServerProcess
 
-from .life import SOAK, broken_server
+from .life import LONGEST_SECONDS, SOAK, broken_server
 
 SEED = 20_261_120
 KILLS = 50 if SOAK else 20
@@ -40,7 +40,7 @@ async def kill_often(crowd: Crowd, kills: int) -> Ledger:
     return await crowd.ledger()
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=LONGEST_SECONDS)
 async def test_nothing_acknowledged_is_lost_doubled_or_reordered(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     with ServerProcess(tmp_path, ENVIRONMENT) as server:
@@ -57,7 +57,7 @@ async def test_nothing_acknowledged_is_lost_doubled_or_reordered(tmp_path: Path)
         assert sender.account.seen == stored
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=LONGEST_SECONDS)
 @pytest.mark.parametrize(("fault", "found"), [("early_ack", "lost"), ("forgotten_sends", "duplicated")])
 async def test_a_broken_promise_is_caught(tmp_path: Path, fault: str, found: str) -> None:
     """The controls: a server that acknowledges before the commit, and one that does not know a repetition."""

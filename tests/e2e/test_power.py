@@ -21,7 +21,7 @@ from anonchat.testing.clients import Rest, connected
 from anonchat.testing.processes import ServerProcess
 
 from .disk import Disk, Platter, acts_in, needs_compiler
-from .life import ENVIRONMENT, SOAK, broken_server
+from .life import ENVIRONMENT, LONGEST_SECONDS, SOAK, broken_server
 
 SEED = 20_261_121
 CUTS = 500 if SOAK else 60
@@ -101,7 +101,7 @@ def lost(disk: Disk, marks: Sequence[Mark], chance: Random) -> set[str]:
     return gone
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=LONGEST_SECONDS)
 async def test_what_was_acknowledged_survives_a_loss_of_power(tmp_path: Path) -> None:
     disk = Disk(tmp_path, keeps_log=True)
     with ServerProcess(tmp_path, OFTEN | disk.environment()) as server:
@@ -112,7 +112,7 @@ async def test_what_was_acknowledged_survives_a_loss_of_power(tmp_path: Path) ->
     assert lost(disk, marks, Random(SEED)) == set()
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=LONGEST_SECONDS)
 async def test_a_commit_that_is_not_synced_is_caught(tmp_path: Path) -> None:
     """The control: the same server with ``synchronous=OFF``."""
     disk = Disk(tmp_path, keeps_log=True)
