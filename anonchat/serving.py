@@ -16,6 +16,7 @@ import structlog
 
 from anonchat.app import Server
 from anonchat.config import Settings
+from anonchat.errors import ChatError
 from anonchat.logs import report_loop_error
 from anonchat.rooms import NewRoom
 from anonchat.streams import say
@@ -121,8 +122,12 @@ def _collect_rarely() -> None:
 
 
 async def _show_room(server: Server) -> None:
-    """A room to try things in, with a link that is ready to use."""
-    created = await server.rooms.create(NewRoom("A first room"))
+    """A room to try things in, with a link that is ready to use. The server serves also where none can be made."""
+    try:
+        created = await server.rooms.create(NewRoom("A first room"))
+    except ChatError as error:
+        say(f"A first room could not be made. {error.message}")
+        return
     link = f"{server.url}/r/{created.room.id}"
     say(f"A room to try, for your guests:  {link}#{created.invite_token}")
     say(f"The same for you as moderator:   {link}#{created.moderator_token}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from anonchat.testing.processes import ServerProcess
 from .disk import Disk, needs_compiler
 from .life import ENVIRONMENT
 
+FULL, FAILING = f"w {errno.ENOSPC} 0", f"s {errno.EIO} 0"
+SERVE = (sys.executable, "-P", "-m", "anonchat", "serve", "--room")
 SEED = 20_261_121
 RATE = 200.0
 SLOW_SECONDS = 0.5
@@ -52,7 +57,7 @@ async def until_ready(rest: Rest, status: int) -> None:
 @pytest.mark.gen_test(timeout=60)
 @pytest.mark.parametrize(
     ("fault", "code"),
-    [(f"w {errno.ENOSPC} 0", "storage_full"), (f"s {errno.EIO} 0", "storage_unavailable")],
+    [(FULL, "storage_full"), (FAILING, "storage_unavailable")],
     ids=["full", "failing"],
 )
 async def test_a_disk_that_does_not_take_writes(crowd: Crowd, disk: Disk, fault: str, code: str) -> None:
@@ -75,6 +80,28 @@ async def test_a_disk_that_does_not_take_writes(crowd: Crowd, disk: Disk, fault:
     ledger = await crowd.ledger()
     assert ledger.is_whole, ledger
     assert ledger.acked == ledger.sent
+
+
+def test_a_start_on_a_full_disk_says_so(disk: Disk) -> None:
+    """A database that is there is served, since it can be read, and without a first room; a new one is refused."""
+    environ = PLAIN | disk.environment()
+    disk.become(FULL)
+    done = subprocess.run(
+        (*SERVE, "--port", "0"), cwd=disk.folder, env=os.environ | environ, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, "is full: make room" in done.stderr) == (2, "", True)
+    assert "Traceback" not in done.stderr
+    disk.become()
+    with ServerProcess(disk.folder, environ) as server:
+        server.stop()
+        disk.become(FULL)
+        with ServerProcess(disk.folder, environ, SERVE) as full:
+            rest = Rest(full.port)
+            assert rest.call("POST", "/api/rooms", {"title": "Room"}).body["code"] == "storage_full"
+            disk.become()
+            assert rest.call("POST", "/api/rooms", {"title": "Room"}).status == 201
+            assert full.stop() == 0
+            assert "Traceback" not in full.log
 
 
 @pytest.mark.gen_test(timeout=60)
