@@ -29,12 +29,14 @@ from anonchat.http.invites import InviteRoutes
 from anonchat.http.listening import PatientServer, listen
 from anonchat.http.members import MemberRoutes
 from anonchat.http.openapi import Documents
+from anonchat.http.operator import OperatorRoutes
 from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
 from anonchat.http.rooms import RoomRoutes
 from anonchat.http.server import Check, ServerRoutes
 from anonchat.limits import Networks
 from anonchat.node import Node
+from anonchat.overview import Overview
 from anonchat.schemas import Identify
 from anonchat.watchdog import Watchdog
 from anonchat.websocket.fanout import SocketWire
@@ -181,6 +183,7 @@ class Server(Node):
             *members.routes(),
             *invites.routes(),
             *export.routes(),
+            *OperatorRoutes(Overview(self.database, self.clock)).routes(),
             *server.routes(),
             *privacy.routes(),
         )

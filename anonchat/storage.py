@@ -95,6 +95,9 @@ class Database(Protocol):
     async def check(self) -> None:
         """Raise `ChatError` unless the database answers a read and accepts a write now."""
 
+    async def size(self) -> int:
+        """How many bytes it takes where it is stored."""
+
     async def erase(self) -> None:
         """Called after deletions: make what was deleted unreadable on the medium, as far as this backend can."""
 

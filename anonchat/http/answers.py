@@ -113,6 +113,30 @@ class Export(EventSchema):
     plugins = fields.Dict(keys=fields.String(), required=True)
 
 
+class LivingRoom(EventSchema):
+    """A room in numbers; `title` is null unless the room is public."""
+
+    title = fields.String(required=True, allow_none=True)
+    is_public = fields.Boolean(required=True)
+    is_open = fields.Boolean(required=True)
+    actual_participants = fields.Integer(required=True)
+    max_participants = fields.Integer(required=True)
+    messages = fields.Integer(required=True)
+    created_at = fields.String(required=True)
+    expires_at = fields.String(required=True, allow_none=True)
+    retention_seconds = fields.Integer(required=True, allow_none=True)
+
+
+class LivingRooms(EventSchema):
+    rooms = fields.List(fields.Nested(LivingRoom), required=True)
+    total = fields.Integer(required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class Storage(EventSchema):
+    database_bytes = fields.Integer(required=True)
+
+
 class Health(EventSchema):
     status = fields.String(required=True)
 

@@ -29,15 +29,21 @@ COUNT_SEATED_IN = (
     .where(one_of(sessions.c.room_id, "rooms"), SEATED)
     .group_by(sessions.c.room_id)
 )
-SELECT_PUBLIC = (
+SELECT_LIVING = (
     select(rooms)
     .where(
-        rooms.c.is_public == 1,
         rooms.c.ended_at.is_(None),
         tuple_(rooms.c.created_at, rooms.c.id) < tuple_(bindparam("before"), bindparam("before_id")),
     )
     .order_by(rooms.c.created_at.desc(), rooms.c.id.desc())
     .limit(bindparam("limit"))
+)
+SELECT_PUBLIC = SELECT_LIVING.where(rooms.c.is_public == 1)
+COUNT_LIVING = select(func.count()).select_from(rooms).where(rooms.c.ended_at.is_(None))
+COUNT_MESSAGES_IN = (
+    select(messages.c.room_id, func.count().label("messages"))
+    .where(one_of(messages.c.room_id, "rooms"), messages.c.seq.is_not(None), messages.c.deleted_at.is_(None))
+    .group_by(messages.c.room_id)
 )
 
 UPDATE_DETAILS = (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import asyncpg
 import structlog
+from sqlalchemy import func, select
 from sqlalchemy.sql import ClauseElement
 
 from anonchat import (
@@ -49,6 +50,7 @@ CLOSE_SECONDS = 5.0
 ERASE_SECONDS = 240.0
 
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+SELECT_SIZE = select(func.pg_database_size(func.current_database()))
 WRITE_NOTHING = "UPDATE schema_version_core SET version_num = version_num"
 SELECT_CHANGED = """
 SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables
@@ -177,6 +179,10 @@ class PostgresDatabase:
             await PostgresStatements(connection, self._compilers).command(WRITE_NOTHING)
 
         await self._look(write)
+
+    async def size(self) -> int:
+        row = await self.fetch_one(SELECT_SIZE)
+        return 0 if row is None else int(row[0])
 
     async def erase(self) -> None:
         """Vacuum the tables in which rows were changed or deleted. What is left of them stands in the write-ahead log

@@ -152,6 +152,10 @@ class SQLiteDatabase:
             raise ChatError("storage_unavailable")
         await _hop(self._writer, self._write_nothing, self._writer)
 
+    async def size(self) -> int:
+        """Of the file, and of the log of what is yet to be written into it."""
+        return await asyncio.to_thread(lambda: _bytes_of(self.path) + _bytes_of(f"{self.path}-wal"))
+
     def _write_nothing(self, writer: aiosqlite.Connection) -> None:
         """In the writer's thread: a commit that changes nothing, but has to be written; a full disk refuses it."""
         connection = writer._conn
@@ -299,3 +303,10 @@ async def _hop(connection: aiosqlite.Connection, function: Callable[..., T], *ar
     """
     result: T = await connection._execute(function, *arguments)  # type: ignore[no-untyped-call]
     return result
+
+
+def _bytes_of(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0

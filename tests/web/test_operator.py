@@ -16,8 +16,10 @@ TOKEN = "the-operator-and-nobody-else"
 
 
 @pytest.mark.server(server={"port": 0, "operator_token": TOKEN})
+@pytest.mark.sabotage("admin/rooms.mjs", "page.rooms;", "[];")
 def test_numbers_and_charts_are_shown_to_who_has_the_token(live: Live, visit: Visit) -> None:
-    room = live.room()
+    room = live.room("Secret matters", retentionSeconds=3_600)
+    live.room("Open house", isPublic=True)
     ann, operator = visit(), visit()
     ann.join(room.link(), "Ann")
     ann.say("hello")
@@ -33,7 +35,14 @@ def test_numbers_and_charts_are_shown_to_who_has_the_token(live: Live, visit: Vi
     expect(tile).to_contain_text("1")
     expect(operator.page.locator(".chart canvas")).to_have_count(6)
     expect(operator.page.locator(".states")).to_contain_text("running")
+    expect(operator.page.locator(".tile").filter(has_text="Megabytes")).to_contain_text("0.")
+    row = operator.page.locator("tbody tr")
+    expect(row).to_have_count(2)
+    for told in ("Not public", "1 of 100 people", "1 message", "1 hour"):
+        expect(row.last).to_contain_text(told)
+    expect(row.first).to_contain_text("Open house")
     assert "hello" not in operator.page.inner_text("body")
+    assert "Secret matters" not in operator.page.inner_text("body")
     operator.has_no_barrier()
     operator.page.get_by_role("button", name="Forget the token").click()
     assert operator.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('operator'))") == []

@@ -53,6 +53,13 @@ class TransactionContract(DatabaseCase):
         async with opened(self.url(tmp_path)) as database:
             assert await value_of(database, "a") == "kept"
 
+    @asynchronous
+    async def test_its_size_grows_with_what_is_written(self, tmp_path: Path) -> None:
+        async with opened(self.url(tmp_path)) as database:
+            before = await database.size()
+            await store(database, "large", "x" * 1_000_000)
+            assert await database.size() > before > 0
+
     @pytest.mark.parametrize("kind", [LookupError, TimeoutError])
     @pytest.mark.parametrize("room", ROOMS)
     @asynchronous

@@ -6,9 +6,11 @@ import { t } from "../texts/catalogue.mjs";
 import { useClient } from "../view/context.mjs";
 import { Languages } from "../view/languages.mjs";
 import { Problem } from "../view/parts.mjs";
+import { Rooms } from "./rooms.mjs";
 import { samples, sumOf } from "./samples.mjs";
 
 const PAUSE = 5_000; // ms between two looks
+const MEGABYTE = 1_000_000;
 
 export function Admin() {
   const client = useClient();
@@ -59,8 +61,10 @@ function Numbers({ token }) {
   useEffect(() => {
     const look = async () => {
       try {
-        const [ready, text] = await Promise.all([health(), rest("GET", "/metrics", undefined, token)]);
-        seen.value = { ready, all: samples(text) };
+        const [ready, text, { databaseBytes }] = await Promise.all([
+          health(), rest("GET", "/metrics", undefined, token), rest("GET", "/api/operator/storage", undefined, token),
+        ]);
+        seen.value = { ready, all: samples(text), databaseBytes };
         problem.value = null;
       } catch (error) {
         problem.value = error;
@@ -73,7 +77,8 @@ function Numbers({ token }) {
   return html`
     <h1 class="admin-title">${t("admin.title")}</h1>
     <${Problem} error=${problem.value} />
-    ${seen.value === null ? html`<p class="waiting" role="status">${t("waiting")}</p>` : html`<${Tiles} all=${seen.value.all} /><${Health} ready=${seen.value.ready} />`}
+    ${seen.value === null ? html`<p class="waiting" role="status">${t("waiting")}</p>` : html`<${Tiles} all=${seen.value.all} databaseBytes=${seen.value.databaseBytes} /><${Health} ready=${seen.value.ready} />`}
+    <${Rooms} token=${token} />
     ${client.registry.operatorSections.map(({ component }) => html`<${component} token=${token} />`)}`;
 }
 
@@ -83,13 +88,14 @@ async function health() {
   return response.json();
 }
 
-function Tiles({ all }) {
+function Tiles({ all, databaseBytes }) {
   const mean = sumOf(all, "anonchat_send_seconds_sum") / Math.max(1, sumOf(all, "anonchat_send_seconds_count"));
   const tiles = [
     ["connections", sumOf(all, "anonchat_connections")],
     ["rooms", sumOf(all, "anonchat_rooms_active")],
     ["messages", sumOf(all, "anonchat_messages_total")],
     ["commit", Math.round(mean * 10_000) / 10],
+    ["storage", Math.round(databaseBytes / MEGABYTE * 10) / 10],
     ["errors", sumOf(all, "anonchat_errors_total")],
     ["purged", sumOf(all, "anonchat_rooms_purged_total")],
     ["retention", sumOf(all, "anonchat_retention_messages_total")],

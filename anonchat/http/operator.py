@@ -1,0 +1,32 @@
+"""Routes for the operator: numbers about rooms and storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anonchat.declarations import Answer, Request, Route
+from anonchat.http import answers
+from anonchat.overview import Overview
+from anonchat.schemas import ListQuery
+
+
+class OperatorRoutes:
+    """Behind the operator token. What is told of a room leads nowhere: whoever wants to know more has to be invited."""
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+
+    def routes(self) -> Sequence[Route]:
+        """What the core offers to the operator."""
+        return (
+            Route("GET", "/api/operator/rooms", self.rooms, auth="operator", query=ListQuery(), answer=answers.LivingRooms(),
+                  summary="How large all rooms are"),
+            Route("GET", "/api/operator/storage", self.storage, auth="operator", answer=answers.Storage(),
+                  summary="How large the database is"),
+        )  # fmt: skip
+
+    async def rooms(self, request: Request) -> Answer:
+        return Answer(await self._overview.rooms(request.query["cursor"], request.query["limit"]))
+
+    async def storage(self, _: Request) -> Answer:
+        return Answer({"databaseBytes": await self._overview.database_bytes()})
