@@ -68,6 +68,11 @@ class Door:
             return "*"  # nothing that a browser adds by itself (cookies) opens anything here
         return origin if origin in self._settings.allowed_origins else None
 
+    def embedders(self) -> str:
+        """Whose pages may show a room inside of theirs, as a policy says it: our own, and those of `allowed_origins`."""
+        origins = self._settings.allowed_origins
+        return "*" if "*" in origins else " ".join(["'self'", *origins])
+
     async def network_of(self, request: HTTPServerRequest) -> Network:
         """The network that a request comes from."""
         peer = _peer_of(request)

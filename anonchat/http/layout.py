@@ -17,10 +17,15 @@ PAGE_POLICY = (
 
 
 # Nothing may be written into the page as HTML either, where browsers can hold that.
-CLIENT_POLICY = (
+_CLIENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 )
+
+
+def client_policy(embedders: str = "'none'") -> str:
+    """The policy of a page of the web client. `embedders`: whose pages may show it inside of theirs."""
+    return _CLIENT_POLICY + embedders
 
 
 def page_answer(title: str, body: str) -> Answer:
@@ -35,12 +40,17 @@ def page(title: str, body: str) -> bytes:
     return _document(title, links, _content(title, body))
 
 
-def client_page(title: str, body: str, assets: Sequence[Assets]) -> bytes:
-    """A page in which the web client runs. `body` is HTML for browsers without scripts; the client's own assets are first."""
+def client_page(title: str, body: str, assets: Sequence[Assets], *, is_embedded: bool = False) -> bytes:
+    """A page in which the web client runs. `body` is HTML for browsers without scripts; the client's own assets are first.
+
+    What an embedded page links to is opened in a window of its own, for no other page of ours can be embedded.
+    """
     own, *plugins = assets
     links = [
+        *(['<base target="_blank">'] if is_embedded else []),
         *(f'<link rel="stylesheet" href="{own.url(name)}">' for name in CLIENT_STYLES),
-        f'<link rel="icon" href="{own.url("icon.svg")}"><link rel="manifest" href="{own.url("app.webmanifest")}">',
+        f'<link rel="icon" href="{own.url("icon.svg")}"><link rel="apple-touch-icon" href="{own.url("icon-180.png")}">',
+        f'<link rel="manifest" href="{own.url("app.webmanifest")}">',
         *(f'<link rel="modulepreload" href="{own.url(name)}">' for name in own.needed),
         *(f'<meta name="plugin" data-owner="{one.owner}" content="{one.url(one.module)}">' for one in plugins),
         f'<script type="module" src="{own.url(own.module)}"></script>',

@@ -13,7 +13,7 @@ from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
 from anonchat.http.assets import Assets
 from anonchat.http.door import Door
-from anonchat.http.layout import CLIENT_POLICY, client_page, moment_text, span_text, table
+from anonchat.http.layout import client_page, client_policy, moment_text, span_text, table
 from anonchat.limits import Limits
 from anonchat.models import Room
 from anonchat.rooms import Rooms
@@ -76,7 +76,7 @@ class PageHandler(PlainHandler):
         """Answer with a page of the web client; `body` is for browsers without scripts."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Security-Policy", CLIENT_POLICY)
+        self.set_header("Content-Security-Policy", client_policy())
         self.finish(client_page(title, body, self.assets))
 
 
@@ -127,6 +127,19 @@ def _life(room: Room, grace_seconds: int) -> str:
     return f"{end}Messages are kept until the room ends."
 
 
+class EmbeddedRoomPage(RoomPage):
+    """``/embed/r/<roomId>``: the same inside the pages of sites that the operator has named."""
+
+    def show(self, title: str, body: str, status: int = 200) -> None:
+        """Answer with the page; browsers show it to nobody else's pages."""
+        self.set_status(status)
+        self.clear_header("X-Frame-Options")  # it knows no list of sites; the policy does
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", client_policy(self.door.embedders()))
+        self.finish(client_page(title, body, self.assets, is_embedded=True))
+
+
 class AdminPage(PageHandler):
     """``/admin``: numbers for the operator, whose token the page asks for; the page itself holds none."""
 
@@ -145,5 +158,6 @@ def page_rules(
         (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
         (r"/", FrontPage, keywords),
         (r"/r/([^/]{1,64})", RoomPage, keywords),
+        (r"/embed/r/([^/]{1,64})", EmbeddedRoomPage, keywords),
         *([(r"/admin", AdminPage, keywords)] if has_operator else []),
     ]

@@ -154,7 +154,16 @@ def test_39_the_page_can_be_installed(live: Live, visit: Visit) -> None:
     ann.page.goto(live.url)
     manifest = ann.page.evaluate("fetch(document.querySelector('link[rel=manifest]').href).then((one) => one.json())")
     assert manifest["display"] == "standalone"
-    assert manifest["icons"]
+    drawn = ann.page.evaluate(
+        """async (icons) => {
+            const base = document.querySelector("link[rel=manifest]").href;
+            const images = icons.map(({src}) => Object.assign(new Image(), {src: new URL(src, base).href}));
+            await Promise.all(images.map((image) => image.decode()));
+            return images.map(({naturalWidth: width, naturalHeight: height}) => `${width}x${height}`); }""",
+        [icon for icon in manifest["icons"] if icon["type"] == "image/png"],
+    )
+    assert drawn == [icon["sizes"] for icon in manifest["icons"] if icon["type"] == "image/png"]
+    assert {icon["purpose"] for icon in manifest["icons"]} == {"any", "maskable"}
 
 
 @pytest.mark.sabotage("view/room.mjs", "<span>${lifeOf(room.details)[0]}</span>", "")

@@ -13,6 +13,7 @@ export class Client {
   registry = new Registry();
   session = signal(null);
   entering = signal(null); // id of the room that one is about to be in
+  isEmbedded = location.pathname.startsWith("/embed/"); // in the page of another site
   stay = null; // what `stay.mjs` has, once it is loaded
   #loading = null;
   view = signal({ name: "home" });
@@ -25,6 +26,7 @@ export class Client {
   /** Follow the settings: language, direction and colours of the page. */
   async begin() {
     await this.#speak();
+    document.documentElement.classList.toggle("embedded", this.isEmbedded);
     effect(() => {
       const { theme } = this.settings.value;
       if (theme === "auto") delete document.documentElement.dataset.theme;
@@ -68,7 +70,7 @@ export class Client {
   visit(roomId, secret) {
     const message = /^message=([\w-]{1,64})$/.exec(secret ?? "")?.[1];
     if (secret && message === undefined) this.drawerOf(roomId).set("secret", secret);
-    const path = `/r/${encodeURIComponent(roomId)}`;
+    const path = `${this.isEmbedded ? "/embed" : ""}/r/${encodeURIComponent(roomId)}`;
     if (location.pathname !== path) history.pushState(null, "", path);
     else if (location.hash !== "") history.replaceState(null, "", path);
     const membership = this.drawerOf(roomId).get("membership");
@@ -76,8 +78,9 @@ export class Client {
     this.view.value = { name: "room", roomId };
   }
 
-  /** Back to the front page. */
+  /** Back to the front page, which is not embedded anywhere. */
   home() {
+    if (this.isEmbedded) return;
     history.pushState(null, "", "/");
     this.view.value = { name: "home" };
   }

@@ -5,7 +5,7 @@ import { html, render } from "./ui.mjs";
 import { App } from "./view/app.mjs";
 
 function route(client) {
-  const room = /^\/r\/([^/]+)\/?$/.exec(location.pathname);
+  const room = /^(?:\/embed)?\/r\/([^/]+)\/?$/.exec(location.pathname);
   if (room !== null) client.visit(decodeURIComponent(room[1]), decodeURIComponent(location.hash.slice(1)));
   else client.view.value = { name: location.pathname === "/admin" ? "admin" : "home" };
 }

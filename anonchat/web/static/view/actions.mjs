@@ -1,6 +1,7 @@
 /** What can be done with a message: the core's acts, then those of plugins. */
 
 import { html } from "../ui.mjs";
+import { copyText } from "../browser/clipboard.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { EDIT_WINDOW, isModerator, isOwn } from "../state/selectors.mjs";
 import { Confirm } from "./confirm.mjs";
@@ -13,8 +14,8 @@ export function actionsOn(wire, session) {
   const own = [
     { id: "reply", label: () => t("action.reply"), icon: "reply", key: "r", run: () => reply(wire, session) },
     isMine && wire.content.type === "text" && age < EDIT_WINDOW && { id: "edit", label: () => t("action.edit"), icon: "edit", key: "e", run: () => (session.editing.value = wire.id) },
-    { id: "copy", label: () => t("action.copyText"), icon: "copy", key: "c", run: () => copy(wire.content.text ?? "") },
-    { id: "link", label: () => t("action.copyLink"), icon: "share", run: () => copy(`${location.origin}/r/${session.roomId}#message=${wire.id}`) },
+    { id: "copy", label: () => t("action.copyText"), icon: "copy", key: "c", run: () => copyText(wire.content.text ?? "") },
+    { id: "link", label: () => t("action.copyLink"), icon: "share", run: () => copyText(`${location.origin}/r/${session.roomId}#message=${wire.id}`) },
     (isMine || isModerator(state)) && { id: "delete", label: () => t("action.delete"), icon: "delete", key: "Delete", isGrave: true, run: () => remove(wire, session) },
   ];
   const added = session.registry.messageActions.filter((action) => action.fits(wire, state));
@@ -29,8 +30,4 @@ function reply(wire, session) {
 function remove(wire, session) {
   const act = () => session.act("delete_message", { messageId: wire.id });
   session.dialog.value = () => html`<${Confirm} title=${t("delete.title")} text=${t("delete.text")} yes=${t("action.delete")} act=${act} />`;
-}
-
-async function copy(text) {
-  await navigator.clipboard?.writeText(text);
 }

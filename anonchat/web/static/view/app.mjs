@@ -17,7 +17,7 @@ function View() {
   if (name === "home") return html`<${Home} />`;
   const session = client.session.value;
   if (client.entering.value === roomId) return html`<p class="waiting" role="status">${t("waiting")}</p>`;
-  if (session?.roomId !== roomId) return html`<${Join} key=${roomId} roomId=${roomId} />`;
+  if (session?.roomId !== roomId) return html`<${Join} key=${`${roomId} ${client.drawerOf(roomId).get("secret")}`} roomId=${roomId} />`;
   const { Closing, RoomView } = client.stay;
   return session.chat.status.value.kind === "over" ? html`<${Closing} session=${session} />` : html`<${RoomView} />`;
 }

@@ -29,7 +29,7 @@ export function Closing({ session }) {
           <div class="row">
             ${COME_AGAIN.has(why) ? html`<button type="button" class="button primary" onClick=${() => client.drop(session.roomId)}>${t("closing.again")}</button>` : null}
             ${LATER.has(why) ? html`<button type="button" class="button primary" onClick=${() => location.reload()}>${t("closing.reload")}</button>` : null}
-            <button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>
+            ${client.isEmbedded ? null : html`<button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>`}
           </div>
         </section>
       </main>

@@ -48,7 +48,7 @@ function NoWay({ roomId, error }) {
       <h1>${t("noway.title")}</h1>
       <p class="lead">${reason(error)}</p>
       <${Receipt} deleted=${report.value?.deleted} />
-      <button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>
+      ${client.isEmbedded ? null : html`<button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>`}
     </section>`;
 }
 
@@ -80,7 +80,7 @@ function Entrance({ room, stopped }) {
       ${room.description ? html`<p class="lead" dir="auto">${room.description}</p>` : null}
       <${Facts} room=${room} />
       <label>${t("join.name")}
-        <input name="name" required minlength="2" maxlength="128" autocomplete="off" dir="auto" autofocus value=${name.value} onInput=${(event) => (name.value = event.target.value)} onFocus=${(event) => event.target.select()} aria-describedby="name-hint" />
+        <input name="name" required minlength="2" maxlength="128" autocomplete="off" dir="auto" autofocus=${!client.isEmbedded} value=${name.value} onInput=${(event) => (name.value = event.target.value)} onFocus=${(event) => event.target.select()} aria-describedby="name-hint" />
       </label>
       <p class="hint" id="name-hint">${t("join.nameHint")}</p>
       <${Problem} error=${problem.value} />

@@ -1,6 +1,7 @@
 /** A message on its way out: there at once, grey until the server has it, and never lost where it is refused. */
 
 import { html } from "../ui.mjs";
+import { copyText } from "../browser/clipboard.mjs";
 import { knows, t } from "../texts/catalogue.mjs";
 import { useSession } from "./context.mjs";
 import { Avatar, Name } from "./parts.mjs";
@@ -28,7 +29,7 @@ function Failed({ item }) {
     <p class="problem" role="alert">${knows(key) ? t(key) : item.problem}</p>
     <div class="row">
       <button type="button" class="button small" onClick=${() => chat.retry(item.clientMsgId)}>${t("action.retry")}</button>
-      <button type="button" class="button small" onClick=${() => navigator.clipboard?.writeText(item.text)}>${t("action.copy")}</button>
+      <button type="button" class="button small" onClick=${() => copyText(item.text)}>${t("action.copy")}</button>
       <button type="button" class="button small" onClick=${() => chat.outbox.remove(item.clientMsgId)}>${t("action.discard")}</button>
     </div>`;
 }

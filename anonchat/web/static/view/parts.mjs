@@ -1,6 +1,7 @@
 /** Small things that many views are made of. */
 
 import { html, useEffect, useRef, useSignal } from "../ui.mjs";
+import { copyText } from "../browser/clipboard.mjs";
 import { knows, t } from "../texts/catalogue.mjs";
 import { span } from "../texts/times.mjs";
 import { Icon } from "./icons.mjs";
@@ -47,11 +48,7 @@ export function Copyable({ label, text, isSecret = false }) {
   const field = useRef(null);
   const copy = async () => {
     field.current.select();
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      document.execCommand("copy"); // on plain HTTP there is no clipboard
-    }
+    await copyText(text);
     copied.value = true;
   };
   return html`
