@@ -9,8 +9,8 @@ import asyncio
 import importlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "anonchat-dice"
+PLUGIN_FOLDER = Path(__file__).parents[2] / "plugins"
 WAIT_MS = 8_000
 RESTARTED = 1012  # the close code for a server that comes back
 FLAGS = (
@@ -147,13 +148,30 @@ def _sabotage(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.
     if marker is None or not request.config.getoption("--sabotage", default=False):
         return
     name, old, new = marker.args
-    broken = folder / "broken"
-    shutil.copytree(assets.STATIC, broken)
-    text = (broken / name).read_text(encoding="utf-8")
+    plugin, _, _ = name.rpartition("/static/")  # plugins' files are named with their folders
+    whole = (PLUGIN_FOLDER / plugin / "static") if plugin else assets.STATIC
+    broken = folder / "broken" / plugin / "static"
+    shutil.copytree(whole, broken)
+    file = broken / name.removeprefix(f"{plugin}/static/")
+    text = file.read_text(encoding="utf-8")
     if text.count(old) != 1:
         pytest.exit(f"{name} does not hold {old!r} once", 1)
-    (broken / name).write_text(text.replace(old, new), encoding="utf-8")
-    monkeypatch.setattr(assets, "CLIENT", WebAssets(broken, "main.mjs"))
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    _serve_instead(whole, broken, monkeypatch)
+
+
+def _serve_instead(whole: Path, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one folder of files stand for another, on the servers that are started from now on."""
+    given = assets.all_assets
+
+    def swapped(declared: WebAssets) -> WebAssets:
+        return replace(declared, folder=broken) if declared.folder == whole else declared
+
+    def all_assets(declared: Iterable[tuple[str, WebAssets]]) -> Sequence[assets.Assets]:
+        return given([(owner, swapped(one)) for owner, one in declared])
+
+    monkeypatch.setattr(assets, "CLIENT", swapped(assets.CLIENT))
+    monkeypatch.setattr("anonchat.app.all_assets", all_assets)
 
 
 # --- the browser

@@ -60,6 +60,95 @@ def test_01_the_qr_code_holds_the_link(live: Live, visit: Visit) -> None:
     assert [size, str(dark).count("h1v1h-1z")] == drawn
 
 
+# Chromium has a detector of codes on telephones and Macs only; the camera is a picture that stands still.
+CAMERA = """window.BarcodeDetector = class {
+    constructor({formats}) { this.formats = formats; }
+    async detect(screen) { return screen.srcObject.active ? [{rawValue: "no link"}, {rawValue: window.code ?? ""}] : []; }
+};
+navigator.mediaDevices.getUserMedia = async () => {
+    const canvas = document.createElement("canvas");
+    const draw = canvas.getContext("2d");
+    setInterval(() => draw.fillRect(0, 0, Math.random() * 9, 9), 50);
+    return (window.stream = canvas.captureStream());
+};"""
+
+
+@pytest.mark.sabotage("view/scanner.mjs", "for (const track of stream.getTracks()) track.stop();", "")
+def test_01_a_qr_code_can_be_scanned_where_the_browser_can_read_one(live: Live, visit: Visit) -> None:
+    room = live.room("Lunch")
+    ann = visit()
+    ann.page.goto(live.url)
+    ann.page.get_by_role("button", name="Continue").wait_for()
+    expect(ann.page.get_by_role("button", name="Scan a QR code")).to_have_count(0)
+    ann.page.add_init_script(CAMERA)
+    ann.page.reload()
+    ann.page.get_by_role("button", name="Scan a QR code").click()
+    ann.page.get_by_label("What the camera sees").wait_for()
+    ann.has_no_barrier()
+    ann.page.evaluate("(link) => { window.code = link; }", room.link())
+    expect(ann.page.get_by_role("heading", name="Lunch")).to_be_visible()
+    ann.page.wait_for_function("!window.stream.active")
+
+
+@pytest.mark.sabotage("view/create.mjs", "maxParticipants: places", "maxParticipants: 100")
+def test_01_a_room_is_opened_with_more_choices_and_plugins_ask_for_theirs(live: Live, visit: Visit) -> None:
+    mona = visit()
+    mona.page.goto(live.url)
+    mona.page.get_by_label("What is it about?").fill("Picnic")
+    mona.page.get_by_text("More choices").click()
+    mona.page.get_by_label("What guests read").fill("By the river")
+    mona.page.get_by_label("Places").fill("7")
+    mona.page.get_by_label("Rules").select_option("strict")
+    mona.page.get_by_label("List it publicly").check()
+    mona.has_no_barrier()
+    mona.page.get_by_role("button", name="Open the room").click()
+    mona.page.get_by_role("button", name="Go to the room").click()
+    expect(mona.page.get_by_text("0 of at most 7 people")).to_be_visible()
+    expect(mona.page.get_by_text("By the river")).to_be_visible()
+    (listed,) = live.rest("GET", "/api/rooms")["rooms"]
+    assert listed["title"] == "Picnic"
+    found = live.rest("GET", f"/api/rooms/{listed['roomId']}")
+    assert found["settings"] == {"moderation": {"preset": "strict"}}
+
+
+@pytest.mark.sabotage("view/parts.mjs", 'error.code === "validation_failed" ? sentences(error.errors) : []', "[]")
+def test_01_what_does_not_fit_is_told_with_its_bound(live: Live, visit: Visit) -> None:
+    mona = visit()
+    mona.page.goto(live.url)
+    mona.page.get_by_label("What is it about?").fill("Picnic")
+    mona.page.get_by_text("More choices").click()
+    mona.page.get_by_label("Places").fill("7000000")
+    mona.page.get_by_role("button", name="Open the room").click()
+    expect(mona.page.get_by_role("alert").filter(has_text="At most 5000")).to_be_visible()
+
+
+@pytest.mark.sabotage("view/invites.mjs", 'rest("DELETE", path', 'rest("GET", path')
+def test_04_moderators_see_make_and_revoke_links(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann, bob = visit(), visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.get_by_role("button", name="Invite").click()
+    mona.page.get_by_label("Can be used").select_option("10")
+    mona.page.get_by_label("Valid for").select_option("3600")
+    mona.page.get_by_role("button", name="Make a link for guests").click()
+    link = mona.page.get_by_role("textbox", name="Link").input_value()
+    ann.join(link, "Ann")
+    mona.page.keyboard.press("Escape")
+    mona.page.get_by_role("button", name="Invite").click()
+    mona.page.get_by_text("Links into this room").click()
+    mona.has_no_barrier()
+    entry = mona.page.locator(".entry").filter(has_text="Used 1 of 10 times.")
+    expect(entry).to_contain_text("Valid until")
+    entry.get_by_role("button", name="Revoke").click()
+    mona.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    mona.page.get_by_text("Links into this room").click()
+    expect(mona.page.locator(".entry")).to_have_count(2)
+    expect(entry).to_have_count(0)
+    bob.page.goto(link)
+    bob.page.get_by_role("button", name="Join").click()
+    expect(bob.page.get_by_text("This invite is not valid")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -166,3 +166,53 @@ def test_the_example_rolls_dice(live: Live, visit: Visit) -> None:
     ann.page.get_by_role("button", name="Roll two dice").click()
     expect(bob.page.locator("article").get_by_text("in all")).to_be_visible()
     bob.has_no_barrier()
+@pytest.mark.sabotage("moderation/anonchat_moderation/static/rules.mjs", "return lines(form.get(name));", "return [];")
+def test_moderators_set_single_rules(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    mona.page.get_by_role("button", name="Moderation").click()
+    mona.page.get_by_role("button", name="Rules in detail").click()
+    words = mona.page.get_by_role("group", name="Unwanted words")
+    words.get_by_role("textbox").fill("broccoli\n kale* \n")
+    links = mona.page.get_by_role("group", name="Links")
+    links.get_by_label("Such a message is").select_option("refuse")
+    links.get_by_role("textbox").fill("example.org")
+    mona.has_no_barrier()
+    mona.page.get_by_role("button", name="Save").click()
+    expect(mona.page.get_by_role("dialog")).to_have_count(0)
+    for text in ("I hate broccoli", "https://example.com/x"):
+        ann.say(text)
+        expect(ann.page.locator("article.failed").filter(has_text=text)).to_be_visible()
+    ann.say("https://example.org/menu")
+    mona.sees("example.org/menu")
+    mona.page.get_by_role("button", name="Rules in detail").click()
+    expect(words.get_by_role("textbox")).to_have_value("broccoli\nkale*")
+    words.get_by_role("textbox").fill("a*")
+    mona.page.get_by_role("button", name="Save").click()
+    expect(mona.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Give at least 3 letters")
+
+
+@pytest.mark.sabotage(
+    "moderation/anonchat_moderation/static/link.mjs", 'request("rotate_moderator_token")', 'request("get_moderation")'
+)
+def test_a_leaked_link_of_the_moderators_is_renewed(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, thief = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.get_by_role("button", name="Moderation").click()
+    mona.page.get_by_role("button", name="New moderators").click()
+    mona.page.get_by_role("dialog").get_by_role("button", name="New moderators").click()
+    new = mona.page.get_by_role("textbox", name="The link of the moderators")
+    expect(new).not_to_have_value("")
+    link = new.input_value()
+    assert room.moderator not in link
+    mona.has_no_barrier()
+    thief.page.goto(room.link(moderator=True))
+    thief.page.get_by_role("button", name="Join").click()
+    expect(thief.page.get_by_text("This invite is not valid")).to_be_visible()
+    thief.join(link, "Second")
+    expect(thief.page.get_by_role("button", name="Moderation")).to_be_visible()
+
+

@@ -6,7 +6,7 @@
 
 import { addTexts } from "./texts/catalogue.mjs";
 
-const KINDS = ["messageActions", "personActions", "composerActions", "panels", "bars", "settings", "marks", "commands", "operatorSections"];
+const KINDS = ["messageActions", "personActions", "composerActions", "panels", "bars", "settings", "marks", "commands", "creation", "operatorSections"];
 
 export class Registry {
   reducers = {}; // name of the plugin -> {initial, apply}
@@ -73,7 +73,8 @@ export class Door {
   /**
    * Add to a list of the client. What is added has an `id`, and: `messageActions` and `personActions` `{label, fits(subject,
    * state), run(subject, state)}`; `composerActions` and `commands` `{label, fits(state), run(argument)}`; `panels` `{label,
-   * icon, fits(state), count?(state), component}`; `bars`, `settings`, `marks` and `operatorSections` `{component}`.
+   * icon, fits(state), count?(state), component}`; `bars`, `settings`, `marks` and `operatorSections` `{component}`; `creation`
+   * `{component, settings(form)}`.
    */
   add(kind, added) {
     this.#registry[kind].push(added);

@@ -16,8 +16,12 @@ export const IconButton = ({ icon, label, count, kind = "", ...rest }) => html`
 export function reason(error) {
   const key = `error.${error.code ?? "unreachable"}`;
   const wait = error.retryAfterMs ? ` ${t("error.wait", { span: span(error.retryAfterMs / 1_000) })}` : "";
-  return (knows(key) ? t(key) : error.message) + wait;
+  const details = error.code === "validation_failed" ? sentences(error.errors) : [];
+  return [(knows(key) ? t(key) : error.message) + wait, ...details].join(" ");
 }
+
+/** What the server says about single fields, whatever they lie in. */
+const sentences = (errors) => (typeof errors === "object" && errors !== null ? Object.values(errors).flatMap(sentences) : errors ? [String(errors)] : []);
 
 /** A refusal, told at once to those who listen. */
 export const Problem = ({ error }) => html`

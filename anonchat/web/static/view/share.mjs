@@ -1,12 +1,12 @@
 /** Inviting others: a link, a code, a QR code, and the device's own way of sharing. */
 
 import { html, useSignal } from "../ui.mjs";
-import { rest, roomPath } from "../browser/rest.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { codeOf, linkOf } from "../text/links.mjs";
 import { isModerator } from "../state/selectors.mjs";
 import { useSession } from "./context.mjs";
-import { Copyable, Dialog, Problem } from "./parts.mjs";
+import { Invites } from "./invites.mjs";
+import { Copyable, Dialog } from "./parts.mjs";
 import { QrCode } from "./qr.mjs";
 
 export function Share() {
@@ -14,9 +14,11 @@ export function Share() {
   const { drawer, membership } = session;
   const invite = useSignal(drawer.get("invite") ?? membership.invite ?? null);
   const close = () => (session.dialog.value = null);
+  const again = () => (session.dialog.value = () => html`<${Share} />`);
   return html`
     <${Dialog} title=${t("share.title")} close=${close}>
-      ${invite.value ? html`<${Links} secret=${invite.value} />` : html`<${Make} invite=${invite} />`}
+      ${invite.value ? html`<${Links} secret=${invite.value} />` : html`<p>${t(isModerator(session.state) ? "share.makeHint" : "share.none")}</p>`}
+      ${isModerator(session.state) ? html`<${Invites} invite=${invite} back=${again} />` : null}
     </${Dialog}>`;
 }
 
@@ -34,21 +36,4 @@ function Links({ secret }) {
       </div>
       <${QrCode} text=${link} />
     </div>`;
-}
-
-/** Who came by the moderators' link has none to give away; moderators can make one. */
-function Make({ invite }) {
-  const session = useSession();
-  const problem = useSignal(null);
-  const make = async () => {
-    try {
-      const made = await rest("POST", roomPath(session.roomId, "/invites"), { role: "participant" }, session.token);
-      session.drawer.set("invite", made.inviteToken);
-      invite.value = made.inviteToken;
-    } catch (error) {
-      problem.value = error;
-    }
-  };
-  if (!isModerator(session.state)) return html`<p>${t("share.none")}</p>`;
-  return html`<p>${t("share.makeHint")}</p><${Problem} error=${problem.value} /><button type="button" class="button primary" onClick=${make}>${t("share.make")}</button>`;
 }

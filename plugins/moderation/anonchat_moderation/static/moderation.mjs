@@ -2,6 +2,7 @@
 
 import { actsOf } from "./acts.mjs";
 import { panelOf } from "./panel.mjs";
+import { creationOf } from "./presets.mjs";
 import { moderation } from "./state.mjs";
 import { texts } from "./texts.mjs";
 
@@ -11,6 +12,7 @@ export default function register(door) {
   door.texts(texts);
   door.reducer(moderation);
   actsOf(door);
+  door.add("creation", creationOf(door));
   const count = (state) => (selectors.isModerator(state) ? Object.keys(state.moderation.held).length + state.moderation.reports : 0);
   door.add("panels", { id: "moderation", icon: "shield", label: () => t("moderation.title"), count, component: panelOf(door) });
   // Who becomes a moderator is told only of what happens from then on.

@@ -1,10 +1,15 @@
 /** The room's rules, the button for raids, what waits, who is kept out, and what was done. */
 
-const PRESETS = ["relaxed", "careful", "strict"];
+import { linkOf } from "./link.mjs";
+import { PRESETS } from "./presets.mjs";
+import { rulesOf } from "./rules.mjs";
+
 const SLOW = [0, 5, 10, 30, 60];
 
 export function panelOf(door) {
   const { html, room, selectors, t, times, useEffect, useSignal, components: { Confirm, Problem } } = door;
+  const rotate = linkOf(door);
+  const InDetail = rulesOf(door);
   const act = (event, data = {}) => room().act(event, data);
   const sure = (key, event, data) => () => (room().dialog.value = () => html`<${Confirm} title=${t(`moderation.${key}`)} text=${t(`moderation.${key}Means`)} yes=${t(`moderation.${key}`)} act=${() => act(event, data)} />`);
 
@@ -24,6 +29,8 @@ export function panelOf(door) {
           ? html`<button type="button" class="button small" onClick=${() => act("reopen_room")}>${t("moderation.reopen")}</button>`
           : html`<button type="button" class="button small" onClick=${() => act("close_room")}>${t("moderation.close")}</button>`}
         <button type="button" class="button small grave" onClick=${sure("end", "end_room", {})}>${t("moderation.end")}</button>
+        <button type="button" class="button small" onClick=${() => (room().dialog.value = () => html`<${InDetail} />`)}>${t("moderation.rules")}</button>
+        <button type="button" class="button small" onClick=${rotate}>${t("moderation.rotate")}</button>
       </div>`;
   }
 
