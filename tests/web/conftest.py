@@ -31,8 +31,8 @@ RESTARTED = 1012  # the close code for a server that comes back
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
-)  # fmt: skip
     "--disable-features=LocalNetworkAccessChecks",  # pages that the tests make up have no address, and are asked for one
+)  # fmt: skip
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 RULES = """axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((found) =>
@@ -198,6 +198,7 @@ class Visitor:
     troubles: list[str] = field(default_factory=list)
     _sockets: list[WebSocketRoute] = field(default_factory=list)
     _is_cut: bool = False
+    _lost: str | None = None
 
     def carry(self) -> None:
         """Carry the WebSockets of the page, so that they can be cut; what Playwright calls offline leaves them alone."""
@@ -207,8 +208,19 @@ class Visitor:
         if self._is_cut:
             socket.close(code=RESTARTED)
             return
-        socket.connect_to_server()
+        server = socket.connect_to_server()
+        server.on_message(lambda frame: self._pass(socket, frame))
         self._sockets.append(socket)
+
+    def _pass(self, socket: WebSocketRoute, frame: str | bytes) -> None:
+        if self._lost is not None and self._lost in str(frame):
+            self._lost = None
+        else:
+            socket.send(frame)
+
+    def lose(self, part: str) -> None:
+        """Lose the next frame of the server that holds `part`, without anybody being told."""
+        self._lost = part
 
     def cut(self) -> None:
         """Lose the connection, and find none until `mend`."""

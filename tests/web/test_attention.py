@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.web.test_list import fill
+
 if TYPE_CHECKING:
     from tests.web.conftest import Live, Visit
 
@@ -65,6 +67,42 @@ def test_30_landmarks_a_skip_link_and_a_focus_that_moves(live: Live, visit: Visi
     expect(ann.page.locator(".skip")).to_be_in_viewport()
     ann.page.keyboard.press("Enter")
     expect(ann.page.locator("#composer")).to_be_focused()
+
+
+@pytest.mark.sabotage("view/room.mjs", "heading.current.focus();", "")
+def test_30_what_is_opened_has_the_focus_and_gives_it_back(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.join(live.room().link(), "Ann")
+    opener = ann.page.get_by_role("button", name="People")
+    opener.focus()
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_role("heading", name="People")).to_be_focused()
+    ann.page.keyboard.press("Escape")
+    expect(ann.page.get_by_role("complementary")).to_have_count(0)
+    expect(opener).to_be_focused()
+    ann.say("hello")
+    ann.sees("hello")
+    ann.do("hello", "Delete")
+    ann.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(ann.message("hello")).to_be_focused()
+
+
+@pytest.mark.sabotage("view/conversation.mjs", "element.current.focus({ preventScroll: true });", "undefined;")
+def test_30_the_keys_of_the_list_go_on_when_a_focused_message_leaves_the_page(live: Live, visit: Visit) -> None:
+    room = live.room()
+    fill(live, room, 250)
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.sees("message 249")
+    ann.message("message 249").focus()
+    for _ in range(40):
+        ann.page.evaluate("document.querySelector('.list').scrollTop -= 900")
+        ann.page.wait_for_timeout(40)
+        if ann.page.get_by_text("message 249", exact=True).count() == 0:
+            break
+    expect(ann.page.get_by_role("log")).to_be_focused()
+    ann.page.keyboard.press("ArrowDown")
+    expect(ann.page.locator("article:focus")).to_have_count(1)
 
 
 @pytest.mark.sabotage("view/parts.mjs", '<p class="problem" role="alert">', '<p class="problem">')

@@ -70,6 +70,7 @@ def test_07_the_field_grows_and_then_scrolls_and_counts_near_the_limit(live: Liv
     composer.fill("x" * 3_990)
     expect(ann.page.get_by_text("10 characters left")).to_be_visible()
     composer.fill("x" * 4_001)
+    expect(ann.page.get_by_text("1 character too many")).to_be_visible()
     expect(ann.page.get_by_role("button", name="Send")).to_be_disabled()
 
 

@@ -40,6 +40,24 @@ def test_21_22_a_banner_says_what_is_and_what_waits_goes_in_order(live: Live, vi
     assert ann.texts() == bob.texts() == ["before", "while you were away", "one", "two", "three"]
 
 
+@pytest.mark.parametrize("event", ["focus", "online", "visibilitychange"])
+@pytest.mark.sabotage("protocol/connection.mjs", "if (this.isOnline) this.#beat();", "if (this.isOnline) return;")
+def test_23_on_wake_it_finds_what_was_lost_unnoticed(live: Live, visit: Visit, event: str) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.carry()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    expect(ann.page.get_by_role("button", name="People: 2")).to_be_visible()
+    ann.lose("nobody hears this")
+    bob.say("nobody hears this")
+    bob.sees("nobody hears this")
+    assert ann.texts() == []
+    target = "document" if event == "visibilitychange" else "window"
+    ann.page.evaluate(f"{target}.dispatchEvent(new Event('{event}'))")
+    ann.sees("nobody hears this")
+
+
 @pytest.mark.parametrize(
     ("act", "told", "next_step"),
     [

@@ -51,7 +51,7 @@ def test_33_35_axe_finds_nothing_on_any_page_and_dialog(
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (360, 740), (768, 1024), (1440, 900), (320, 256)])
-@pytest.mark.sabotage("client.css", "block-size: 100dvh; display: flex;", "display: flex;")
+@pytest.mark.sabotage("client.css", "block-size: var(--seen, 100dvh); display: flex;", "display: flex;")
 def test_36_everything_fits_on_every_screen_and_at_four_times_the_size(
     live: Live, visit: Visit, width: int, height: int
 ) -> None:
@@ -68,6 +68,77 @@ def test_36_everything_fits_on_every_screen_and_at_four_times_the_size(
         ann.page.locator(".facts-line").click()
         ann.page.get_by_role("dialog", name="About this room").wait_for()
     assert ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.sabotage("view/room.mjs", "useEffect(() => followViewport(), []);", "")
+def test_36_the_field_stands_above_a_keyboard_that_covers_the_page(live: Live, visit: Visit) -> None:
+    ann = visit(viewport={"width": 390, "height": 740})
+    ann.join(live.room().link(), "Ann")
+    for height in (400, 740):  # what a browser with such a keyboard says, with and without it
+        ann.page.evaluate(
+            """(height) => { Object.defineProperty(visualViewport, "height", {get: () => height, configurable: true});
+                visualViewport.dispatchEvent(new Event("resize")); }""",
+            height,
+        )
+        box = ann.page.locator(".composer").bounding_box()
+        assert box is not None
+        assert abs(box["y"] + box["height"] - height) < 2
+
+
+SMALL = """(least) => [...document.querySelectorAll("button, a[href], input, select, textarea, summary, [role=option]")]
+    .filter((one) => one.checkVisibility() && !one.closest(".rich, .skip, .hidden"))
+    .map((one) => one.matches("[type=radio], [type=checkbox]") ? one.closest("label") : one)
+    .filter((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < least - 0.5)
+    .map((one) => one.outerHTML.slice(0, 160))"""
+
+
+@pytest.mark.parametrize("least", [24, 44])
+@pytest.mark.sabotage("tokens.css", "--target: 2.75rem;", "--target: 1.4rem;")
+def test_33_what_is_to_be_hit_is_large_enough_for_mouse_and_finger(
+    live: Live, visit: Visit, least: int, request: pytest.FixtureRequest
+) -> None:
+    if least == 24 and request.config.getoption("--sabotage", default=False):
+        pytest.fail("the line belongs to fingers")
+    room = live.room("Lunch", description="Where do we go?")
+    finger = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 740}}
+    ann = visit(**(finger if least == 44 else {}))
+    ann.page.goto(live.url)
+    ann.page.get_by_role("button", name="Continue").wait_for()
+    assert ann.page.evaluate(SMALL, least) == []
+    ann.page.goto(room.link(moderator=True))
+    ann.page.get_by_role("button", name="Join").wait_for()
+    assert ann.page.evaluate(SMALL, least) == []
+    ann.join(room.link(moderator=True), "Ann")
+    ann.say("hello")
+    ann.sees("hello")
+    ann.message("hello").focus()
+    assert ann.page.evaluate(SMALL, least) == []
+    for panel in ("People", "Moderation"):
+        ann.page.get_by_role("button", name=panel).click()
+        ann.page.get_by_role("complementary").wait_for()
+        assert ann.page.evaluate(SMALL, least) == []
+        ann.page.keyboard.press("Escape")
+    for command in ("share", "settings", "leave", "help", "poll"):
+        ann.page.locator("#composer").fill(f"/{command} ")
+        ann.page.get_by_role("button", name="Send").click()
+        ann.page.get_by_role("dialog").wait_for()
+        assert ann.page.evaluate(SMALL, least) == []
+        ann.page.keyboard.press("Escape")
+
+
+@pytest.mark.sabotage("tokens.css", "--quick: 0ms;", "--quick: 1s;")
+def test_33_nothing_moves_for_those_who_want_no_motion_and_their_colours_hold(live: Live, visit: Visit) -> None:
+    ann = visit(reduced_motion="reduce", forced_colors="active")
+    ann.join(live.room().link(), "Ann")
+    ann.say("hello")
+    ann.sees("hello")
+    moving = """[...document.querySelectorAll("*")].filter((one) => {
+        const {transitionDuration, animationName} = getComputedStyle(one);
+        return transitionDuration.split(", ").some((time) => parseFloat(time) > 0) || animationName !== "none"; }).length"""
+    assert ann.page.evaluate(moving) == 0
+    ann.page.locator("#composer").fill("x")
+    assert ann.page.locator(".send").evaluate("(one) => getComputedStyle(one).borderStyle") == "solid"
+    ann.has_no_barrier()
 
 
 @pytest.mark.sabotage("view/parts.mjs", '<bdi class="name">', '<span class="name">')

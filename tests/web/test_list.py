@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
 BOX = "document.querySelector('.list')"
 
 
-def fill(live: Live, room: Room, count: int) -> None:
+def fill(live: Live, room: Room, count: int, name: str = "Talker") -> None:
     """Messages of somebody who is not there any more, over a socket of their own."""
 
     async def talk() -> None:
         opened = OpenRoom(live.server, room.id, room.invite, room.moderator)
-        async with opened.enter("Talker", moderator=True) as talker:
+        async with opened.enter(name, moderator=True) as talker:
             sent = [{"text": f"message {index}", "clientMsgId": f"c{index}"} for index in range(count)]
             ids = [await talker.send("send_message", data) for data in sent]
             await talker.answer(ids[-1])
@@ -76,12 +78,16 @@ def test_13_messages_are_grouped_and_the_exact_time_is_there(live: Live, visit: 
     ann.sees("three")
     assert ann.page.locator("article .by .name").all_inner_texts() == ["Ann", "Bob"]
     expect(ann.page.get_by_text("Today")).to_be_visible()
+    ann.message("two").focus()
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_role("dialog").locator("time")).to_contain_text(re.compile(r"\d{4}.*:\d\d:\d\d"))
+    ann.page.keyboard.press("Escape")
     time = ann.message("one").locator("time")
     assert time.get_attribute("title")
     assert time.get_attribute("datetime")
 
 
-@pytest.mark.sabotage("view/conversation.mjs", "if (anchor.current === null) {", "if (true) {")
+@pytest.mark.sabotage("view/conversation.mjs", "if (anchor.current === null) box.", "if (true) box.")
 def test_14_it_sticks_to_the_bottom_only_at_the_bottom(live: Live, visit: Visit) -> None:
     room = live.room()
     fill(live, room, 60)
@@ -103,7 +109,7 @@ def test_14_it_sticks_to_the_bottom_only_at_the_bottom(live: Live, visit: Visit)
     assert ann.page.evaluate(f"{BOX}.scrollHeight - {BOX}.scrollTop - {BOX}.clientHeight") < 5
 
 
-@pytest.mark.sabotage("attention.mjs", "else this.line.value = this.#newest();", "")
+@pytest.mark.sabotage("attention.mjs", "this.line.value = this.#seen.value;", "{}")
 def test_15_what_is_new_begins_at_a_line_that_stays(live: Live, visit: Visit) -> None:
     room = live.room()
     ann, bob = visit(), visit()
@@ -121,6 +127,29 @@ def test_15_what_is_new_begins_at_a_line_that_stays(live: Live, visit: Visit) ->
     at = texts.index("New")
     assert "seen" in texts[at - 1]
     assert "unseen" in texts[at + 1]
+
+
+@pytest.mark.sabotage("session.mjs", "await this.#reach(() => (this.state", "if (false) (() => (this.state")
+def test_15_a_button_leads_to_the_first_new_message_however_far_back_it_is(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    fill(live, room, 1, "Early")
+    ann.sees("message 0")
+    ann.page.goto(f"{live.url}/privacy")
+    fill(live, room, 130)
+    ann.page.go_back()
+    ann.sees("message 129")
+    button = ann.page.get_by_role("button", name="To the first new message")
+    button.click()
+    first = ann.page.locator(".line + article")
+    expect(first).to_be_focused()
+    expect(first).to_be_in_viewport()
+    expect(first).to_contain_text("message 0")
+    expect(button).to_have_count(0)
+    ann.page.keyboard.press("End")
+    expect(ann.page.get_by_role("button", name="To the newest")).to_be_visible()
+    expect(button).to_have_count(0)
 
 
 @pytest.mark.sabotage("view/conversation.mjs", "else if (box.scrollTop < NEAR && hasMore) older();", "")
@@ -169,7 +198,7 @@ def test_16_a_link_to_a_message_shows_it_in_its_context(live: Live, visit: Visit
     assert ann.page.url == f"{live.url}/r/{room.id}"
 
 
-@pytest.mark.sabotage("view/message.mjs", 'if (event.key === "Enter") menu();', "if (false) menu();")
+@pytest.mark.sabotage("view/message.mjs", "if (OPENING.has(event.key)) menu();", "if (false) menu();")
 def test_17_actions_can_be_reached_by_mouse_keyboard_and_finger(live: Live, visit: Visit) -> None:
     room = live.room()
     ann, tom = visit(), visit(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 740})
@@ -184,14 +213,22 @@ def test_17_actions_can_be_reached_by_mouse_keyboard_and_finger(live: Live, visi
     ann.message("answered").focus()
     ann.page.keyboard.press("ArrowUp")
     expect(ann.page.locator("article").first).to_be_focused()
-    ann.page.keyboard.press("Enter")
-    expect(ann.page.get_by_role("dialog").get_by_role("button", name="Delete")).to_be_visible()
-    ann.page.keyboard.press("Escape")
+    for key in ("Enter", "ContextMenu"):
+        ann.page.keyboard.press(key)
+        expect(ann.page.get_by_role("dialog").get_by_role("button", name="Delete")).to_be_visible()
+        ann.page.keyboard.press("Escape")
+        expect(ann.page.locator("article").first).to_be_focused()
+    ann.do("answered", "Reply")
+    expect(ann.page.locator("#composer")).to_be_focused()
     box = tom.page.locator("article").first.bounding_box()
     assert box is not None
     session = tom.context.new_cdp_session(tom.page)
     session.send(
         "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": box["x"] + 80, "y": box["y"] + 20}]}
+    )
+    # No finger is ever still.
+    tom.page.locator("article").first.dispatch_event(
+        "pointermove", {"pointerType": "touch", "clientX": box["x"] + 83, "clientY": box["y"] + 18, "bubbles": True}
     )
     expect(tom.page.get_by_role("dialog").get_by_role("button", name="Reply")).to_be_visible()
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -233,6 +270,30 @@ def test_19_who_comes_and_goes_is_told_together(live: Live, visit: Visit) -> Non
     ann.page.get_by_role("button", name="Settings").click()
     ann.page.get_by_label("Show who comes and goes").uncheck()
     expect(ann.page.locator(".comings")).to_have_count(0)
+
+
+@pytest.mark.sabotage("state/comings.mjs", "&& data.total <= CROWD", "")
+def test_19_in_a_large_room_nobody_is_told_who_comes(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+
+    ann.say("alone")
+    ann.sees("alone")
+
+    async def crowd() -> None:
+        opened = OpenRoom(live.server, room.id, room.invite, room.moderator)
+        async with contextlib.AsyncExitStack() as there:
+            for number in range(30):
+                await there.enter_async_context(opened.enter(f"Guest {number}"))
+            last = await there.enter_async_context(opened.enter("Zoe"))
+            await last.say("hello")
+
+    asyncio.run_coroutine_threadsafe(crowd(), live.loop).result(timeout=60)
+    ann.sees("hello")
+    told = ann.page.locator(".comings")
+    expect(told.first).to_contain_text("and")
+    assert "Zoe" not in " ".join(told.all_inner_texts())
 
 
 def test_hostile_texts_run_nothing_and_break_nothing(live: Live, visit: Visit) -> None:

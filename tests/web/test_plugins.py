@@ -109,6 +109,38 @@ def test_26_27_notifications_are_asked_for_by_a_click_and_come_once(live: Live, 
     expect(ann.page.get_by_text("There is nothing new for you.")).to_be_visible()
 
 
+@pytest.mark.sabotage(
+    "notifications/anonchat_notifications/static/tabs.mjs", "claimed(free !== null);", "claimed(true);"
+)
+def test_27_of_several_tabs_one_calls_and_none_while_somebody_looks(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.context.add_init_script(COUNTED)
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    ann.page.get_by_role("button", name="Settings").click()
+    ann.page.get_by_label("Keep on this device").check()
+    ann.page.keyboard.press("Escape")
+    tabs = [ann.page, *(ann.context.new_page() for _ in range(2))]
+    for tab in tabs[1:]:
+        tab.goto(f"{live.url}/r/{room.id}")
+        tab.locator("#composer").wait_for()
+    for tab in tabs:
+        tab.evaluate("Notification.permission = 'granted'")
+        tab.evaluate(AWAY)
+    tabs[0].evaluate("document.hasFocus = () => true; dispatchEvent(new Event('focus'))")
+    bob.say("hello @Ann, you look")
+    for tab in tabs[1:]:
+        expect(tab.get_by_role("button", name="What concerns you: 1")).to_be_visible()
+    tabs[0].evaluate(AWAY)
+    bob.say("hello @Ann, where are you?")
+    for tab in tabs:
+        expect(tab.get_by_role("button", name="What concerns you: 2")).to_be_visible()
+    tabs[0].wait_for_function("navigator.locks.query().then(({held}) => held.length > 0)")
+    called = [text for tab in tabs for _, text in tab.evaluate("window.called")]
+    assert len(called) == 1
+
+
 def test_moderators_act_where_the_eye_is_and_are_asked_first(live: Live, visit: Visit) -> None:
     room = live.room()
     mona, ann, bob = visit(), visit(), visit()
@@ -145,27 +177,6 @@ def test_moderators_act_where_the_eye_is_and_are_asked_first(live: Live, visit: 
     expect(bob.page.get_by_text("Somebody was banned")).to_be_visible()
 
 
-@pytest.mark.without_plugins
-def test_without_plugins_nothing_of_them_loads_and_no_hole_is_seen(live: Live, visit: Visit) -> None:
-    mona = visit()
-    asked: list[str] = []
-    mona.page.on("request", lambda request: asked.append(request.url))
-    mona.join(live.room().link(moderator=True), "Mona")
-    assert [url for url in asked if "/static/" in url and "/static/anonchat/" not in url] == []
-    assert mona.page.locator(".tools button").count() == 4
-    mona.say("hello")
-    mona.sees("hello")
-
-
-@pytest.mark.dice
-def test_the_example_rolls_dice(live: Live, visit: Visit) -> None:
-    room = live.room()
-    ann, bob = visit(), visit()
-    ann.join(room.link(), "Ann")
-    bob.join(room.link(), "Bob")
-    ann.page.get_by_role("button", name="Roll two dice").click()
-    expect(bob.page.locator("article").get_by_text("in all")).to_be_visible()
-    bob.has_no_barrier()
 @pytest.mark.sabotage("moderation/anonchat_moderation/static/rules.mjs", "return lines(form.get(name));", "return [];")
 def test_moderators_set_single_rules(live: Live, visit: Visit) -> None:
     room = live.room()
@@ -216,3 +227,24 @@ def test_a_leaked_link_of_the_moderators_is_renewed(live: Live, visit: Visit) ->
     expect(thief.page.get_by_role("button", name="Moderation")).to_be_visible()
 
 
+@pytest.mark.without_plugins
+def test_without_plugins_nothing_of_them_loads_and_no_hole_is_seen(live: Live, visit: Visit) -> None:
+    mona = visit()
+    asked: list[str] = []
+    mona.page.on("request", lambda request: asked.append(request.url))
+    mona.join(live.room().link(moderator=True), "Mona")
+    assert [url for url in asked if "/static/" in url and "/static/anonchat/" not in url] == []
+    assert mona.page.locator(".tools button:visible").count() == 4
+    mona.say("hello")
+    mona.sees("hello")
+
+
+@pytest.mark.dice
+def test_the_example_rolls_dice(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    ann.page.get_by_role("button", name="Roll two dice").click()
+    expect(bob.page.locator("article").get_by_text("in all")).to_be_visible()
+    bob.has_no_barrier()

@@ -8,33 +8,36 @@ const GATHER = 800; // ms in which messages come together and are summed up
 const MOST_READ_OUT = 3;
 
 export class Attention {
-  line = signal(null); // seq after which everything is new; frozen while one looks at it
+  line = signal(null); // seq after which everything is new; frozen until one leaves the page
   spoken = signal(""); // for screen readers, politely
   #store;
   #drawer;
   #gathered = [];
   #isLive = false;
+  #seen = signal(null); // seq up to which all was in sight, as long as something newer is not
 
   constructor(store, drawer) {
     this.#store = store;
     this.#drawer = drawer;
     this.isLooking = signal(true);
-    this.line.value = drawer.get("read") ?? null;
-    this.news = computed(() => {
-      if (this.line.value === null) return [];
-      const state = store.state.value;
-      return state.messages.list.filter((wire) => wire.seq > this.line.value && !isOwn(wire, state));
-    });
-    this.unread = computed(() => (this.isLooking.value ? 0 : this.news.value.length));
-    this.mentions = computed(() => (this.isLooking.value ? 0 : this.news.value.filter((wire) => mentionsMe(wire, store.state.value)).length));
+    this.line.value = this.#seen.value = drawer.get("read") ?? null;
+    const after = (seq, state) => (seq === null ? [] : state.messages.list.filter((wire) => wire.seq > seq && !isOwn(wire, state)));
+    const unseen = computed(() => (this.isLooking.value ? [] : after(this.#seen.value, store.state.value)));
+    this.news = computed(() => after(this.line.value, store.state.value));
+    this.unread = computed(() => unseen.value.length);
+    this.mentions = computed(() => unseen.value.filter((wire) => mentionsMe(wire, store.state.value)).length);
   }
 
-  /** Whether somebody looks at the newest messages now. The line stays where it was until they look away again. */
-  look(isLooking) {
+  /** Whether somebody looks at the newest messages now; if not, whether they look at older ones. These leave the line alone. */
+  look(isLooking, isHere) {
     if (this.isLooking.value === isLooking) return;
     this.isLooking.value = isLooking;
-    if (isLooking) this.#remember();
-    else this.line.value = this.#newest();
+    if (isLooking) {
+      this.#remember();
+      return;
+    }
+    this.#seen.value = this.#newest();
+    if (!isHere || this.line.value === null) this.line.value = this.#seen.value;
   }
 
   /** All is read: the line goes. */

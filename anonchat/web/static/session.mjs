@@ -15,7 +15,7 @@ export class Session {
   panel = signal(null); // id of what is open beside the conversation
   dialog = signal(null); // what is asked or shown above everything: a function that returns its content
   problem = signal(null); // why the last act was refused
-  wanted = signal(null); // id of the message that is to be shown
+  wanted = signal(null); // {id} of the message that is to be shown; anew each time
 
   /** `membership`: what joining has answered, and the invite with which one came. */
   constructor({ roomId, membership, registry, environment, drawer }) {
@@ -72,10 +72,22 @@ export class Session {
 
   /** Show a message in its context; what lies further back is read first. */
   async show(id) {
-    for (let pages = 0; messageOf(this.state, id) === undefined && this.state.messages.hasMore && pages < MOST_PAGES; pages += 1) {
+    await this.#reach(() => messageOf(this.state, id) !== undefined);
+    this.wanted.value = { id };
+  }
+
+  /** Show the first message that is new. */
+  async showUnread() {
+    const line = this.attention.line.value;
+    await this.#reach(() => (this.state.messages.list[0]?.seq ?? 0) <= line);
+    const [first] = this.attention.news.value;
+    if (first !== undefined) await this.show(first.id);
+  }
+
+  /** Read older messages until there is what is looked for, or there are no more. */
+  async #reach(isThere) {
+    for (let pages = 0; !isThere() && this.state.messages.hasMore && pages < MOST_PAGES; pages += 1) {
       await this.chat.older();
     }
-    this.wanted.value = null;
-    this.wanted.value = id;
   }
 }

@@ -5,7 +5,10 @@ import { language, t } from "./catalogue.mjs";
 const DAY = 86_400;
 const UNITS = [["day", DAY], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
-const format = (options) => (moment) => new Intl.DateTimeFormat(language(), options).format(new Date(moment));
+/** The language that is shown, as people in their country write it: 20:15, or 8:15 pm. */
+const written = () => navigator.languages?.find((tag) => tag.split("-")[0] === language()) ?? language();
+
+const format = (options) => (moment) => new Intl.DateTimeFormat(written(), options).format(new Date(moment));
 
 /** 20:15 */
 export const clock = format({ hour: "2-digit", minute: "2-digit" });

@@ -45,8 +45,14 @@ export function Composer() {
           onInput=${(event) => { write(event.target.value); suggestions.look(); session.chat.typing(); }} onKeyDown=${keys} onBlur=${suggestions.close} />
         <button class="send" disabled=${!isReady} aria-label=${wait > 0 ? t("composer.wait", { count: wait }) : t("composer.send")}>${wait > 0 ? wait : html`<${Icon} name="send" />`}</button>
       </div>
-      <p class="counter" role="status">${count > NEAR * limit ? t("composer.left", { count: limit - count }) : null}</p>
+      <p class="counter ${count > limit ? "over" : ""}" role="status">${rest(limit - count, limit)}</p>
     </form>`;
+}
+
+/** How much may still be written, once that matters. */
+function rest(left, limit) {
+  if (left < 0) return t("composer.over", { count: -left });
+  return left < (1 - NEAR) * limit ? t("composer.left", { count: left }) : null;
 }
 
 const isTouch = () => matchMedia("(pointer: coarse)").matches;
@@ -111,10 +117,15 @@ function useEditing(session, field, text) {
 
 /** The field grows with its text, up to what the style sheet allows. */
 function useGrowing(field, text) {
-  useLayoutEffect(() => {
+  const grow = () => {
     field.current.style.height = "auto";
     field.current.style.height = `${field.current.scrollHeight}px`;
-  }, [text]);
+  };
+  useLayoutEffect(grow, [text]);
+  useEffect(() => {
+    addEventListener("resize", grow); // turned telephones wrap lines elsewhere
+    return () => removeEventListener("resize", grow);
+  }, []);
 }
 
 /** What is answered or changed. */

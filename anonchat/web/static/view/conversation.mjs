@@ -18,6 +18,7 @@ const SIZE = 120; // messages in the page
 const STEP = 20; // by how many the window moves
 const NEAR = 600; // px from an end at which it moves
 const BOTTOM = 48; // px from the end that count as the end
+const NAMED = 5; // people that are named who came or went together
 
 export function Conversation() {
   const session = useSession();
@@ -32,7 +33,7 @@ export function Conversation() {
   const waiting = isNewest ? pending(session.chat.outbox.items.value, state) : [];
   return html`
     <div class="list-frame">
-      <div class="list" role="log" aria-live="off" aria-label=${t("list.title")} tabindex="0" ref=${scroll.element} onScroll=${scroll.moved} onKeyDown=${rove}>
+      <div class="list" role="log" aria-live="off" aria-label=${t("list.title")} tabindex="0" ref=${scroll.element} onScroll=${scroll.moved} onKeyDown=${scroll.rove} onFocusIn=${scroll.focused}>
         <div class="rows">
           ${list.length === 0 && waiting.length === 0 ? html`<p class="empty">${t("list.empty")}</p>` : null}
           ${state.messages.hasMore && scroll.part.start === 0 ? html`<p class="older">${t("list.loading")}</p>` : null}
@@ -40,6 +41,7 @@ export function Conversation() {
           ${waiting.map((item) => html`<${Outgoing} key=${item.clientMsgId} item=${item} />`)}
         </div>
       </div>
+      <${FirstNew} scroll=${scroll} />
       <${News} scroll=${scroll} />
       <${Typing} />
     </div>`;
@@ -49,9 +51,15 @@ function Row({ row, state }) {
   if (row.kind === "message") return html`<${Message} wire=${row.wire} isFirst=${row.isFirst} state=${state} />`;
   if (row.kind === "day") return html`<p class="day"><time datetime=${row.time}>${day(row.time, Date.now())}</time></p>`;
   if (row.kind === "line") return html`<p class="line" id="new">${t("list.new")}</p>`;
-  const told = [row.came.length > 0 && t("list.came", { names: row.came.join(", "), count: row.came.length }),
-    row.went.length > 0 && t("list.went", { names: row.went.join(", "), count: row.went.length })];
+  const told = [row.came.length > 0 && t("list.came", { names: some(row.came), count: row.came.length }),
+    row.went.length > 0 && t("list.went", { names: some(row.went), count: row.went.length })];
   return html`<p class="comings">${told.filter(Boolean).join(" ")}</p>`;
+}
+
+/** The first names of many, and how many others there are. */
+function some(names) {
+  const others = names.length - NAMED;
+  return others <= 1 ? names.join(", ") : t("list.others", { names: names.slice(0, NAMED).join(", "), count: others });
 }
 
 /** Where one looks: the window, and what keeps its place when rows come or go. */
@@ -61,6 +69,7 @@ function useScroll(session) {
   const isLoading = useRef(false);
   const top = useSignal(null);
   const isAtEnd = useSignal(true);
+  const hidden = useHiddenLine(session);
   const { list, hasMore } = session.state.messages;
   const part = windowOf(list, top.value, SIZE);
 
@@ -84,6 +93,7 @@ function useScroll(session) {
     const box = element.current;
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
     isAtEnd.value = left < BOTTOM && part.end === list.length;
+    hidden.look(box);
     anchor.current = isAtEnd.value ? null : firstInSight(box);
     if (isAtEnd.value && top.value !== null) top.value = null;
     else if (box.scrollTop < NEAR && part.start > 0) top.value = list[Math.max(0, part.start - STEP)].seq;
@@ -93,12 +103,10 @@ function useScroll(session) {
 
   useLayoutEffect(() => {
     const box = element.current;
-    if (anchor.current === null) {
-      box.scrollTop = box.scrollHeight;
-      return;
-    }
-    const row = rowWith(box, anchor.current.key);
-    if (row !== undefined) box.scrollTop = row.offsetTop - anchor.current.offset;
+    const row = anchor.current === null ? undefined : rowWith(box, anchor.current.key);
+    if (anchor.current === null) box.scrollTop = box.scrollHeight;
+    else if (row !== undefined) box.scrollTop = row.offsetTop - anchor.current.offset;
+    hidden.look(box);
   });
   useEffect(() => {
     const box = element.current;
@@ -113,7 +121,21 @@ function useScroll(session) {
   useEffect(() => {
     if (posted > 0) toEnd();
   }, [posted]);
-  return { element, part, moved, toEnd, isAtEnd };
+  return { element, part, moved, toEnd, isAtEnd, isLineHidden: hidden.isHidden, ...useRoving(element) };
+}
+
+/** Whether what is new begins above what one sees, until one has seen where. */
+function useHiddenLine(session) {
+  const isHidden = useSignal(false);
+  const seen = useRef(null); // the line that was in sight
+  const look = (box) => {
+    const line = session.attention.line.value;
+    const row = box.querySelector("#new");
+    const isAbove = row === null || row.offsetTop + row.offsetHeight < box.scrollTop;
+    if (line !== null && !isAbove) seen.current = line;
+    isHidden.value = line !== null && isAbove && seen.current !== line && session.attention.news.value.length > 0;
+  };
+  return { isHidden, look };
 }
 
 function firstInSight(box) {
@@ -135,7 +157,7 @@ function useLooking(session, isAtEnd) {
       document.removeEventListener("visibilitychange", look);
     };
   }, []);
-  useEffect(() => session.attention.look(isThere.value && isAtEnd.value), [isThere.value, isAtEnd.value]);
+  useEffect(() => session.attention.look(isThere.value && isAtEnd.value, isThere.value), [isThere.value, isAtEnd.value]);
 }
 
 /** Show the message that somebody wants to see, in its context. */
@@ -143,13 +165,14 @@ function useWanted(session, { element, anchor, top, isAtEnd }) {
   const wanted = session.wanted.value;
   useEffect(() => {
     const { list } = session.state.messages;
-    const index = wanted === null ? -1 : list.findIndex((wire) => wire.id === wanted);
+    const id = wanted?.id;
+    const index = list.findIndex((wire) => wire.id === id);
     if (index < 0) return;
     isAtEnd.value = false;
-    anchor.current = { key: wanted, offset: Math.round(element.current.clientHeight / 3) };
+    anchor.current = { key: id, offset: Math.round(element.current.clientHeight / 3) };
     top.value = list[Math.max(0, Math.min(index - STEP, list.length - SIZE))].seq;
     requestAnimationFrame(() => {
-      const row = rowWith(element.current, wanted);
+      const row = rowWith(element.current, id);
       row?.classList.add("wanted");
       row?.focus({ preventScroll: true });
       setTimeout(() => row?.classList.remove("wanted"), 2_000);
@@ -157,14 +180,33 @@ function useWanted(session, { element, anchor, top, isAtEnd }) {
   }, [wanted]);
 }
 
-/** Arrows move from message to message. */
-function rove(event) {
+/** Arrows move from message to message, from the one on which one was last; it keeps its place when it leaves the page. */
+function useRoving(element) {
+  const last = useRef(null);
+  useLayoutEffect(() => {
+    // Without a focus in the list its keys would do nothing any more.
+    if (last.current === null || last.current.isConnected) return;
+    last.current = null;
+    if (document.activeElement === document.body) element.current.focus({ preventScroll: true });
+  });
+  const focused = (event) => (last.current = event.target.closest("article"));
+  return { focused, rove: (event) => rove(event, last.current) };
+}
+
+function rove(event, last) {
   const rows = [...event.currentTarget.querySelectorAll("article")];
-  const at = rows.indexOf(document.activeElement.closest("article"));
+  const at = rows.indexOf(document.activeElement.closest("article") ?? last);
   const steps = { ArrowUp: at < 0 ? rows.length - 1 : Math.max(0, at - 1), ArrowDown: Math.min(rows.length - 1, at + 1), Home: 0, End: rows.length - 1 };
   if (!(event.key in steps) || rows.length === 0 || document.activeElement.closest("input, textarea, fieldset")) return;
   event.preventDefault();
   rows[steps[event.key]].focus();
+}
+
+/** The way to where what is new begins. */
+function FirstNew({ scroll }) {
+  const session = useSession();
+  if (!scroll.isLineHidden.value) return null;
+  return html`<button type="button" class="first-new button" onClick=${() => session.showUnread()}><${Icon} name="up" />${t("list.firstNew")}</button>`;
 }
 
 /** How many are new below, or that there is more below. */

@@ -15,6 +15,7 @@ const PATHS = {
   more: "M5.500 12h.01M12 12h.01M18.500 12h.01",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   down: "M12 5v14m0 0l-6-6m6 6l6-6",
+  up: "M12 19V5m0 0l-6 6m6-6l6 6",
   leave: "M10 4H5v16h5M14 8l4 4-4 4M18 12H9",
   clock: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7v5.300l3.500 2",
   pin: "M9 3h6l-1 7 3 3H7l3-3zM12 13v8",
@@ -22,11 +23,14 @@ const PATHS = {
   bell: "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 20.500h4",
   shield: "M12 3l7 3v6c0 4.500-3 7.500-7 9-4-1.500-7-4.500-7-9V6z",
   dice: "M5 5h14v14H5zM9 9h.01M15 15h.01M12 12h.01M15 9h.01M9 15h.01",
-  check: "M5 13l4.500 4.500L19 7",
   keys: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M7 14h10",
   scan: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M4 12h16",
+  check: "M5 13l4.500 4.500L19 7",
 };
+
+/** Those that point somewhere, and so are mirrored where people write from right to left. */
+const POINTING = new Set(["send", "reply", "leave"]);
 
 /** One of them, by its name. */
 export const Icon = ({ name }) => html`
-  <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
+  <svg class="icon ${POINTING.has(name) ? "pointing" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;

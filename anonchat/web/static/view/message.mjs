@@ -7,12 +7,15 @@ import { isGone, isOwn, mentionsMe, messageOf } from "../state/selectors.mjs";
 import { actionsOn } from "./actions.mjs";
 import { useSession } from "./context.mjs";
 import { Icon } from "./icons.mjs";
-import { Avatar, Dialog, IconButton, Name } from "./parts.mjs";
+import { Menu } from "./menu.mjs";
+import { Avatar, IconButton, Name } from "./parts.mjs";
 import { Rich } from "./rich.mjs";
 
 const QUOTED = 140;
 const QUICK = 2; // actions that stand at the message itself
 const LONG_PRESS = 500; // ms
+const STRAY = 12; // px that a finger may move while it holds
+const OPENING = new Set(["Enter", "ContextMenu"]);
 
 /** What a message says, in one line. */
 export const excerpt = (wire) => (isGone(wire) ? t("message.deleted") : (wire.content.text ?? "").replace(/\s+/g, " ").slice(0, QUOTED));
@@ -21,7 +24,7 @@ export function Message({ wire, isFirst, state }) {
   const session = useSession();
   const isActive = useSignal(false); // tools are made for the message that somebody points at or is on, and for no other
   const actions = () => (isGone(wire) ? [] : actionsOn(wire, session));
-  const menu = () => actions().length > 0 && (session.dialog.value = () => html`<${Menu} wire=${wire} actions=${actions()} />`);
+  const menu = () => actions().length > 0 && (session.dialog.value = () => html`<${MessageMenu} wire=${wire} actions=${actions()} />`);
   const press = useLongPress(menu);
   const kinds = [isFirst && "first", isOwn(wire, state) && "own", mentionsMe(wire, state) && "meant", isGone(wire) && "gone"];
   return html`
@@ -77,27 +80,17 @@ function Tools({ wire, actions, menu }) {
     </div>`;
 }
 
-function Menu({ wire, actions }) {
-  const session = useSession();
-  const close = () => (session.dialog.value = null);
-  const choose = (action) => () => {
-    close();
-    action.run(wire);
-  };
-  return html`
-    <${Dialog} title=${t("message.of", { name: wire.authorUsername })} close=${close} kind="sheet">
-      <p class="quoted" dir="auto">${excerpt(wire)}</p>
-      <ul class="menu">${actions.map((action) => html`
-        <li><button type="button" class="menu-item ${action.isGrave ? "grave" : ""}" onClick=${choose(action)}><${Icon} name=${action.icon} />${action.label(wire)}</button></li>`)}
-      </ul>
-    </${Dialog}>`;
-}
+const MessageMenu = ({ wire, actions }) => html`
+  <${Menu} title=${t("message.of", { name: wire.authorUsername })} actions=${actions} subject=${wire}>
+    <p class="quoted" dir="auto">${excerpt(wire)}</p>
+    <p class="quiet"><time datetime=${wire.createdAt}>${exact(wire.createdAt)}</time></p>
+  </${Menu}>`;
 
-/** On a message that has the focus: Enter opens what can be done, a letter does it. */
+/** On a message that has the focus: Enter and the menu key open what can be done, a letter does it. */
 function keys(event, wire, actions, menu) {
   if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
   const action = actions.find(({ key }) => key === event.key);
-  if (event.key === "Enter") menu();
+  if (OPENING.has(event.key)) menu();
   else if (action === undefined) return;
   else action.run(wire);
   event.preventDefault();
@@ -105,12 +98,13 @@ function keys(event, wire, actions, menu) {
 
 /** Holding a finger on it opens what can be done. */
 function useLongPress(act) {
-  const timer = useRef(null);
-  const stop = () => clearTimeout(timer.current);
-  return {
-    onPointerDown: (event) => event.pointerType === "touch" && (timer.current = setTimeout(act, LONG_PRESS)),
-    onPointerUp: stop,
-    onPointerMove: stop,
-    onPointerCancel: stop,
+  const held = useRef(null); // {timer, x, y}
+  const stop = () => clearTimeout(held.current?.timer);
+  const begin = ({ pointerType, clientX: x, clientY: y }) => {
+    if (pointerType === "touch") held.current = { timer: setTimeout(act, LONG_PRESS), x, y };
   };
+  const stray = ({ clientX, clientY }) => held.current && Math.hypot(clientX - held.current.x, clientY - held.current.y) > STRAY && stop();
+  // Devices open a menu of their own for it.
+  const instead = (event) => event.pointerType === "touch" && event.preventDefault();
+  return { onPointerDown: begin, onPointerUp: stop, onPointerMove: stray, onPointerCancel: stop, onContextMenu: instead };
 }

@@ -27,11 +27,13 @@ const sentences = (errors) => (typeof errors === "object" && errors !== null ? O
 export const Problem = ({ error }) => html`
   <p class="problem" role="alert">${error ? reason(error) : null}</p>`;
 
-/** Something on top of everything. Esc and the backdrop close it; the focus goes back to where it was. */
+/** Something on top of everything. Esc and the backdrop close it; however it goes, the focus goes back to where it was. */
 export function Dialog({ title, close, children, kind = "" }) {
   const element = useRef(null);
   useEffect(() => {
+    const opener = document.activeElement;
     element.current.showModal();
+    return () => document.activeElement === document.body && opener.isConnected && opener.focus();
   }, []);
   const outside = (event) => event.target === element.current && close();
   return html`
@@ -51,8 +53,8 @@ export function Copyable({ label, text, isSecret = false }) {
   const copied = useSignal(false);
   const field = useRef(null);
   const copy = async () => {
-    field.current.select();
     await copyText(text);
+    field.current.select();
     copied.value = true;
   };
   return html`

@@ -3,8 +3,8 @@
 import { html, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { useSession } from "./context.mjs";
-import { Icon } from "./icons.mjs";
-import { Avatar, Dialog, Name } from "./parts.mjs";
+import { Menu } from "./menu.mjs";
+import { Avatar, Name } from "./parts.mjs";
 
 const MANY = 12; // people from which on they can be searched
 
@@ -26,22 +26,7 @@ function Person({ user }) {
   const { state } = session;
   const isMe = user.sessionId === state.room.me.sessionId;
   const actions = session.registry.personActions.filter((action) => action.fits(user, state));
-  const open = () => (session.dialog.value = () => html`<${PersonMenu} user=${user} actions=${actions} />`);
+  const open = () => (session.dialog.value = () => html`<${Menu} title=${user.username} actions=${actions} subject=${user} />`);
   const shown = html`<${Avatar} name=${user.username} id=${user.anonymousId} /><span class="ellipsis"><${Name} name=${user.username} role=${user.role} />${isMe ? html` <span class="quiet">${t("people.you")}</span>` : null}</span>`;
   return html`<li>${actions.length > 0 ? html`<button type="button" class="person" onClick=${open}>${shown}</button>` : html`<div class="person">${shown}</div>`}</li>`;
-}
-
-function PersonMenu({ user, actions }) {
-  const session = useSession();
-  const close = () => (session.dialog.value = null);
-  const choose = (action) => () => {
-    close();
-    action.run(user);
-  };
-  return html`
-    <${Dialog} title=${user.username} close=${close} kind="sheet">
-      <ul class="menu">${actions.map((action) => html`
-        <li><button type="button" class="menu-item ${action.isGrave ? "grave" : ""}" onClick=${choose(action)}><${Icon} name=${action.icon} />${action.label(user)}</button></li>`)}
-      </ul>
-    </${Dialog}>`;
 }

@@ -1,6 +1,7 @@
 /** The room: head, facts, connection, conversation, composer, and what is open beside them. */
 
-import { html, useEffect } from "../ui.mjs";
+import { html, useEffect, useRef } from "../ui.mjs";
+import { followViewport } from "../browser/viewport.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { moderators } from "../state/selectors.mjs";
 import { Banner } from "./banner.mjs";
@@ -9,7 +10,7 @@ import { useClient, useSession } from "./context.mjs";
 import { Conversation } from "./conversation.mjs";
 import { About } from "./about.mjs";
 import { lifeOf, moderation } from "./facts.mjs";
-import { Icon } from "./icons.mjs";
+import { Menu } from "./menu.mjs";
 import { IconButton, Problem } from "./parts.mjs";
 import { People } from "./people.mjs";
 import { Settings } from "./settings.mjs";
@@ -19,12 +20,20 @@ import { Shortcuts } from "./shortcuts.mjs";
 /** What can be opened beside the conversation; plugins add theirs. */
 const PANELS = [{ id: "people", label: () => t("people.title"), icon: "people", count: (state) => state.people.total, component: People }];
 
+/** What can be opened above everything; on a small screen by way of a menu. */
+const DIALOGS = [
+  { icon: "share", label: () => t("share.title"), component: Share },
+  { icon: "info", label: () => t("about.title"), component: About },
+  { icon: "settings", label: () => t("settings.title"), component: Settings },
+];
+
 export function RoomView() {
   const session = useSession();
   useEffect(() => {
     document.addEventListener("keydown", shortcut);
     return () => document.removeEventListener("keydown", shortcut);
   }, []);
+  useEffect(() => followViewport(), []);
   const shortcut = (event) => {
     const isTyping = event.target.matches?.("input, textarea, select");
     if (event.key === "?" && !isTyping) session.dialog.value = () => html`<${Shortcuts} />`;
@@ -65,11 +74,17 @@ function Head() {
       </div>
       <nav class="tools" aria-label=${t("room.tools")}>
         ${panels.map((panel) => html`<${PanelButton} panel=${panel} />`)}
-        <${IconButton} icon="share" label=${t("share.title")} onClick=${open(Share)} />
-        <${IconButton} icon="info" kind="about-button" label=${t("about.title")} onClick=${open(About)} />
-        <${IconButton} icon="settings" label=${t("settings.title")} onClick=${open(Settings)} />
+        ${DIALOGS.map(({ icon, label, component }) => html`<${IconButton} icon=${icon} kind="wide-only" label=${label()} onClick=${open(component)} />`)}
+        <${IconButton} icon="more" kind="narrow-only" label=${t("room.more")} onClick=${open(More)} />
       </nav>
     </header>`;
+}
+
+function More() {
+  const session = useSession();
+  const actions = [...DIALOGS, { icon: "keys", label: () => t("shortcuts.title"), component: Shortcuts }];
+  const run = (component) => () => (session.dialog.value = () => html`<${component} />`);
+  return html`<${Menu} title=${session.state.room.details.title} actions=${actions.map((one) => ({ ...one, run: run(one.component) }))} />`;
 }
 
 function PanelButton({ panel }) {
@@ -85,13 +100,26 @@ function PanelButton({ panel }) {
 function Panel() {
   const session = useSession();
   const panel = [...PANELS, ...session.registry.panels].find(({ id }) => id === session.panel.value);
+  const heading = useFocusInside(panel?.id);
   if (panel === undefined) return null;
   const close = () => (session.panel.value = null);
   return html`
     <aside class="panel" aria-labelledby="panel-title" onKeyDown=${(event) => event.key === "Escape" && close()}>
-      <header class="panel-head"><h2 id="panel-title">${panel.label()}</h2><${IconButton} icon="close" label=${t("action.close")} onClick=${close} /></header>
+      <header class="panel-head"><h2 id="panel-title" tabindex="-1" ref=${heading}>${panel.label()}</h2><${IconButton} icon="close" label=${t("action.close")} onClick=${close} /></header>
       <${panel.component} />
     </aside>`;
+}
+
+/** What is opened gets the focus, and gives it back when it is closed with it. */
+function useFocusInside(id) {
+  const heading = useRef(null);
+  useEffect(() => {
+    if (id === undefined) return undefined;
+    const before = document.activeElement;
+    heading.current.focus();
+    return () => document.activeElement === document.body && before.isConnected && before.focus();
+  }, [id]);
+  return heading;
 }
 
 /** Why the last act was refused. */

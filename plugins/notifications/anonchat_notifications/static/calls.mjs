@@ -3,15 +3,15 @@
 const FREQUENCY = 660; // Hz
 const SECONDS = 0.12;
 
-/** `wishes` is the drawer of the room: what it may call for. */
-export function callerOf(door, wishes) {
+/** `wishes` is the drawer of the room: what it may call for. `tabs()` are the tabs with the room. */
+export function callerOf(door, wishes, tabs) {
   const { t, room, selectors, client } = door;
   const isAway = () => !room().attention.isLooking.value;
 
   function call(title, text, id) {
     if (client.settings.value.sound) beep();
     if (globalThis.Notification?.permission !== "granted") return;
-    // One tag for a message: however many tabs are open, the system shows it once.
+    // One tag for a message: what has come to two windows of one system is shown once.
     const shown = new Notification(title, { body: text, tag: `anonchat ${id}` });
     shown.onclick = () => {
       window.focus();
@@ -23,13 +23,14 @@ export function callerOf(door, wishes) {
     /** The server has told of something that concerns one. */
     noted({ id, type, message }) {
       if (!isAway() || (wishes().get("wanted") ?? "mentions") === "none") return;
-      call(t(`notifications.${type}`, { name: message?.authorUsername ?? "" }), message?.excerpt ?? "", message?.id ?? id);
+      const said = message?.id ?? id;
+      tabs().once(said, () => call(t(`notifications.${type}`, { name: message?.authorUsername ?? "" }), message?.excerpt ?? "", said));
     },
     /** A message has come. */
     said(wire, state) {
       const concerns = selectors.mentionsMe(wire, state) || selectors.isOwn(wire, state);
       if (concerns || !isAway() || wishes().get("wanted") !== "all") return;
-      call(wire.authorUsername, wire.content.text ?? "", wire.id);
+      tabs().once(wire.id, () => call(wire.authorUsername, wire.content.text ?? "", wire.id));
     },
   };
 }
