@@ -38,13 +38,16 @@ export function Rooms({ token }) {
 
 function Row({ room }) {
   const name = room.title ?? t("admin.unnamed");
+  const told = {
+    people: t("admin.places", { count: room.actualParticipants, most: room.maxParticipants }),
+    stored: t("admin.written", { count: room.messages }),
+    goes: room.retentionSeconds === null ? t("admin.withRoom") : span(room.retentionSeconds),
+    opened: moment(room.createdAt),
+    ends: room.expiresAt === null ? t("admin.never") : moment(room.expiresAt),
+  };
   return html`
     <tr>
       <td>${room.title === null ? html`<span class="quiet">${name}</span>` : html`<bdi>${name}</bdi>`}${room.isOpen ? null : ` · ${t("admin.closed")}`}</td>
-      <td>${t("admin.places", { count: room.actualParticipants, most: room.maxParticipants })}</td>
-      <td>${t("admin.written", { count: room.messages })}</td>
-      <td>${room.retentionSeconds === null ? t("admin.withRoom") : span(room.retentionSeconds)}</td>
-      <td>${moment(room.createdAt)}</td>
-      <td>${room.expiresAt === null ? t("admin.never") : moment(room.expiresAt)}</td>
+      ${Object.entries(told).map(([name, value]) => html`<td data-label=${t(`admin.head.${name}`)}><span>${value}</span></td>`)}
     </tr>`;
 }

@@ -20,6 +20,7 @@ export function panelOf(door) {
         ${PRESETS.map((name) => html`<option value=${name} selected=${rules.preset === name}>${t(`moderation.preset.${name}`)}</option>`)}</select></label>
       <label>${t("moderation.slow")}<select onChange=${(event) => act("set_moderation", { slowModeSeconds: Number(event.target.value) })}>
         ${[...new Set([...SLOW, rules.slowModeSeconds ?? 0])].map((seconds) => html`<option value=${seconds} selected=${seconds === (rules.slowModeSeconds ?? 0)}>${seconds === 0 ? t("moderation.slowOff") : times.span(seconds)}</option>`)}</select></label>
+      <button type="button" class="button small" onClick=${() => (room().dialog.value = () => html`<${InDetail} />`)}>${t("moderation.rules")}</button>
       ${rules.panic
         ? html`<button type="button" class="button primary" onClick=${() => act("calm")}>${t("moderation.calm")}</button>`
         : html`<button type="button" class="button grave" onClick=${() => act("panic")}>${t("moderation.panic")}</button>`}
@@ -28,9 +29,8 @@ export function panelOf(door) {
         ${state.room.details.isOpen === false
           ? html`<button type="button" class="button small" onClick=${() => act("reopen_room")}>${t("moderation.reopen")}</button>`
           : html`<button type="button" class="button small" onClick=${() => act("close_room")}>${t("moderation.close")}</button>`}
-        <button type="button" class="button small grave" onClick=${sure("end", "end_room", {})}>${t("moderation.end")}</button>
-        <button type="button" class="button small" onClick=${() => (room().dialog.value = () => html`<${InDetail} />`)}>${t("moderation.rules")}</button>
         <button type="button" class="button small" onClick=${rotate}>${t("moderation.rotate")}</button>
+        <button type="button" class="button small grave" onClick=${sure("end", "end_room", {})}>${t("moderation.end")}</button>
       </div>`;
   }
 

@@ -45,7 +45,7 @@ export function rulesOf(door) {
       <legend>${t(`moderation.rule.${rule}`)}</legend>
       <label>${t("moderation.rule.action")}<select name="${rule}.action">${ACTIONS.map((action) => html`
         <option value=${action} selected=${settings.action === action}>${t(`moderation.action.${action}`)}</option>`)}</select></label>
-      ${Object.entries(RULES[rule]).map(([name, kind]) => html`<${Field} rule=${rule} name=${name} kind=${kind} value=${settings[name]} />`)}
+      <div class="columns">${Object.entries(RULES[rule]).map(([name, kind]) => html`<${Field} rule=${rule} name=${name} kind=${kind} value=${settings[name]} />`)}</div>
     </fieldset>`;
 
   /** The dialog. The settings are asked for when it is opened, for others may have changed them. */
