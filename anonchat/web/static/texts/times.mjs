@@ -19,6 +19,9 @@ export const exact = format({ dateStyle: "long", timeStyle: "medium" });
 /** 20 November 2026, 20:15 */
 export const moment = format({ dateStyle: "medium", timeStyle: "short" });
 
+/** 20 Nov */
+export const date = format({ day: "numeric", month: "short" });
+
 const weekday = format({ weekday: "long", day: "numeric", month: "long" });
 
 /** Today, Yesterday, Friday, 20 November */

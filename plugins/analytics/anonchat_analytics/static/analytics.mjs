@@ -8,7 +8,7 @@ const STEPS = ["hour", "day"];
 
 /** `door` is what docs/plugin-web.md describes. */
 export default function register(door) {
-  const { html, t, rest, charts, useEffect, useRef, useSignal, components: { Problem } } = door;
+  const { html, t, times, rest, charts, useEffect, useRef, useSignal, components: { Problem } } = door;
   door.texts(texts);
 
   function Chart({ metric, step, token }) {
@@ -23,7 +23,7 @@ export default function register(door) {
           const [plot, { points }] = await Promise.all([charts(), rest("GET", `/api/analytics/series?metric=${metric}&step=${step}`, undefined, token)]);
           if (isOver) return;
           sum.value = points.reduce((total, { value }) => total + value, 0);
-          chart = new plot(look(place.current, step), [points.map(({ start }) => Date.parse(start) / 1_000), points.map(({ value }) => value)], place.current);
+          chart = new plot(look(place.current, step, times), [points.map(({ start }) => Date.parse(start) / 1_000), points.map(({ value }) => value)], place.current);
         } catch (error) {
           problem.value = error;
         }
@@ -54,18 +54,19 @@ export default function register(door) {
   door.add("operatorSections", { component: Charts });
 }
 
-/** The options of uPlot, in the colours of the page. */
-function look(place, step) {
+/** The options of uPlot, in the colours and the language of the page. */
+function look(place, step, times) {
   const style = getComputedStyle(place);
   const [quiet, line, accent] = ["--quiet", "--line", "--accent"].map((name) => style.getPropertyValue(name).trim());
   const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const told = step === "hour" ? times.clock : times.date;
   return {
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] } },
-    axes: [{ ...axis, space: step === "hour" ? 60 : 80 }, { ...axis, size: 44 }],
+    axes: [{ ...axis, space: 70, values: (_, moments) => moments.map((seconds) => told(seconds * 1_000)) }, { ...axis, size: 44 }],
     series: [{}, { stroke: accent, width: 2, fill: `${accent}22`, points: { show: false } }],
   };
 }
