@@ -10,6 +10,7 @@ from anonchat import (
     Denied,
     Draft,
     Edit,
+    Event,
     Held,
     Message,
     PluginContext,
@@ -22,6 +23,8 @@ from anonchat import (
 )
 from anonchat_moderation.declared import Declared
 from anonchat_moderation.upkeep import forget, privacy
+
+TAKING_AWAY = ("message_deleted", "messages_removed")
 
 
 class Moderation(Declared):
@@ -66,6 +69,12 @@ class Moderation(Declared):
     @hookimpl
     async def message_deleted(self, message_id: str, room_id: str, by: str) -> None:
         self.content.held.deleted(room_id, message_id, by)
+
+    @hookimpl
+    async def event_saved(self, event: Event) -> None:
+        """Reports go with their messages, whoever deletes those."""
+        if event.name in TAKING_AWAY:
+            await self.reports.tell_waiting(event.room_id)
 
     @hookimpl
     async def role_changed(self, session: Session) -> None:

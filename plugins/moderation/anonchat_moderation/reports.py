@@ -64,6 +64,11 @@ class Reports:
         """How many reports wait in a room."""
         return await self._acts.ctx.db.read(lambda snapshot: _count(snapshot, room_id))
 
+    async def tell_waiting(self, room_id: str) -> None:
+        """Tell the moderators how many reports wait, after some may have gone with their messages. One query."""
+        told = {"open": await self.waiting(room_id)}
+        self._acts.ctx.rooms.broadcast(room_id, "report_count", told, moderators=True)
+
     async def resolve(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """All reports of that message are dealt with. Raises `not_found`."""
 

@@ -160,3 +160,19 @@ async def test_more_reports_than_can_be_read_are_refused(crowd: Any) -> None:
         f"INSERT INTO moderation_reports (id, room_id, message_id, session_id, reporter, reason, at) VALUES {rows}"
     )
     assert (await bob.ask("report_message", {"messageId": message, "reason": "Spam"})).data["code"] == "conflict"
+
+
+@pytest.mark.parametrize("how", ["by its author", "with all that its author wrote"])
+@pytest.mark.gen_test(timeout=30)
+async def test_moderators_hear_that_reports_are_gone_with_their_message(crowd: Any, how: str) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    for text in ("buy this", "and that"):
+        message = (await mallory.say(text)).data["serverMessageId"]
+        await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
+    if how == "by its author":
+        await mallory.ask("delete_message", {"messageId": message})
+    else:
+        await mallory.ask("leave", {"forget": True})
+    left = 1 if how == "by its author" else 0
+    while (await olga.hear("report_count")).data["open"] != left:
+        pass
