@@ -128,6 +128,8 @@ def test_every_promise_has_a_test_and_a_control() -> None:
         assert len(rows) > 12
         assert [row for row in rows if "tests/" not in row.split(" | ")[1] and not row.startswith("| promise")] == []
         assert [row for row in rows if not row.split(" | ")[2].strip(" |")] == []
+
+
 @pytest.mark.parametrize("page", [page for page in PROMISES if page.exists()], ids=lambda page: page.name)
 def test_every_test_that_holds_a_promise_is_there(page: Path) -> None:
     named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))

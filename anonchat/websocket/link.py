@@ -44,7 +44,7 @@ class Link:
         What the stream has read beyond the request is taken from it; what is still in the socket stays there, however
         much a client sends before its connection is open.
         """
-        stream.read_from_fd = lambda _: None  # type: ignore[method-assign]  # for it the socket is empty from now on
+        stream.read_from_fd = lambda buf: None  # type: ignore[method-assign]  # for it the socket is empty from now on
         held = cast("asyncio.Future[bytes]", stream.read_bytes(HELD_BYTES, partial=True))
         early = held.result() if held.done() else b""
         IOLoop.current().remove_handler(stream.socket)

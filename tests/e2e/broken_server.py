@@ -61,7 +61,7 @@ def forgotten_sends() -> None:
 
     def forget(self: Writer, draft: Draft, done: Done, held: Held | None = None) -> None:
         def told(outcome: Receipt | ChatError) -> None:
-            done(replace(outcome, client_msg_id=draft.client_msg_id) if isinstance(outcome, Receipt) else outcome)
+            done(outcome._replace(client_msg_id=draft.client_msg_id) if isinstance(outcome, Receipt) else outcome)
 
         submit(self, replace(draft, client_msg_id=new_id()), told, held)
 

@@ -12,6 +12,7 @@ import errno
 import itertools
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -109,7 +110,7 @@ async def soak(seconds: float, every: float, folder: Path) -> bool:
     return told_of_usage(settled(samples)) and outcome.is_whole
 
 
-def told_of_usage(samples: list[Usage]) -> bool:
+def told_of_usage(samples: Sequence[Usage]) -> bool:
     """Print what was used; whether it stayed the same."""
     for name in ("memory", "descriptors", "threads", "tasks"):
         values = [getattr(sample, name) for sample in samples]
