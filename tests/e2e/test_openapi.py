@@ -22,20 +22,21 @@ LONG = ("--max-examples", "500")  # and sequences of requests
 SHORT = ("--max-examples", "2", "--generation-deterministic", "--phases", "coverage,fuzzing")
 
 
-def attack(server: ServerProcess, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run schemathesis."""
+def attack(server: ServerProcess, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run schemathesis, which keeps what it has found in `folder`."""
     schemathesis = "from schemathesis.cli import schemathesis; schemathesis()"
     configuration = ("--config-file", str(HERE / "openapi" / "schemathesis.toml"))
     command = (sys.executable, "-c", schemathesis, *configuration, "run", f"{server.url}/api/openapi.json")
     environ = {
         **os.environ,
-        "SCHEMATHESIS_HOOKS": "tests.e2e.openapi.asking",
+        "PYTHONPATH": str(HERE / "openapi"),
+        "SCHEMATHESIS_HOOKS": "asking",
         "ANONCHAT_PORT": str(server.port),
         "ANONCHAT_OPERATOR": OPERATOR,
     }
     return subprocess.run(
         (*command, "--no-color", "--request-timeout", "30", *(LONG if SOAK else SHORT), *options),
-        cwd=HERE.parent.parent,
+        cwd=folder,
         env=environ,
         capture_output=True,
         text=True,
@@ -47,7 +48,7 @@ def attack(server: ServerProcess, *options: str) -> subprocess.CompletedProcess[
 def test_every_answer_is_as_described(tmp_path: Path) -> None:
     tables = environment(plugins={"enabled": bundled()}, server={"operator_token": OPERATOR})
     with ServerProcess(tmp_path, tables) as server:
-        found = attack(server)
+        found = attack(server, tmp_path)
         assert found.returncode == 0, found.stdout + found.stderr
         assert "Traceback" not in server.log
         assert '"level": "error"' not in server.log
@@ -77,7 +78,7 @@ def test_control_what_is_not_as_described_is_found(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(WRONG)
     tables = environment(plugins={"enabled": ["wrong"], "plugins_dir": str(tmp_path)})
     with ServerProcess(tmp_path, tables) as server:
-        found = attack(server, "--include-path-regex", "^/api/wrong/")
+        found = attack(server, tmp_path, "--include-path-regex", "^/api/wrong/")
         assert found.returncode == 1
         assert "Server error: 1" in found.stdout
         assert "Response violates schema: 1" in found.stdout
