@@ -458,7 +458,7 @@ async def test_a_plugin_that_floods_a_room_is_cut_off(tmp_path: Path) -> None:
             heard.data["roomId"] for person in (alice, bob) for heard in person.welcome if heard.event == "identified"
         ]
         with capture_logs() as logs:
-            for number in range(50_000):
+            for number in range(5_000):
                 dice.ctx.rooms.broadcast(rooms[0], "dice.rolled", {"number": number, "text": "x" * 100})
             dice.ctx.rooms.broadcast(rooms[1], "dice.rolled", {})
             clock.advance(seconds=2)
@@ -468,8 +468,8 @@ async def test_a_plugin_that_floods_a_room_is_cut_off(tmp_path: Path) -> None:
         await bob.hear("dice.rolled")
         assert (await alice.say("Still here")).event == "message_ack"
         labels = {"plugin": "dice", "hook": "broadcast"}
-        assert server.metrics.registry.get_sample_value("anonchat_plugin_dropped_total", labels) == 49_000
-        assert {line["plugin"] for line in logs if line["log_level"] == "error"} == {"dice"}
+        assert server.metrics.registry.get_sample_value("anonchat_plugin_dropped_total", labels) == 4_000
+        assert {line["plugin"] for line in logs if "floods a room" in line["event"]} == {"dice"}
 
 
 # --- time and tasks
