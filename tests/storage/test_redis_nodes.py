@@ -87,6 +87,17 @@ async def test_a_kick_closes_sockets_on_every_node(nodes: Nodes) -> None:
         assert names(nodes, 0) == names(nodes, 1) == {"Maud", "Carol"}
 
 
+@pytest.mark.parametrize("act", ["kick", "ban"])
+@pytest.mark.gen_test(timeout=30)
+async def test_who_is_sent_away_does_not_come_in_by_another_node(nodes: Nodes, act: str) -> None:
+    async with nodes.rooms[0].enter("Maud", moderator=True) as maud:
+        assert (await nodes.rooms[1].join("Carol")).status == 201  # now that node knows who is kept out: nobody
+        bob = await nodes.rooms[0].join("Bob", deviceId="b" * 32)
+        await maud.ask(act, {"targetSessionId": bob.body["sessionId"]})
+        again = await nodes.rooms[1].join("Robert", deviceId="b" * 32)
+        assert again.body.get("code") == ("banned" if act == "ban" else "kicked")
+
+
 @pytest.mark.gen_test(timeout=30)
 async def test_a_kick_whose_signal_is_lost_is_found(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
