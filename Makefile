@@ -1,5 +1,5 @@
 # Every target works on its own on a fresh machine: what it needs is installed into .venv first, and only when
-# setup.cfg or pyproject.toml changed since. Pip's own settings (PIP_* and pip.conf) apply.
+# setup.cfg, pyproject.toml or the lock changed since. Pip's own settings (PIP_* and pip.conf) apply.
 
 VENV := .venv
 # Holds the folder it was made in, and is absent while pip works: an environment that was moved, or left half made by
@@ -8,7 +8,6 @@ READY := $(VENV)/ready
 SERVER := $(VENV)/installed-server
 DEVELOPMENT := $(VENV)/installed-development
 COMPETITORS := $(VENV)/installed-competitors
-COMPETITORS_EXTRAS := [dev,bench]
 PYTHON := $(VENV)/bin/python
 # The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
@@ -17,21 +16,30 @@ WORKERS := 2
 BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage nodes)
 ON_BOTH := tests/core tests/plugins
 LONG_FORMS := tests/e2e/test_kill.py tests/e2e/test_power.py tests/e2e/test_start.py
+# Each of the packages has a part in one of them.
+ON_LOWEST := $(wildcard tests/core/test_[cdhlmr]*.py) tests/storage/test_sqlite.py tests/storage/test_postgres.py \
+	tests/storage/test_redis.py tests/e2e/test_walk.py tests/e2e/test_terminal.py
 
 # The path of the first Python >= 3.11 that has the module $(1), or nothing.
 find_python = $(shell for name in $(BASE_PYTHONS); do \
 	$$name -c 'import sys, $(1); sys.version_info < (3, 11) and sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
 
-# Installs the project with the extras $(1), editable, so that changed sources need no new installation.
+# Installs into the environment $(1) the exact versions of locks/$(2).txt, no other files than those whose hashes stand
+# there, and then the project: editable, so that changed sources need no new installation. What builds it is locked, too.
+define install_locked
+$(1)/bin/python -m pip install --require-hashes --requirement locks/$(2).txt
+$(1)/bin/python -m pip install --no-deps --no-build-isolation --editable .
+endef
+
 define install
 @rm -f $(READY)
-$(PYTHON) -m pip install --editable '.$(1)'
+$(call install_locked,$(VENV),$(1))
 @echo '$(CURDIR)' > $(READY)
 endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test web-control browser autobahn floods lint format bench clean soak-nodes soak
+.PHONY: help run test lowest web-control browser autobahn floods lint format bench sbom lock clean soak-nodes soak
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -53,6 +61,12 @@ test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k r
 soak: $(DEVELOPMENT)  ## break a server again and again for ten minutes, under load, and measure what it uses
 	$(PYTHON) -m tests.e2e.soak $(ARGUMENTS)
 	$(if $(ARGUMENTS),,HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest --timeout 700 $(LONG_FORMS))
+
+# Tools for tests are new; what the server runs on is as old as setup.cfg allows.
+lowest:  ## run tests of the core with the oldest versions that setup.cfg allows, in an environment of their own
+	'$(call find_python,ensurepip)' -m venv --clear $(VENV)-lowest
+	$(call install_locked,$(VENV)-lowest,lowest)
+	$(VENV)-lowest/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(or $(ARGUMENTS),$(ON_LOWEST))
 
 web-control: $(DEVELOPMENT) browser  ## break one line of the web client for each of its tests, and expect the test to fail
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --sabotage tests/web $(ARGUMENTS)
@@ -87,8 +101,14 @@ format: $(DEVELOPMENT)  ## mend style and layout where that can be done by a too
 bench: $(COMPETITORS)  ## measure anonchat beside others (ARGUMENTS=--quick for a short run; ARGUMENTS=--help tells more)
 	@for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name $(ARGUMENTS) || exit 1; done
 
+sbom: $(SERVER)  ## write build/anonchat.cdx.json: everything the server is made of, as a CycloneDX bill of materials
+	$(PYTHON) tools/make_sbom.py
+
+lock: $(DEVELOPMENT)  ## lock what setup.cfg asks for now (ARGUMENTS=--upgrade takes the newest versions that it allows)
+	$(PYTHON) tools/lock.py $(ARGUMENTS)
+
 clean:  ## remove the virtual environment and everything built; leaves databases alone
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY):
@@ -99,16 +119,16 @@ $(READY):
 	'$(call find_python,ensurepip)' -m venv --clear $(VENV)
 	@echo '$(CURDIR)' > $@
 
-$(SERVER): $(READY) setup.cfg pyproject.toml
-	$(call install,[chat])
+$(SERVER): $(READY) setup.cfg pyproject.toml locks/server.txt
+	$(call install,server)
 	@touch $@
 
 # Holds everything the server needs too.
-$(DEVELOPMENT): $(READY) setup.cfg pyproject.toml
-	$(call install,[dev])
+$(DEVELOPMENT): $(READY) setup.cfg pyproject.toml locks/development.txt
+	$(call install,development)
 	@touch $(SERVER) $@
 
 # Servers that are measured beside ours. Packages for Node are installed by the benchmark itself, into build/benchmarks.
-$(COMPETITORS): $(READY) setup.cfg pyproject.toml
-	$(call install,$(COMPETITORS_EXTRAS))
+$(COMPETITORS): $(READY) setup.cfg pyproject.toml locks/benchmarks.txt
+	$(call install,benchmarks)
 	@touch $(SERVER) $(DEVELOPMENT) $@
