@@ -58,7 +58,7 @@ async def test_a_page_of_another_site_opens_no_socket(server: Server, path: str)
 async def test_every_address_refuses_a_name_that_is_not_ours(server: Server) -> None:
     """All routes that are declared, plugins' too, the pages, the files and the sockets."""
     paths = {route.partition(" ")[2] for route in await routes_of(server)}
-    paths |= {"/", "/r/x", "/ws", "/admin", "/static/anonchat/main.mjs", "/static/polls/polls.mjs"}
+    paths |= {"/", "/r/x", "/embed/r/x", "/ws", "/admin", "/static/anonchat/main.mjs", "/static/polls/polls.mjs"}
     rest = Rest(server.port)
     for path in sorted(paths):
         named = re.sub(r"\{\w+\}", "x", path)
