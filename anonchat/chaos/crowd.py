@@ -80,7 +80,7 @@ class Crowd:
                             life.result()  # raises what a sender ran into
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
-            raise NotHealed from None
+            raise NotHealed(f"Something was still missing after {PATIENCE_SECONDS:g} s.") from None
 
     async def stored(self) -> list[Entry]:
         """All messages as the server has them."""

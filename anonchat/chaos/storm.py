@@ -47,7 +47,7 @@ class Storm:
             await fault(self._crowd)
             await self._crowd.progress()
         except (NotHealed, RuntimeError) as error:
-            raise NotHealed(f"The server did not go on after the fault '{fault.__name__}'. {error}".strip()) from error
+            raise NotHealed(f"The server did not go on after the fault '{fault.__name__}'. {error}") from error
         happening = Happening(fault.__name__, began, loop.time())
         self.happenings.append(happening)
         self._tell(happening, self._crowd)

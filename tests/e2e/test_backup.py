@@ -21,6 +21,8 @@ from .life import ENVIRONMENT
 
 SEED = 20_261_121
 BACKUPS = 3
+KILLS = 10
+RESTORE_SECONDS = 1.0  # within which a restore is killed
 PLAIN = ENVIRONMENT | {"ANONCHAT_PLUGINS__ENABLED": "[]"}
 
 pytestmark = pytest.mark.sqlite
@@ -79,3 +81,34 @@ async def test_a_mere_copy_of_the_file_is_caught(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
         found = {json.loads(content)["text"] for (content,) in connection.execute("SELECT content FROM messages")}
     assert not acked <= found
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PLAIN) as server:
+        crowd = Crowd(server, random.Random(SEED))
+        async with crowd.talking():
+            await crowd.progress()
+            await anonchat(tmp_path, "backup", "copy.db")
+            await crowd.progress()
+            await crowd.finish()
+        server.stop()
+    fresh, old = texts_in(tmp_path / "copy.db"), texts_in(tmp_path / "anonchat.db")
+    assert fresh < old
+    found = []
+    for _ in range(KILLS):
+        shutil.copy(tmp_path / "anonchat.db", tmp_path / "before.db")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "anonchat", "restore", "copy.db", "--force", cwd=tmp_path,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            await asyncio.wait_for(process.wait(), crowd.chance.uniform(0, RESTORE_SECONDS))
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        found.append(texts_in(tmp_path / "anonchat.db"))
+        shutil.copy(tmp_path / "before.db", tmp_path / "anonchat.db")
+    assert all(texts in (fresh, old) for texts in found)
+    await anonchat(tmp_path, "restore", "copy.db", "--force")
+    assert texts_in(tmp_path / "anonchat.db") == fresh
