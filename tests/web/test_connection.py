@@ -90,6 +90,22 @@ def test_24_removed_banned_and_ended_are_told_apart(
         expect(ann.page.get_by_text("Be kind.")).to_be_visible()
 
 
+def test_24_a_restart_is_told_as_such(tmp_path: Path, browser: Browser) -> None:
+    with ServerProcess(tmp_path) as server:
+        made = Rest(int(server.url.rsplit(":", 1)[1])).call("POST", "/api/rooms", {"title": "Lunch"}).body
+        page = browser.new_page()
+        page.goto(made["joinUrl"])
+        page.get_by_label("Your name in this room").fill("Ann")
+        page.keyboard.press("Enter")
+        page.locator("#composer").fill("half a thou")
+        server.stop()
+        expect(page.get_by_text("The server restarts. Next try in")).to_be_visible(timeout=10_000)
+        server.start()
+        page.keyboard.press("Enter")
+        expect(page.locator("article:not(.waiting)").filter(has_text="half a thou")).to_be_visible(timeout=30_000)
+        page.close()
+
+
 def test_22_a_server_that_is_killed_loses_nothing_that_was_typed(tmp_path: Path, browser: Browser) -> None:
     limits = {"joins_per_network": "off", "messages_per_session": "off", "requests_per_network": "off"}
     with ServerProcess(tmp_path, environment(limits=limits)) as server:

@@ -33,6 +33,7 @@ export class Connection {
   #heartbeat = HEARTBEAT.preset;
   #timers = {}; // by what they are for: how to cancel them
   #asked;
+  #restarts = false; // the server has said that it goes, and when to come back
   #began = 0;
   #over = false;
 
@@ -127,7 +128,7 @@ export class Connection {
     const wait = this.#backoff.wait({ ...ending, asked: this.#asked });
     if (wait > 0) {
       const until = this.#environment.now() + wait;
-      this.#listener.status({ kind: "offline", until, reason: ending.reason || "connection lost" });
+      this.#listener.status({ kind: "offline", until, restarts: this.#restarts, reason: ending.reason || "connection lost" });
     }
     this.#set("wait", wait, () => this.dial());
   }
@@ -165,6 +166,7 @@ export class Connection {
       return;
     } else if (event === "going_away") {
       this.#asked = data.reconnectAfterMs;
+      this.#restarts = true;
     } else if (event === "error" && !this.#reception.welcomed && data.retryAfterMs !== undefined) {
       this.#asked = data.retryAfterMs;
     }
@@ -176,6 +178,7 @@ export class Connection {
   #tell({ event, data, seq }) {
     this.#listener.told(event, data, seq);
     if (event !== "caught_up") return;
+    this.#restarts = false;
     this.#cancel("alarm");
     this.#set("beat", this.#heartbeat, () => this.#beat());
     this.#listener.status({ kind: "online", ...data });

@@ -67,6 +67,7 @@ export const de = {
 
   "banner.connecting": "Verbinde …",
   "banner.offline": "Keine Verbindung. Nächster Versuch in {span}.",
+  "banner.restarts": "Der Server startet neu. Nächster Versuch in {span}.",
   "banner.waiting": { one: "{count} Nachricht wartet und geht von selbst.", other: "{count} Nachrichten warten und gehen von selbst." },
   "banner.now": "Jetzt versuchen",
   "banner.back": "Wieder verbunden.",

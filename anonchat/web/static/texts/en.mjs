@@ -67,6 +67,7 @@ export const en = {
 
   "banner.connecting": "Connecting …",
   "banner.offline": "Offline. Next try in {span}.",
+  "banner.restarts": "The server restarts. Next try in {span}.",
   "banner.waiting": { one: "{count} message waits and goes by itself.", other: "{count} messages wait and go by themselves." },
   "banner.now": "Try now",
   "banner.back": "Connected again.",

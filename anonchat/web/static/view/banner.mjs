@@ -41,7 +41,7 @@ function sentence(status) {
   if (status.kind === "connecting") return t("banner.connecting");
   if (status.kind === "online") return status.missed > 0 ? t("banner.caughtUp", { count: status.missed }) : t("banner.back");
   const seconds = Math.max(1, Math.ceil((status.until - now.value) / 1_000));
-  return t("banner.offline", { span: span(seconds) });
+  return t(status.restarts ? "banner.restarts" : "banner.offline", { span: span(seconds) });
 }
 
 /** That the room ends soon. */
