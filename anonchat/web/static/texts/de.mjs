@@ -155,6 +155,7 @@ export const de = {
   "invites.makeModerator": "Link für Moderation machen",
   "invites.secret": "Für die Moderation. Er wird nur dieses eine Mal gezeigt.",
   "invites.made": "Gemacht am {moment}.",
+  "invites.unused": "Noch nicht benutzt.",
   "invites.uses": { one: "Einmal benutzt.", other: "{count}-mal benutzt." },
   "invites.usesOf": { one: "{count} von {most} Malen benutzt.", other: "{count} von {most} Malen benutzt." },
   "invites.until": "Gültig bis {moment}.",

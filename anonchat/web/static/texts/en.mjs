@@ -155,6 +155,7 @@ export const en = {
   "invites.makeModerator": "Make a link for moderators",
   "invites.secret": "For a moderator. It is shown this once.",
   "invites.made": "Made on {moment}.",
+  "invites.unused": "Not used yet.",
   "invites.uses": { one: "Used once.", other: "Used {count} times." },
   "invites.usesOf": { one: "Used {count} of {most} times.", other: "Used {count} of {most} times." },
   "invites.until": "Valid until {moment}.",

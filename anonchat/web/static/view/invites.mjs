@@ -44,11 +44,12 @@ function Invite({ one, back }) {
   const path = roomPath(session.roomId, `/invites/${one.inviteId}`);
   const act = () => rest("DELETE", path, undefined, session.token).then(back, (error) => (session.problem.value = error));
   const ask = () => (session.dialog.value = () => html`<${Confirm} title=${t("invites.revoke")} text=${t("invites.revokeMeans")} yes=${t("invites.revoke")} act=${act} />`);
+  const used = one.uses === 0 ? t("invites.unused") : one.maxUses === null ? t("invites.uses", { count: one.uses }) : t("invites.usesOf", { count: one.uses, most: one.maxUses });
   const isOver = one.uses === one.maxUses || (one.expiresAt !== null && Date.parse(one.expiresAt) < now.value);
   return html`
     <li class="entry">
       <b>${t(`invites.for.${one.role}`)}</b>
-      <span class="quiet">${t("invites.made", { moment: moment(one.createdAt) })} ${one.maxUses === null ? t("invites.uses", { count: one.uses }) : t("invites.usesOf", { count: one.uses, most: one.maxUses })}
+      <span class="quiet">${t("invites.made", { moment: moment(one.createdAt) })} ${used}
         ${isOver ? ` ${t("invites.over")}` : one.expiresAt === null ? null : ` ${t("invites.until", { moment: moment(one.expiresAt) })}`}</span>
       <button type="button" class="button small grave" onClick=${ask}>${t("invites.revoke")}</button>
     </li>`;
