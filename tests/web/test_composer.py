@@ -148,6 +148,22 @@ def test_10_people_emoji_and_commands_are_completed(live: Live, visit: Visit) ->
     expect(option).to_have_count(0)
 
 
+@pytest.mark.sabotage("view/emoji.mjs", "setTimeout(() => insert(sign));", "")
+def test_10_emoji_can_be_chosen_and_go_where_one_was_writing(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.join(live.room().link(), "Ann")
+    composer = ann.page.locator("#composer")
+    composer.fill("so good")
+    composer.evaluate("(field) => field.setSelectionRange(2, 2)")
+    ann.page.get_by_role("button", name="Emoji").click()
+    ann.has_no_barrier()
+    ann.page.get_by_role("button", name="🎉").click()
+    expect(composer).to_have_value("so🎉 good")
+    expect(composer).to_be_focused()
+    composer.press_sequentially("!")
+    expect(composer).to_have_value("so🎉! good")
+
+
 @pytest.mark.sabotage("view/composer.mjs", "&& wait === 0", "")
 def test_11_in_slow_mode_the_button_counts_down_and_the_text_stays(live: Live, visit: Visit) -> None:
     room = live.room(settings={"moderation": {"preset": "strict"}})

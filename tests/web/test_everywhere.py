@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from anonchat.http.assets import STATIC
+from tests.web.test_list import fill
 
 if TYPE_CHECKING:
     from tests.web.conftest import Live, Visit
@@ -255,6 +256,21 @@ def test_40_what_goes_when_and_who_moderates_is_always_in_sight_and_one_can_be_f
     ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
     expect(mona.page.locator("article")).to_have_count(0)
     assert ann.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('room'))") == []
+
+
+@pytest.mark.sabotage("view/transcript.mjs", "query = `?before=${messages[0].seq}`;", "break;")
+def test_40_moderators_take_the_conversation_home_before_it_goes(live: Live, visit: Visit) -> None:
+    room = live.room("Lunch")
+    fill(live, room, 1_010)
+    mona = visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.get_by_role("button", name="About this room").click()
+    with mona.page.expect_download() as started:
+        mona.page.get_by_role("button", name="Save the conversation").click()
+    assert started.value.suggested_filename == "Lunch.txt"
+    lines = Path(started.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1_010
+    assert lines[0].endswith("Talker: message 0")
 
 
 @pytest.mark.sabotage("browser/drawers.mjs", "if (this.keeps.value && !OF_THE_TAB.has(key))", "if (true)")

@@ -46,6 +46,7 @@ export const de = {
   "join.invited": "Du bist eingeladen zu",
   "join.name": "Dein Name in diesem Raum",
   "join.nameHint": "Jeder Name ist recht. Niemand erfährt, wer du bist, wenn du es nicht sagst.",
+  "join.another": "Ein anderer Name",
   "join.people": { one: "{count} von höchstens {most} Leuten ist da.", other: "{count} von höchstens {most} Leuten sind da." },
   "join.seen": "Alle im Raum sehen deinen Namen und was du schreibst, auch was geschrieben wurde, bevor sie kamen.",
   "join.moderators": "Die Moderation kann Nachrichten löschen und Leute entfernen.",
@@ -128,6 +129,8 @@ export const de = {
   "composer.replying": "Antwort an {name}",
   "composer.suggestions": "Vorschläge",
 
+  "emoji.title": "Emoji",
+
   "people.title": "Leute",
   "people.search": "Nach einem Namen suchen",
   "people.you": "(du)",
@@ -165,6 +168,7 @@ export const de = {
 
   "about.title": "Über diesen Raum",
   "about.closed": "Der Raum ist geschlossen: Niemand Neues kann herein.",
+  "about.save": "Gespräch als Text speichern",
   "leave.title": "Verlassen",
   "leave.hint": "Wenn du gehst, wird dein Name sofort frei. „Gehen und vergessen“ löscht auch alles, was du geschrieben hast.",
   "leave.noForget": "Wenn du gehst, wird dein Name sofort frei. Was du geschrieben hast, bleibt, bis es mit dem Raum gelöscht wird.",

@@ -46,6 +46,7 @@ export const en = {
   "join.invited": "You are invited to",
   "join.name": "Your name in this room",
   "join.nameHint": "Any name will do. Nobody learns who you are unless you tell them.",
+  "join.another": "Another name",
   "join.people": { one: "{count} of at most {most} people is there.", other: "{count} of at most {most} people are there." },
   "join.seen": "Everybody in the room sees your name and what you write, also what was written before they came.",
   "join.moderators": "Moderators can delete messages and remove people.",
@@ -128,6 +129,8 @@ export const en = {
   "composer.replying": "Answer to {name}",
   "composer.suggestions": "Suggestions",
 
+  "emoji.title": "Emoji",
+
   "people.title": "People",
   "people.search": "Search for a name",
   "people.you": "(you)",
@@ -165,6 +168,7 @@ export const en = {
 
   "about.title": "About this room",
   "about.closed": "The room is closed: nobody new can come in.",
+  "about.save": "Save the conversation as a text",
   "leave.title": "Leave",
   "leave.hint": "Leaving frees your name at once. “Leave and forget me” also deletes everything that you wrote.",
   "leave.noForget": "Leaving frees your name at once. What you wrote stays until it is deleted with the room.",

@@ -2,11 +2,12 @@
 
 import { html, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
-import { moderators } from "../state/selectors.mjs";
+import { isModerator, moderators } from "../state/selectors.mjs";
 import { useClient, useSession } from "./context.mjs";
 import { lifeOf, moderation } from "./facts.mjs";
 import { Icon } from "./icons.mjs";
 import { Dialog, Problem } from "./parts.mjs";
+import { saveTranscript } from "./transcript.mjs";
 
 export function About() {
   const session = useSession();
@@ -22,8 +23,18 @@ export function About() {
         ${details.isOpen === false ? html`<li>${t("about.closed")}</li>` : null}
         <li><a href="/privacy">${t("privacy.link")}</a></li>
       </ul>
+      ${isModerator(state) ? html`<${Transcript} />` : null}
       <${Leaving} allowsForget=${details.settings?.allowForget !== false} />
     </${Dialog}>`;
+}
+
+function Transcript() {
+  const session = useSession();
+  const problem = useSignal(null);
+  const save = () => saveTranscript(session).catch((error) => (problem.value = error));
+  return html`
+    <div><button type="button" class="button" onClick=${save}><${Icon} name="down" />${t("about.save")}</button></div>
+    <${Problem} error=${problem.value} />`;
 }
 
 function Leaving({ allowsForget }) {

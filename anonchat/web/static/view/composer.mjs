@@ -7,6 +7,7 @@ import { changeable, isOwn, messageOf } from "../state/selectors.mjs";
 import { now } from "./clock.mjs";
 import { commandsOf, obey } from "./commands.mjs";
 import { useClient, useSession } from "./context.mjs";
+import { Emoji } from "./emoji.mjs";
 import { excerpt } from "./message.mjs";
 import { Icon } from "./icons.mjs";
 import { IconButton } from "./parts.mjs";
@@ -32,6 +33,7 @@ export function Composer() {
   const wait = waitOf(session);
   const isReady = text.value.trim() !== "" && count <= limit && wait === 0;
   const send = () => isReady && submit(session, client, text, write, field);
+  const insert = (sign) => insertAt(field.current, sign, write);
   const keys = (event) => suggestions.key(event) || key(event, { session, client, text, send });
   return html`
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
@@ -39,6 +41,7 @@ export function Composer() {
       <${Suggestions} from=${suggestions} />
       <div class="composer-row">
         ${session.registry.composerActions.filter((action) => action.fits(session.state)).map((action) => html`<${IconButton} icon=${action.icon} label=${action.label()} onClick=${() => action.run()} />`)}
+        <${IconButton} icon="smile" kind="fine-only" label=${t("emoji.title")} onClick=${() => (session.dialog.value = () => html`<${Emoji} insert=${insert} />`)} />
         <textarea id="composer" ref=${field} rows="1" dir="auto" aria-label=${t("composer.label")} placeholder=${t("composer.label")} value=${text.value}
           aria-autocomplete="list" aria-controls=${suggestions.found.value === null ? undefined : "suggestions"} aria-activedescendant=${suggestions.activeId()}
           enterkeyhint=${isTouch() ? "enter" : "send"}
@@ -47,6 +50,15 @@ export function Composer() {
       </div>
       <p class="counter ${count > limit ? "over" : ""}" role="status">${rest(limit - count, limit)}</p>
     </form>`;
+}
+
+/** Write a sign where the caret is, which goes behind it. */
+function insertAt(field, sign, write) {
+  const { value, selectionStart, selectionEnd } = field;
+  const end = selectionStart + sign.length;
+  write(value.slice(0, selectionStart) + sign + value.slice(selectionEnd));
+  field.focus();
+  queueMicrotask(() => field.setSelectionRange(end, end));
 }
 
 /** How much may still be written, once that matters. */

@@ -7,7 +7,7 @@ import { suggestName } from "../text/names.mjs";
 import { useClient } from "./context.mjs";
 import { lifeOf } from "./facts.mjs";
 import { Languages } from "./languages.mjs";
-import { Problem, reason } from "./parts.mjs";
+import { IconButton, Problem, reason } from "./parts.mjs";
 import { Receipt } from "./receipt.mjs";
 
 const READING = 1_000; // ms after which the rest is loaded, while somebody reads what they are invited to
@@ -79,9 +79,12 @@ function Entrance({ room, stopped }) {
       <h1 dir="auto">${room.title}</h1>
       ${room.description ? html`<p class="lead" dir="auto">${room.description}</p>` : null}
       <${Facts} room=${room} />
-      <label>${t("join.name")}
-        <input name="name" required minlength="2" maxlength="128" autocomplete="off" dir="auto" autofocus=${!client.isEmbedded} value=${name.value} onInput=${(event) => (name.value = event.target.value)} onFocus=${(event) => event.target.select()} aria-describedby="name-hint" />
-      </label>
+      <div class="with-button">
+        <label>${t("join.name")}
+          <input name="name" required minlength="2" maxlength="128" autocomplete="off" dir="auto" autofocus=${!client.isEmbedded} value=${name.value} onInput=${(event) => (name.value = event.target.value)} onFocus=${(event) => event.target.select()} aria-describedby="name-hint" />
+        </label>
+        <${IconButton} icon="again" label=${t("join.another")} onClick=${() => (name.value = suggestName())} />
+      </div>
       <p class="hint" id="name-hint">${t("join.nameHint")}</p>
       <${Problem} error=${problem.value} />
       <button class="button primary" disabled=${isBusy.value}>${t("join.do")}</button>
