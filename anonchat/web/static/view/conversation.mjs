@@ -108,13 +108,7 @@ function useScroll(session) {
     else if (row !== undefined) box.scrollTop = row.offsetTop - anchor.current.offset;
     hidden.look(box);
   });
-  useEffect(() => {
-    const box = element.current;
-    const observer = new ResizeObserver(() => anchor.current === null && (box.scrollTop = box.scrollHeight));
-    observer.observe(box);
-    observer.observe(box.firstElementChild);
-    return () => observer.disconnect();
-  }, []);
+  useStaying(element, anchor);
   useLooking(session, isAtEnd);
   useWanted(session, { element, anchor, top, isAtEnd });
   const posted = session.chat.outbox.items.value.length;
@@ -122,6 +116,17 @@ function useScroll(session) {
     if (posted > 0) toEnd();
   }, [posted]);
   return { element, part, moved, toEnd, isAtEnd, isLineHidden: hidden.isHidden, ...useRoving(element) };
+}
+
+/** The end stays in sight when sizes change: a keyboard comes, a card grows. */
+function useStaying(element, anchor) {
+  useEffect(() => {
+    const box = element.current;
+    const observer = new ResizeObserver(() => anchor.current === null && (box.scrollTop = box.scrollHeight));
+    observer.observe(box);
+    observer.observe(box.firstElementChild);
+    return () => observer.disconnect();
+  }, []);
 }
 
 /** Whether what is new begins above what one sees, until one has seen where. */

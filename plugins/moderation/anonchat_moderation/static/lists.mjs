@@ -1,25 +1,10 @@
-/** What waits, what was reported, who is kept out, and what was done. */
+/** What was reported, who is kept out, and what was done. */
 
 export function listsOf(door) {
-  const { html, room, signal, t, times, useEffect, useSignal, components: { Confirm, Problem } } = door;
+  const { html, room, signal, t, times, useEffect, useSignal, components: { Problem } } = door;
   const act = (event, data = {}) => room().act(event, data);
   const done = signal(0); // acts that were told since the page began: after each the lists are asked for anew
   door.on("moderation_log", () => (done.value += 1));
-
-  const drop = (messageId) => () => (room().dialog.value = () => html`
-    <${Confirm} title=${t("moderation.drop")} text=${t("moderation.dropMeans")} yes=${t("moderation.drop")} act=${() => act("drop_message", { messageId })} />`);
-
-  function Held({ state }) {
-    const held = Object.values(state.moderation.held);
-    if (held.length === 0) return null;
-    return html`
-      <h3>${t("moderation.held", { count: held.length })}</h3>
-      <ul class="entries">${held.map(({ message, reason }) => html`
-        <li class="entry"><b><bdi>${message.authorUsername}</bdi></b><span dir="auto">${message.content.text}</span><span class="quiet">${reason}</span>
-          <div class="row"><button type="button" class="button small" onClick=${() => act("release_message", { messageId: message.id })}>${t("moderation.release")}</button>
-          <button type="button" class="button small grave" onClick=${drop(message.id)}>${t("moderation.drop")}</button></div></li>`)}
-      </ul>`;
-  }
 
   /** A list that is asked for when somebody wants to see it, and when something was done: `event` answers with `field`. */
   function Asked({ title, event, field, entry, version }) {
@@ -59,5 +44,5 @@ export function listsOf(door) {
   const Reports = ({ state }) => html`<${Asked} version=${state.moderation.reports} title=${t("moderation.reports")} event="get_reports" field="reports" entry=${report} />`;
   const Bans = () => html`<${Asked} version=${done.value} title=${t("moderation.bans")} event="get_bans" field="bans" entry=${ban} />`;
   const Log = () => html`<${Asked} version=${done.value} title=${t("moderation.log")} event="get_moderation_log" field="entries" entry=${logged} />`;
-  return { Held, Reports, Bans, Log };
+  return { Reports, Bans, Log };
 }

@@ -1,12 +1,14 @@
 /** The moderators' tools for the room; participants see the rules, and what was done. */
 
 import { controlsOf } from "./controls.mjs";
+import { heldOf } from "./held.mjs";
 import { listsOf } from "./lists.mjs";
 
 export function panelOf(door) {
   const { html, room, selectors, t } = door;
   const Controls = controlsOf(door);
-  const { Held, Reports, Bans, Log } = listsOf(door);
+  const Held = heldOf(door);
+  const { Reports, Bans, Log } = listsOf(door);
 
   return function Panel() {
     const { state } = room();
