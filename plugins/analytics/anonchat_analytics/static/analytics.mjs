@@ -66,7 +66,7 @@ function look(place, step, times) {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] } },
-    axes: [{ ...axis, space: 70, values: (_, moments) => moments.map((seconds) => told(seconds * 1_000)) }, { ...axis, size: 44 }],
+    axes: [{ ...axis, space: 70, size: 28, values: (_, moments) => moments.map((seconds) => told(seconds * 1_000)) }, { ...axis, size: 44 }],
     series: [{}, { stroke: accent, width: 2, fill: `${accent}22`, points: { show: false } }],
   };
 }
