@@ -11,7 +11,7 @@ const MOST_PAGES = 100; // that are read to find a message
 
 export class Session {
   reply = signal(null); // id of the message that is answered
-  editing = signal(null); // id of the message that is changed
+  editing = signal(null); // {id, text}: the message that is changed, and what is to stand there
   panel = signal(null); // id of what is open beside the conversation
   dialog = signal(null); // what is asked or shown above everything: a function that returns its content
   problem = signal(null); // why the last act was refused

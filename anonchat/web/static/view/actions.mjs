@@ -13,7 +13,7 @@ export function actionsOn(wire, session) {
   const age = session.chat.serverTime() - Date.parse(wire.createdAt);
   const own = [
     { id: "reply", label: () => t("action.reply"), icon: "reply", key: "r", run: () => reply(wire, session) },
-    isMine && wire.content.type === "text" && age < EDIT_WINDOW && { id: "edit", label: () => t("action.edit"), icon: "edit", key: "e", run: () => (session.editing.value = wire.id) },
+    isMine && wire.content.type === "text" && age < EDIT_WINDOW && { id: "edit", label: () => t("action.edit"), icon: "edit", key: "e", run: () => (session.editing.value = { id: wire.id, text: wire.content.text }) },
     { id: "copy", label: () => t("action.copyText"), icon: "copy", key: "c", run: () => copyText(wire.content.text ?? "") },
     { id: "link", label: () => t("action.copyLink"), icon: "share", run: () => copyText(`${location.origin}/r/${session.roomId}#message=${wire.id}`) },
     (isMine || isModerator(state)) && { id: "delete", label: () => t("action.delete"), icon: "delete", key: "Delete", isGrave: true, run: () => remove(wire, session) },

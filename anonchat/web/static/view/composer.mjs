@@ -81,11 +81,11 @@ function waitOf(session) {
   return until === 0 ? 0 : Math.max(0, Math.ceil((until - now.value) / 1_000));
 }
 
-async function submit(session, client, text, write, field) {
+function submit(session, client, text, write, field) {
   const said = text.value.trim();
   field.current.focus();
   if (session.editing.value !== null) {
-    if (await session.act("edit_message", { messageId: session.editing.value, text: said })) session.editing.value = null;
+    change(session, session.editing.value.id, said);
   } else if (obey(said, session, client)) {
     write("");
   } else if (session.chat.post(said, session.reply.value ?? undefined)) {
@@ -95,6 +95,12 @@ async function submit(session, client, text, write, field) {
   } else {
     session.problem.value = { code: "outbox_full" };
   }
+}
+
+/** Change a message. The field is free for the next one at once; where the change is refused it stands there again. */
+async function change(session, id, text) {
+  session.editing.value = null;
+  if (!(await session.act("edit_message", { messageId: id, text }))) session.editing.value = { id, text };
 }
 
 function key(event, { session, client, text, send }) {
@@ -109,7 +115,7 @@ function key(event, { session, client, text, send }) {
     const last = changeable(session.state, session.chat.serverTime()).at(-1);
     if (last === undefined) return;
     event.preventDefault();
-    session.editing.value = last.id;
+    session.editing.value = { id: last.id, text: last.content.text };
   } else if (event.key === "Escape") {
     session.editing.value = null;
     session.reply.value = null;
@@ -118,13 +124,13 @@ function key(event, { session, client, text, send }) {
 
 /** While a message is changed its text stands here; afterwards what was there before. */
 function useEditing(session, field, text) {
-  const id = session.editing.value;
+  const editing = session.editing.value;
   useEffect(() => {
-    if (id === null) return undefined;
-    text.value = messageOf(session.state, id)?.content.text ?? "";
+    if (editing === null) return undefined;
+    text.value = editing.text;
     field.current.focus();
     return () => (text.value = session.drawer.get("draft") ?? "");
-  }, [id]);
+  }, [editing]);
 }
 
 /** The field grows with its text, up to what the style sheet allows. */
@@ -144,7 +150,7 @@ function useGrowing(field, text) {
 function Context() {
   const session = useSession();
   const { state } = session;
-  const id = session.editing.value ?? session.reply.value;
+  const id = session.editing.value?.id ?? session.reply.value;
   if (id === null) return null;
   const wire = messageOf(state, id);
   const isEditing = session.editing.value !== null;
