@@ -67,7 +67,7 @@ function Head() {
   return html`
     <header class="head">
       <div class="title">
-        <h1 dir="auto">${room.details.title}</h1>
+        <h1 dir="auto">${room.details.title ?? t("waiting")}</h1>
         <button type="button" class="facts-line" onClick=${open(About)}>
           <span>${lifeOf(room.details)[0]}</span><span>${lifeOf(room.details)[1]}</span><span>${moderation(moderators(state))}</span>
         </button>
