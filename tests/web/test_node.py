@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from anonchat.app import Server
 from anonchat.testing import running_server, settings_in
+from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Person, open_room
+from anonchat_polls import Polls
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "node"
 SECONDS = 100
+SEEDS = (1, 2, 3)
+ACTS = 120
+DROPS = 0.12  # how often a connection is lost after an act
+LAST = "the last that is said"
 NO_NODE = "The tests of the web client need Node.js 20 or newer on the PATH; on Debian or Ubuntu: apt install nodejs"
 Frame = dict[str, Any]
 
@@ -48,62 +58,176 @@ def test_under_node(path: Path) -> None:
 # --- recorded from a real server
 
 
-async def listen(server: Server, token: str, until: str, **position: object) -> list[Frame]:
-    """One connection, which ends when a message says `until`: what came over it."""
-    socket = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws")
-    frames = []
-    await socket.write_message(orjson.dumps({"event": "identify", "data": {"token": token, **position}}))
-    while True:
-        text = await socket.read_message()
-        assert text is not None
-        frames.append(orjson.loads(text))
-        if any(wire.get("content", {}).get("text") == until for wire in _messages(frames[-1])):
-            socket.close()
-            return frames
+class Recorder:
+    """The connections of one session, one after another, with every frame that came over them."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.connections: list[list[Frame]] = []
+        self._url = f"ws://127.0.0.1:{server.port}/ws"
+        self._token = token
+        self._socket: WebSocketClientConnection | None = None
+        self._came = asyncio.Condition()
+
+    async def connect(self) -> None:
+        """Connect, and go on where the last connection ended."""
+        since = self._position()
+        self._socket = await websocket_connect(self._url)
+        self.connections.append([])
+        await self._socket.write_message(orjson.dumps({"event": "identify", "data": {"token": self._token, **since}}))
+        self._reading = asyncio.create_task(self._read(self._socket, self.connections[-1]))
+
+    async def drop(self) -> None:
+        """Lose the connection, wherever it is just now."""
+        if self._socket is not None:
+            self._socket.close()
+            await self._reading
+            self._socket = None
+
+    async def ends_with(self, text: str) -> None:
+        """Hang up once somebody has said `text`, and all that was told with it has come."""
+        assert self._socket is not None
+        await self._comes(partial(_says, text))
+        await self._socket.write_message(orjson.dumps({"event": "heartbeat", "data": {}}))
+        await self._comes(lambda frame: frame["event"] == "heartbeat_ack")
+        await self.drop()
+
+    async def _comes(self, wanted: Callable[[Frame], bool]) -> None:
+        async with asyncio.timeout(20), self._came:
+            await self._came.wait_for(lambda: any(map(wanted, self.connections[-1])))
+
+    async def _read(self, socket: WebSocketClientConnection, frames: list[Frame]) -> None:
+        while (text := await socket.read_message()) is not None:
+            async with self._came:
+                frames.append(orjson.loads(text))
+                self._came.notify_all()
+
+    def _position(self) -> Frame:
+        """Up to where all the connections together have told the room."""
+        position: Frame = {}
+        for frame in itertools.chain.from_iterable(self.connections):
+            if frame["event"] in ("history_chunk", "replay"):
+                position = {"epoch": frame["data"]["epoch"], "since": frame["data"].get("to", frame["data"].get("seq"))}
+            elif "seq" in frame:
+                position["since"] = frame["seq"]
+        return position
 
 
-def _messages(frame: Frame) -> list[Frame]:
+def _says(text: str, frame: Frame) -> bool:
     data = frame["data"]
-    if frame["event"] in ("history_chunk", "replay"):
-        return [*data.get("messages", ()), *(item["data"] for item in data.get("events", ()))]
-    return [data] if frame["event"] == "message" else []
+    replayed = [item["data"] for item in data.get("events", ())] if frame["event"] == "replay" else [data]
+    said = data.get("messages", ()) if frame["event"] == "history_chunk" else replayed
+    return any(wire.get("content", {}).get("text") == text for wire in said)
 
 
-async def talk(ann: Person, mona: Person, mark: str) -> None:
-    """Things that happen in a room; at the end `mark` is said."""
-    first = (await ann.say(f"{mark} one")).data
-    second = (await ann.say(f"{mark} two", replyToId=first["serverMessageId"])).data
-    third = (await mona.say(f"{mark} three @Ann")).data
-    await ann.ask("edit_message", {"messageId": first["serverMessageId"], "text": f"{mark} changed"})
-    await mona.ask("delete_message", {"messageId": second["serverMessageId"]})
-    await mona.ask("pin_message", {"messageId": third["serverMessageId"]})
-    await mona.say(mark)
+class Talk:
+    """Acts that change a room and what its plugins keep, in an order that a seed chooses."""
+
+    def __init__(self, mona: Person, ann: Person, seed: int) -> None:
+        self._mona = mona
+        self._ann = ann
+        self._random = random.Random(seed)
+        self._said: list[str] = []
+        self._polls: list[str] = []
+
+    async def act(self) -> None:
+        """One of them."""
+        acts = [self._say, self._mention]
+        if self._said:
+            acts += [self._edit, self._delete, self._pin, self._unpin, self._report]
+        acts += [self._ask, self._govern]
+        if self._polls:
+            acts += [self._vote, self._vote, self._close]
+        await self._random.choice(acts)()
+
+    async def say(self, text: str) -> None:
+        """Say something, and remember it."""
+        said = (await self._ann.say(text)).data
+        if "serverMessageId" in said:
+            self._said.append(said["serverMessageId"])
+
+    async def _say(self) -> None:
+        await self.say(f"text {self._random.random()}")
+
+    async def _mention(self) -> None:
+        await self.say(f"@Reader {self._random.random()}")
+
+    async def _edit(self) -> None:
+        await self._ann.ask("edit_message", {**self._message(), "text": f"changed {self._random.random()}"})
+
+    async def _delete(self) -> None:
+        await self._mona.ask("delete_message", self._message())
+
+    async def _pin(self) -> None:
+        await self._mona.ask("pin_message", self._message())
+
+    async def _unpin(self) -> None:
+        await self._mona.ask("unpin_message", self._message())
+
+    async def _report(self) -> None:
+        await self._mona.ask("report_message", {**self._message(), "reason": "why not"})
+
+    async def _govern(self) -> None:
+        await self._mona.ask(
+            "set_moderation", {"slowModeSeconds": 0, "preset": self._random.choice(["relaxed", "careful"])}
+        )
+
+    async def _ask(self) -> None:
+        secrecy = self._random.choice(["open", "hidden", "secret"])
+        made = await self._mona.ask("create_poll", {"question": "?", "options": ["a", "b"], "secrecy": secrecy})
+        self._polls += [made.data["pollId"]] if "pollId" in made.data else []
+
+    async def _vote(self) -> None:
+        data = {"pollId": self._random.choice(self._polls), "optionId": self._random.choice("12")}
+        await self._random.choice([self._mona, self._ann]).ask("vote", data)
+
+    async def _close(self) -> None:
+        await self._mona.ask("close_poll", {"pollId": self._random.choice(self._polls)})
+
+    def _message(self) -> Frame:
+        return {"messageId": self._random.choice(self._said)}
 
 
-def position(frames: list[Frame]) -> dict[str, object]:
-    """Up to where a connection has told the room."""
-    begun = next(frame["data"] for frame in frames if frame["event"] == "identified")
-    live = [frame["seq"] for frame in frames if "seq" in frame]
-    return {"epoch": begun["epoch"], "since": max([begun["seq"], *live])}
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.gen_test(timeout=90)
+async def test_who_dropped_and_who_stayed_and_who_is_new_see_the_same(tmp_path: Path, seed: int) -> None:
+    recordings = await recorded(tmp_path, seed)
+    assert sum(frame["event"] == "replay" for frames in recordings["dropped"] for frame in frames) > 5
+    states = json.loads(node(FOLDER / "replay.mjs", text=json.dumps(recordings)))
+    known = {wire["id"] for wire in states["fresh"]["list"]}
+    dropped, stayed, fresh = (narrowed(states[name], known) for name in ("dropped", "stayed", "fresh"))
+    assert all(fresh[part] for part in ("list", "polls", "notifications", "moderation"))
+    assert stayed == fresh
+    assert dropped == fresh
 
 
-@pytest.mark.gen_test(timeout=60)
-async def test_who_dropped_and_who_stayed_and_who_is_new_see_the_same(tmp_path: Path) -> None:
-    async with running_server(settings_in(tmp_path, plugins={"enabled": ("pins", "notifications")})) as server:
+async def recorded(folder: Path, seed: int) -> dict[str, list[list[Frame]]]:
+    """What one and the same moderator hears over three lines: one that stays, one that drops, one that is new at the end."""
+    plugins, polls, clock = ("moderation", "notifications", "pins"), Polls(), SettableClock()
+    settings = settings_in(folder, plugins={"enabled": plugins})
+    async with running_server(settings, clock, plugins={"polls": polls}) as server:
         room = await open_room(server)
-        tokens = [(await room.join(name)).body["sessionToken"] for name in ("Stays", "Drops", "Fresh")]
-        dropping: list[list[Frame]] = []
-        staying = asyncio.create_task(listen(server, tokens[0], "last"))
+        token = (await room.join("Reader", moderator=True)).body["sessionToken"]
+        stays, drops, fresh = (Recorder(server, token) for _ in range(3))
+        await stays.connect()
         async with room.enter("Mona", moderator=True) as mona, room.enter("Ann") as ann:
-            for mark in ("first", "second", "last"):
-                since = position(dropping[-1]) if dropping else {}
-                await talk(ann, mona, f"missed before {mark}")
-                listening = asyncio.create_task(listen(server, tokens[1], mark, **since))
-                await talk(ann, mona, mark)
-                dropping.append(await listening)
-        fresh = await listen(server, tokens[2], "last")
-        recording = {"dropped": dropping, "stayed": [await staying], "fresh": [fresh]}
-    assert [sum(frame["event"] == "replay" for frame in frames) for frames in dropping] == [0, 1, 1]
-    states = json.loads(node(FOLDER / "replay.mjs", text=json.dumps(recording)))
-    assert len(states["fresh"]["list"]) == 24
-    assert states["dropped"] == states["fresh"] == states["stayed"]
+            talk, chance = Talk(mona, ann, seed), random.Random(seed)
+            for _ in range(ACTS):
+                await talk.act()
+                if chance.random() < DROPS:
+                    await drops.drop()
+                    await drops.connect()
+            clock.advance(1)
+            await polls.telling.tell()
+            await drops.drop()
+            await mona.say(LAST)
+            for recorder in (drops, fresh):
+                await recorder.connect()
+            for recorder in (stays, drops, fresh):
+                await recorder.ends_with(LAST)
+    return {"dropped": drops.connections, "stayed": stays.connections, "fresh": fresh.connections}
+
+
+def narrowed(state: Frame, known: set[str]) -> Frame:
+    """A state without what only those know who were there before: older messages, and the polls in them."""
+    wires = [wire for wire in state["list"] if wire["id"] in known]
+    return {**state, "list": wires, "polls": [poll for poll in state["polls"] if poll["messageId"] in known]}
