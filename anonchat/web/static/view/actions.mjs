@@ -12,7 +12,7 @@ export function actionsOn(wire, session) {
   const isMine = isOwn(wire, state);
   const age = session.chat.serverTime() - Date.parse(wire.createdAt);
   const own = [
-    { id: "reply", label: () => t("action.reply"), icon: "reply", key: "r", run: () => reply(wire, session) },
+    { id: "reply", label: () => t("action.reply"), icon: "reply", key: "r", run: () => (session.reply.value = wire.id) },
     isMine && wire.content.type === "text" && age < EDIT_WINDOW && { id: "edit", label: () => t("action.edit"), icon: "edit", key: "e", run: () => (session.editing.value = { id: wire.id, text: wire.content.text }) },
     { id: "copy", label: () => t("action.copyText"), icon: "copy", key: "c", run: () => copyText(wire.content.text ?? "") },
     { id: "link", label: () => t("action.copyLink"), icon: "share", run: () => copyText(`${location.origin}/r/${session.roomId}#message=${wire.id}`) },
@@ -20,11 +20,6 @@ export function actionsOn(wire, session) {
   ];
   const added = session.registry.messageActions.filter((action) => action.fits(wire, state));
   return [...own.filter(Boolean), ...added];
-}
-
-function reply(wire, session) {
-  session.reply.value = wire.id;
-  document.getElementById("composer")?.focus();
 }
 
 function remove(wire, session) {

@@ -122,7 +122,7 @@ function key(event, { session, client, text, send }) {
   }
 }
 
-/** While a message is changed its text stands here; afterwards what was there before. */
+/** While a message is changed its text stands here; afterwards what was there before. Who changes or answers one is here. */
 function useEditing(session, field, text) {
   const editing = session.editing.value;
   useEffect(() => {
@@ -131,6 +131,10 @@ function useEditing(session, field, text) {
     field.current.focus();
     return () => (text.value = session.drawer.get("draft") ?? "");
   }, [editing]);
+  const answered = session.reply.value;
+  useEffect(() => {
+    if (answered !== null) field.current.focus();
+  }, [answered]);
 }
 
 /** The field grows with its text, up to what the style sheet allows. */

@@ -37,7 +37,7 @@ export function Dialog({ title, close, children, kind = "" }) {
   }, []);
   const outside = (event) => event.target === element.current && close();
   return html`
-    <dialog ref=${element} class="dialog ${kind}" aria-labelledby="dialog-title" onClose=${close} onClick=${outside}>
+    <dialog ref=${element} class="dialog ${kind}" aria-labelledby="dialog-title" onCancel=${close} onClose=${close} onClick=${outside}>
       <div class="dialog-frame">
         <header class="dialog-head">
           <h2 id="dialog-title">${title}</h2>
