@@ -125,7 +125,7 @@ function key(event, { session, client, text, send }) {
 /** While a message is changed its text stands here; afterwards what was there before. Who changes or answers one is here. */
 function useEditing(session, field, text) {
   const editing = session.editing.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (editing === null) return undefined;
     text.value = editing.text;
     field.current.focus();
