@@ -9,50 +9,56 @@ import asyncio
 import importlib
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, WebSocketRoute, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 from anonchat.app import Server
 from anonchat.config import Settings
-from anonchat.declarations import WebAssets
-from anonchat.http import assets
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest
+from anonchat.testing.people import OpenRoom
 
+from .sabotage import sabotages
+from .visitors import Visit, Visitor, watch
+
+__all__ = ["Live", "Room", "Visit"]
+
+T = TypeVar("T")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "anonchat-dice"
-PLUGIN_FOLDER = Path(__file__).parents[2] / "plugins"
 WAIT_MS = 8_000
-RESTARTED = 1012  # the close code for a server that comes back
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
     "--disable-features=LocalNetworkAccessChecks",  # pages that the tests make up have no address, and are asked for one
 )  # fmt: skip
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-RULES = """axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((found) =>
-    found.violations.map(({id, nodes}) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`))"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sabotage", action="store_true", help="break what each test is about, and expect it to fail")
+    parser.addoption("--pictures", type=Path, help="a folder for pictures of every page and dialog")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "server(**tables): settings of the server")
-    config.addinivalue_line("markers", "without_plugins: none of the plugins is on")
-    config.addinivalue_line("markers", "dice: the plugin of the examples is on")
-    config.addinivalue_line(
-        "markers", "sabotage(file, old, new): a line of the client without which the test must fail"
-    )
+    for marker in (
+        "server(**tables): settings of the server",
+        "without_plugins: none of the plugins is on",
+        "dice: the plugin of the examples is on",
+        "sabotage(file, old, new): a line of the client without which the test must fail",
+        "pictures: takes pictures, for --pictures",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    takes_pictures = config.getoption("--pictures", default=None) is not None
+    items[:] = [item for item in items if takes_pictures or not item.get_closest_marker("pictures")]
     if not config.getoption("--sabotage", default=False):
         return
     marked = [item for item in items if item.get_closest_marker("sabotage")]
@@ -99,6 +105,10 @@ class Live:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+        """What something comes to in the loop of the server."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=seconds)
+
     def rest(self, method: str, path: str, body: object = None, token: str | None = None) -> Any:
         """The body of the answer, which must be a good one."""
         reply = Rest(self.server.port).call(method, path, body, token=token)
@@ -120,13 +130,30 @@ class Room:
     def link(self, *, moderator: bool = False) -> str:
         return f"{self.live.url}/r/{self.id}#{self.moderator if moderator else self.invite}"
 
+    @property
+    def opened(self) -> OpenRoom:
+        """The same room for people without a browser."""
+        return OpenRoom(self.live.server, self.id, self.invite, self.moderator)
+
+    @contextmanager
+    def people(self, *names: str) -> Iterator[None]:
+        """More people who are there, without a browser."""
+        opened, stack = self.opened, AsyncExitStack()
+
+        async def come() -> None:
+            for name in names:
+                await stack.enter_async_context(opened.enter(name))
+
+        self.live.run(come())
+        yield
+        self.live.run(stack.aclose())
+
 
 PLUGINS = ("moderation", "notifications", "pins", "polls", "analytics")
 
 
 @pytest.fixture
 def live(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    _sabotage(request, tmp_path, monkeypatch)
     marked = request.node.get_closest_marker
     tables = marked("server").kwargs if marked("server") else {}
     enabled = () if marked("without_plugins") else PLUGINS
@@ -141,37 +168,6 @@ def _dice(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, object]:
     """The plugin of the examples, which is not installed."""
     monkeypatch.syspath_prepend(EXAMPLE)
     return {"dice": importlib.import_module("anonchat_dice").Dice()}
-
-
-def _sabotage(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    marker = request.node.get_closest_marker("sabotage")
-    if marker is None or not request.config.getoption("--sabotage", default=False):
-        return
-    name, old, new = marker.args
-    plugin, _, _ = name.rpartition("/static/")  # plugins' files are named with their folders
-    whole = (PLUGIN_FOLDER / plugin / "static") if plugin else assets.STATIC
-    broken = folder / "broken" / plugin / "static"
-    shutil.copytree(whole, broken)
-    file = broken / name.removeprefix(f"{plugin}/static/")
-    text = file.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        pytest.exit(f"{name} does not hold {old!r} once", 1)
-    file.write_text(text.replace(old, new), encoding="utf-8")
-    _serve_instead(whole, broken, monkeypatch)
-
-
-def _serve_instead(whole: Path, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one folder of files stand for another, on the servers that are started from now on."""
-    given = assets.all_assets
-
-    def swapped(declared: WebAssets) -> WebAssets:
-        return replace(declared, folder=broken) if declared.folder == whole else declared
-
-    def all_assets(declared: Iterable[tuple[str, WebAssets]]) -> Sequence[assets.Assets]:
-        return given([(owner, swapped(one)) for owner, one in declared])
-
-    monkeypatch.setattr(assets, "CLIENT", swapped(assets.CLIENT))
-    monkeypatch.setattr("anonchat.app.all_assets", all_assets)
 
 
 # --- the browser
@@ -189,127 +185,24 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@dataclass
-class Visitor:
-    """Somebody with a browser window of their own."""
-
-    page: Page
-    context: BrowserContext
-    troubles: list[str] = field(default_factory=list)
-    _sockets: list[WebSocketRoute] = field(default_factory=list)
-    _is_cut: bool = False
-    _lost: str | None = None
-
-    def carry(self) -> None:
-        """Carry the WebSockets of the page, so that they can be cut; what Playwright calls offline leaves them alone."""
-        self.page.route_web_socket("**/ws", self._carried)
-
-    def _carried(self, socket: WebSocketRoute) -> None:
-        if self._is_cut:
-            socket.close(code=RESTARTED)
-            return
-        server = socket.connect_to_server()
-        server.on_message(lambda frame: self._pass(socket, frame))
-        self._sockets.append(socket)
-
-    def _pass(self, socket: WebSocketRoute, frame: str | bytes) -> None:
-        if self._lost is not None and self._lost in str(frame):
-            self._lost = None
-        else:
-            socket.send(frame)
-
-    def lose(self, part: str) -> None:
-        """Lose the next frame of the server that holds `part`, without anybody being told."""
-        self._lost = part
-
-    def cut(self) -> None:
-        """Lose the connection, and find none until `mend`."""
-        self._is_cut = True
-        while self._sockets:
-            self._sockets.pop().close(code=RESTARTED)
-
-    def mend(self) -> None:
-        self._is_cut = False
-        self.page.evaluate("dispatchEvent(new Event('online'))")
-
-    def join(self, link: str, name: str) -> None:
-        self.page.goto(link)
-        self.page.get_by_label("Your name in this room").fill(name)
-        self.page.keyboard.press("Enter")
-        self.page.locator("#composer").wait_for()
-
-    def say(self, text: str) -> None:
-        self.page.locator("#composer").fill(text)
-        self.page.locator(".send").click()
-
-    def sees(self, text: str) -> None:
-        self.page.locator("article:not(.waiting)").filter(has_text=text).last.wait_for()
-
-    def texts(self) -> list[str]:
-        """What the messages say, without those that are on their way."""
-        return self.page.locator("article:not(.waiting) .rich").all_inner_texts()
-
-    def message(self, text: str) -> Any:
-        return self.page.locator("article").filter(has_text=text).last
-
-    def do(self, text: str, action: str) -> None:
-        """Choose something from the menu of a message."""
-        message = self.message(text)
-        message.focus()
-        self.page.keyboard.press("Enter")
-        self.page.get_by_role("dialog").get_by_role("button", name=action, exact=True).click()
-
-    def has_no_barrier(self) -> None:
-        """What axe finds on the page as it is now."""
-        self.page.evaluate(AXE)
-        assert self.page.evaluate(RULES) == []
-
-
-Visit = Callable[..., Visitor]
-
-
 @pytest.fixture
-def visit(browser: Browser, live: Live) -> Iterator[Visit]:
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Opens windows; at the end nothing may have troubled any of them."""
     visitors: list[Visitor] = []
+    broken = list(sabotages(request.node)) if request.config.getoption("--sabotage", default=False) else []
 
     def opened(**options: Any) -> Visitor:
         context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1024, "height": 720}, **options})
         context.set_default_timeout(WAIT_MS)
+        for one in broken:
+            one.apply(context)
         visitor = Visitor(context.new_page(), context)
-        _watch(visitor, live)
+        watch(visitor)
         visitors.append(visitor)
         return visitor
 
     yield opened
     for visitor in visitors:
         visitor.context.close()
-    assert [visitor.troubles for visitor in visitors] == [[] for _ in visitors]
-
-
-def _watch(visitor: Visitor, live: Live) -> None:
-    page, troubles = visitor.page, visitor.troubles
-    foreign = ("http", "ws")
-    expected = (
-        "ERR_INTERNET_DISCONNECTED",
-        "ERR_CONNECTION_REFUSED",
-        "the server responded with a status of 4",
-        "WebSocket",
-    )
-    page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-    page.on(
-        "console",
-        lambda said: (
-            troubles.append(f"{said.type}: {said.text}")
-            if said.type in ("error", "warning") and not any(part in said.text for part in expected)
-            else None
-        ),
-    )
-    page.on(
-        "request",
-        lambda asked: (
-            troubles.append(f"third party: {asked.url}")
-            if asked.url.startswith(foreign) and not asked.url.startswith(live.url)
-            else None
-        ),
-    )
+    if not broken:
+        assert [visitor.troubles for visitor in visitors] == [[] for _ in visitors]

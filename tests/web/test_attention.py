@@ -52,7 +52,7 @@ def test_29_messages_are_read_out_and_bursts_summed_up_and_replay_is_silent(live
     for index in range(6):
         bob.say(f"quick {index}")
     expect(status).to_have_text("6 new messages.")
-    assert ann.message("hello").get_attribute("aria-label").startswith("Bob: hello")
+    assert str(ann.message("hello").get_attribute("aria-label")).startswith("Bob: hello")
 
 
 @pytest.mark.sabotage("view/room.mjs", '<a class="skip" href="#composer">', '<a class="skip" href="#nothing">')

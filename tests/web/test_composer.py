@@ -83,6 +83,7 @@ def test_08_the_draft_survives_a_reload(live: Live, visit: Visit) -> None:
     expect(ann.page.locator("#composer")).to_have_value("half a thou")
 
 
+@pytest.mark.sabotage("protocol/outbox.mjs", "this.#drawer.set(KEY, items);", "")
 def test_08_what_was_sent_while_the_server_was_away_survives_a_reload(live: Live, visit: Visit) -> None:
     ann = visit()
     ann.carry()

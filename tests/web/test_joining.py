@@ -200,7 +200,7 @@ def test_02_the_link_of_an_ended_room_tells_what_was_deleted(live: Live, visit: 
         expect(ann.page.get_by_text(told)).to_be_visible()
 
 
-@pytest.mark.sabotage("client.mjs", "if (membership) this.enter", "if (false) this.enter")
+@pytest.mark.sabotage("client.mjs", "if (membership) this.enter(", "if (false) this.enter(")
 def test_03_a_reload_never_asks_for_the_name_again(live: Live, visit: Visit) -> None:
     ann = visit()
     ann.join(live.room().link(), "Ann")
@@ -224,6 +224,11 @@ def test_04_the_secret_leaves_the_address_bar_and_can_be_shared(live: Live, visi
     assert ann.page.evaluate("navigator.clipboard.readText()") == room.link()
 
 
+@pytest.mark.sabotage(
+    "client.mjs",
+    'return membership.role === "moderator" ? membership : { ...membership, invite: secret };',
+    "return { ...membership, invite: secret };",
+)
 def test_04_a_moderator_shares_a_link_for_guests_and_never_the_own(live: Live, visit: Visit) -> None:
     room = live.room()
     mona, ann = visit(), visit()
@@ -235,6 +240,9 @@ def test_04_a_moderator_shares_a_link_for_guests_and_never_the_own(live: Live, v
     ann.join(link, "Ann")
 
 
+@pytest.mark.sabotage(
+    "view/home.mjs", "client.visit(room.roomId, room.moderatorToken);", "client.visit(room.roomId, room.inviteToken);"
+)
 def test_01_a_room_is_opened_and_shared_from_the_front_page(live: Live, visit: Visit) -> None:
     mona, ann = visit(), visit()
     mona.page.goto(live.url)

@@ -21,6 +21,9 @@ window.Notification = class {
 AWAY = "document.hasFocus = () => false; dispatchEvent(new Event('blur'))"
 
 
+@pytest.mark.sabotage(
+    "polls/anonchat_polls/static/state.mjs", "poll_closed: (part, data) => put(part, data, told(data)),", ""
+)
 def test_32_a_poll_is_made_voted_in_and_closed(live: Live, visit: Visit) -> None:
     room = live.room()
     mona, ann = visit(), visit()
@@ -49,6 +52,11 @@ def test_32_a_poll_is_made_voted_in_and_closed(live: Live, visit: Visit) -> None
     expect(ann.page.get_by_role("group", name="Soup?")).to_have_attribute("disabled", "")
 
 
+@pytest.mark.sabotage(
+    "polls/anonchat_polls/static/card.mjs",
+    "const isFinal = isOver || (isSecret && poll.voted);",
+    "const isFinal = isOver;",
+)
 def test_32_a_secret_poll_shows_nothing_before_its_close(live: Live, visit: Visit) -> None:
     room = live.room()
     mona = visit()
@@ -67,6 +75,7 @@ def test_32_a_secret_poll_shows_nothing_before_its_close(live: Live, visit: Visi
     assert "vote" not in card.inner_text()
 
 
+@pytest.mark.sabotage("pins/anonchat_pins/static/pins.mjs", "onClick=${() => room().show(id)}", "")
 def test_pins_stand_above_the_conversation_and_lead_to_their_message(live: Live, visit: Visit) -> None:
     room = live.room()
     mona, ann = visit(), visit()
@@ -85,6 +94,11 @@ def test_pins_stand_above_the_conversation_and_lead_to_their_message(live: Live,
     expect(bar).to_have_count(0)
 
 
+@pytest.mark.sabotage(
+    "notifications/anonchat_notifications/static/calls.mjs",
+    'if (concerns || !isAway() || wishes().get("wanted") !== "all") return;',
+    "if (!isAway()) return;",
+)
 def test_26_27_notifications_are_asked_for_by_a_click_and_come_once(live: Live, visit: Visit) -> None:
     room = live.room()
     ann, bob = visit(), visit()
@@ -142,6 +156,11 @@ def test_27_of_several_tabs_one_calls_and_none_while_somebody_looks(live: Live, 
     assert len(called) == 1
 
 
+@pytest.mark.sabotage(
+    "moderation/anonchat_moderation/static/acts.mjs",
+    'grave("ban", "close", { purgeMessages: true })]',
+    'grave("ban", "close", { purgeMessages: false })]',
+)
 def test_moderators_act_where_the_eye_is_and_are_asked_first(live: Live, visit: Visit) -> None:
     room = live.room()
     mona, ann, bob = visit(), visit(), visit()
@@ -235,6 +254,11 @@ def test_a_leaked_link_of_the_moderators_is_renewed(live: Live, visit: Visit) ->
 
 
 @pytest.mark.without_plugins
+@pytest.mark.sabotage(
+    "client.mjs",
+    '[...document.querySelectorAll("meta[name=plugin]")];',
+    '[{ content: "/static/polls/polls.mjs", dataset: { owner: "polls" } }];',
+)
 def test_without_plugins_nothing_of_them_loads_and_no_hole_is_seen(live: Live, visit: Visit) -> None:
     mona = visit()
     asked: list[str] = []
@@ -247,6 +271,7 @@ def test_without_plugins_nothing_of_them_loads_and_no_hole_is_seen(live: Live, v
 
 
 @pytest.mark.dice
+@pytest.mark.sabotage("anonchat-dice/anonchat_dice/static/dice.mjs", "content.dice !== undefined", "false")
 def test_the_example_rolls_dice(live: Live, visit: Visit) -> None:
     room = live.room()
     ann, bob = visit(), visit()
