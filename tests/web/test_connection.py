@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from anonchat.testing.clients import Rest
 from anonchat.testing.processes import ServerProcess, environment
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from tests.web.conftest import Live, Visit
 
 
@@ -92,7 +91,7 @@ def test_24_removed_banned_and_ended_are_told_apart(
 
 def test_24_a_restart_is_told_as_such(tmp_path: Path, browser: Browser) -> None:
     with ServerProcess(tmp_path) as server:
-        made = Rest(int(server.url.rsplit(":", 1)[1])).call("POST", "/api/rooms", {"title": "Lunch"}).body
+        made = Rest(server.port).call("POST", "/api/rooms", {"title": "Lunch"}).body
         page = browser.new_page()
         page.goto(made["joinUrl"])
         page.get_by_label("Your name in this room").fill("Ann")
@@ -106,26 +105,57 @@ def test_24_a_restart_is_told_as_such(tmp_path: Path, browser: Browser) -> None:
         page.close()
 
 
-def test_22_a_server_that_is_killed_loses_nothing_that_was_typed(tmp_path: Path, browser: Browser) -> None:
+# What the banner has said, each time with the messages that waited then.
+WRITE_DOWN = """() => { window.told = [];
+    const banner = document.querySelector(".banner[role=status]");
+    new MutationObserver(() => {
+        const waiting = document.querySelectorAll("article.waiting").length;
+        if (banner.innerText !== window.told.at(-1)?.[0]) window.told.push([banner.innerText, waiting]);
+    }).observe(document.querySelector(".room"), {childList: true, subtree: true, characterData: true}); }"""
+
+
+@pytest.mark.sabotage(
+    "protocol/courier.mjs",
+    "if (error instanceof NotReachable) continue;",
+    "if (error instanceof NotReachable) throw error;",
+)
+def test_21_22_a_server_that_is_killed_loses_nothing_and_the_banner_tells_the_truth(
+    tmp_path: Path, visit: Visit
+) -> None:
     limits = {"joins_per_network": "off", "messages_per_session": "off", "requests_per_network": "off"}
     with ServerProcess(tmp_path, environment(limits=limits)) as server:
-        rest = Rest(int(server.url.rsplit(":", 1)[1]))
-        made = rest.call("POST", "/api/rooms", {"title": "Lunch"}).body
-        page = browser.new_page()
-        page.goto(made["joinUrl"])
-        page.get_by_label("Your name in this room").fill("Ann")
-        page.keyboard.press("Enter")
-        composer = page.locator("#composer")
-        for index in range(12):
-            composer.fill(f"message {index}")
-            page.keyboard.press("Enter")
-            if index == 5:
-                server.kill()
-        composer.fill("half a thou")
-        expect(page.get_by_text("Offline. Next try in")).to_be_visible(timeout=10_000)
-        server.start()
-        page.get_by_role("button", name="Try now").click()
-        expect(page.locator("article:not(.waiting)")).to_have_count(12, timeout=30_000)
-        assert page.locator("article .rich").all_inner_texts() == [f"message {index}" for index in range(12)]
-        assert composer.input_value() == "half a thou"
-        page.close()
+        made = Rest(server.port).call("POST", "/api/rooms", {"title": "Lunch"}).body
+        ann, *watchers = everybody = [visit() for _ in range(3)]
+        for visitor, name in zip(everybody, ("Ann", "Bob", "Cleo"), strict=True):
+            visitor.join(made["joinUrl"], name)
+            visitor.page.evaluate(WRITE_DOWN)
+        said = []
+        for life in range(2):
+            for index in range(6):
+                said.append(f"life {life} message {index}")
+                ann.say(said[-1])
+                if index == 3:
+                    server.kill()
+            ann.page.locator("#composer").fill("half a thought")
+            for visitor in everybody:
+                expect(visitor.page.get_by_text("Offline. Next try in")).to_be_visible(timeout=20_000)
+            expect(ann.page.locator(".banner")).to_contain_text(re.compile(r"\d messages? waits?"))
+            server.start()
+            for visitor in everybody:
+                visitor.mend()
+                expect(visitor.page.locator("article:not(.waiting)")).to_have_count(len(said), timeout=40_000)
+                expect(visitor.page.locator(".banner")).to_have_text("")
+            assert ann.page.locator("#composer").input_value() == "half a thought"
+        for visitor in everybody:
+            assert visitor.page.locator("article .rich").all_inner_texts() == said
+            told = visitor.page.evaluate("window.told")
+            assert [text for text, _ in told if text.startswith("Connected again.")]
+            assert [
+                waiting
+                for text, waiting in told
+                for count in re.findall(r"(\d+) messages? waits?", text)
+                if int(count) != waiting
+            ] == []
+        for watcher in watchers:
+            meanwhile = [re.findall(r"(\d+) messages? came", text) for text, _ in watcher.page.evaluate("window.told")]
+            assert all(int(count) <= 6 for counts in meanwhile for count in counts)
