@@ -1,83 +1,138 @@
-"""Many messages, and a first visit on a slow machine: point 20, and what the page weighs."""
+"""Many messages, and a first visit on a slow machine: point 20, and what the page weighs.
+
+What is measured is printed (``pytest -rP``); what is asserted holds on a busy machine, too.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect
-
-from anonchat.testing.people import OpenRoom
+from playwright.sync_api import CDPSession, expect
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Live, Room, Visit
+    from .conftest import Live, Room
+    from .visitors import Visit, Visitor
 
 MESSAGES = 10_000
 LOT = 500
-FRAMES_PER_SECOND = 50
+SCROLLED = 12_000  # px
+SPEED = 3_000  # px in a second
+IN_THE_PAGE = 120  # messages
+HEAP_BYTES = 80_000_000
+NODES = 12_000
+LONGEST_TASK_MS = 500
 FIRST_LOAD_BYTES = 100_000
-READY_MS = 5_000  # a bound for machines that do other things, too
+READY_MS = 5_000
 
-# Scrolls up by a screen's third in each frame, and tells how many frames there were in how long, and the most rows.
-SCROLL = """(frames) => new Promise((done) => {
-    const box = document.querySelector(".list");
-    const began = performance.now();
-    let most = 0;
-    const step = (count) => {
-        box.scrollTop -= 120;
-        most = Math.max(most, box.querySelectorAll("article").length);
-        if (count === 0) done({perSecond: frames / (performance.now() - began) * 1000, most});
-        else requestAnimationFrame(() => step(count - 1));
+# Writes down when there was a frame, how many messages were in the page then, and what held the page up.
+WRITE_DOWN = """() => { window.frames = []; window.held = []; window.most = 0;
+    const held = (list) => window.held.push(...list.getEntries().map(({ duration }) => duration));
+    new PerformanceObserver(held).observe({ type: "longtask" });
+    const step = (now) => {
+        window.frames.push(now);
+        window.most = Math.max(window.most, document.querySelectorAll(".list article").length);
+        requestAnimationFrame(step);
     };
-    requestAnimationFrame(() => step(frames));
-})"""
+    requestAnimationFrame(step); }"""
+# Of the frames since it was asked last: how many in a second, and the longest time without one.
+TELL = """() => { const all = window.frames.splice(0);
+    const pauses = all.slice(1).map((one, index) => one - all[index]);
+    return [Math.round(pauses.length / (all.at(-1) - all[0]) * 1000), Math.round(Math.max(...pauses))]; }"""
 
 
-def fill(live: Live, room: Room) -> None:
-    async def talk() -> None:
-        opened = OpenRoom(live.server, room.id, room.invite, room.moderator)
-        async with opened.enter("Talker", moderator=True) as talker:
-            for lot in range(0, MESSAGES, LOT):
-                sent = [{"text": f"message {index}", "clientMsgId": f"c{index}"} for index in range(lot, lot + LOT)]
+def fill(live: Live, room: Room) -> str:
+    """Ten thousand messages; the id of the first."""
+
+    async def talk() -> str:
+        async with room.opened.enter("Talker", moderator=True) as talker:
+            first = await talker.say("message 0")
+            for lot in range(1, MESSAGES, LOT):
+                numbers = range(lot, min(lot + LOT, MESSAGES))
+                sent = [{"text": f"message {index}", "clientMsgId": f"c{index}"} for index in numbers]
                 ids = [await talker.send("send_message", data) for data in sent]
                 await talker.answer(ids[-1])
+            return str(first.data["serverMessageId"])
 
-    asyncio.run_coroutine_threadsafe(talk(), live.loop).result(timeout=90)
+    return live.run(talk(), 90)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.sabotage("view/conversation.mjs", "const SIZE = 120;", "const SIZE = 100_000;")
 def test_20_ten_thousand_messages_scroll_smoothly_in_bounded_memory(live: Live, visit: Visit) -> None:
     room = live.room()
-    fill(live, room)
+    first = fill(live, room)
     ann = visit()
     ann.join(room.link(), "Ann")
     ann.sees(f"message {MESSAGES - 1}")
-    ann.page.evaluate(
-        """async () => { const box = document.querySelector(".list");
-            for (let pages = 0; pages < 105; pages += 1) { box.scrollTop = 0; box.dispatchEvent(new Event("scroll"));
-                await new Promise((go) => setTimeout(go, 30)); } }"""
-    )
-    ann.page.evaluate("document.querySelector('.list').scrollTop = document.querySelector('.list').scrollHeight")
-    idle = ann.page.evaluate(SCROLL.replace("-= 120", "-= 0"), 100)
-    measured = ann.page.evaluate(SCROLL, 200)
-    assert measured["most"] <= 120
-    # A machine that does other things has fewer frames to begin with.
-    assert measured["perSecond"] > min(FRAMES_PER_SECOND, idle["perSecond"] / 2)
+    chrome = ann.context.new_cdp_session(ann.page)
+    chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = _memory(chrome)
+    ann.page.goto(f"{live.url}/r/{room.id}#message={first}")  # which reads all that has been said
+    expect(ann.page.locator(f'[data-key="{first}"]')).to_be_focused(timeout=60_000)
+    expect(ann.page.locator(".older")).to_have_count(0)
+    ann.page.evaluate(WRITE_DOWN)
+    _waits(ann, "window.frames.length > 60")
+    idle, _ = ann.page.evaluate(TELL)
+    for direction in (-1, 1):
+        gesture = {"x": 400, "y": 300, "yDistance": direction * SCROLLED, "speed": SPEED, "preventFling": True}
+        busy = _busy(chrome)
+        ann.page.evaluate(TELL)
+        chrome.send("Input.synthesizeScrollGesture", gesture)
+        frames, longest = ann.page.evaluate(TELL)
+        share = (_busy(chrome) - busy) / (SCROLLED / SPEED)
+        way = "down" if direction < 0 else "up"
+        print(f"{way}: {frames} frames a second, at rest {idle}; longest {longest} ms; {share:.0%} of a processor")
+    most, held = ann.page.evaluate("[window.most, Math.max(0, ...window.held)]")
+    after = _memory(chrome)
+    print(f"long tasks up to {held} ms; heap {before[0]} -> {after[0]} bytes; nodes {before[1]} -> {after[1]}")
+    assert most <= IN_THE_PAGE
+    assert held < LONGEST_TASK_MS
+    assert after[0] < HEAP_BYTES
+    assert after[1] < NODES
 
 
-@pytest.mark.sabotage("view/join.mjs", "import { html,", 'import "../stay.mjs";\nimport { html,')
-def test_a_first_visit_is_light_and_quick_on_a_slow_machine(live: Live, visit: Visit) -> None:
+def _waits(visitor: Visitor, condition: str) -> None:
+    """Until something holds on the page; Playwright's own way to wait is one that the policy of the pages forbids."""
+    look = f"const look = () => ({condition} ? go() : setTimeout(look, 20)); look();"
+    visitor.page.evaluate(f"() => new Promise((go) => {{ {look} }})")
+
+
+def _busy(chrome: CDPSession) -> float:
+    """Seconds for which the page has had a processor."""
+    metrics: Any = chrome.send("Performance.getMetrics")
+    return float(next(one["value"] for one in metrics["metrics"] if one["name"] == "TaskDuration"))
+
+
+def _memory(chrome: CDPSession) -> tuple[int, int]:
+    """Bytes of the heap and nodes of the page, without what is garbage."""
+    chrome.send("HeapProfiler.collectGarbage")
+    heap: Any = chrome.send("Runtime.getHeapUsage")
+    nodes: Any = chrome.send("Memory.getDOMCounters")
+    return round(heap["usedSize"]), nodes["nodes"]
+
+
+@pytest.mark.parametrize("path", ["/", "/r/"])
+@pytest.mark.sabotage("view/app.mjs", "import { html,", 'import "../stay.mjs";\nimport { html,')
+def test_a_first_visit_is_light_and_quick_on_a_slow_machine(live: Live, visit: Visit, path: str) -> None:
     room = live.room()
+    url, field = (live.url, "input[name=title]") if path == "/" else (room.link(), "input[name=name]")
     ann = visit()
     ann.context.new_cdp_session(ann.page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    ann.page.add_init_script("addEventListener('focusin', () => (window.ready ??= performance.now()))")
-    ann.page.goto(room.link())
-    expect(ann.page.get_by_label("Your name in this room")).to_be_focused()
+    # Interactive is a page whose field can be written into, and which answers at once from then on.
+    ann.page.add_init_script(
+        f"""new MutationObserver((_, observer) => {{ if (document.querySelector("{field}") === null) return;
+            observer.disconnect();
+            requestAnimationFrame(() => setTimeout(() => (window.ready = performance.now()))); }})
+            .observe(document, {{ childList: true, subtree: true }})"""
+    )
+    ann.page.goto(url)
+    _waits(ann, "window.ready")
     size, ready = ann.page.evaluate(
         """() => { const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
             const first = all.filter(({ startTime }) => startTime <= window.ready);
-            return [first.reduce((sum, { transferSize }) => sum + transferSize, 0), window.ready]; }"""
+            return [first.reduce((sum, { transferSize }) => sum + transferSize, 0), Math.round(window.ready)]; }"""
     )
+    print(f"{path}: {size} bytes, interactive after {ready} ms")
     assert size < FIRST_LOAD_BYTES
     assert ready < READY_MS
