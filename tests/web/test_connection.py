@@ -114,11 +114,7 @@ WRITE_DOWN = """() => { window.told = [];
     }).observe(document.querySelector(".room"), {childList: true, subtree: true, characterData: true}); }"""
 
 
-@pytest.mark.sabotage(
-    "protocol/courier.mjs",
-    "if (error instanceof NotReachable) continue;",
-    "if (error instanceof NotReachable) throw error;",
-)
+@pytest.mark.sabotage("view/banner.mjs", "{ count: waiting }", "{ count: waiting + 1 }")
 def test_21_22_a_server_that_is_killed_loses_nothing_and_the_banner_tells_the_truth(
     tmp_path: Path, visit: Visit
 ) -> None:

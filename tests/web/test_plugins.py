@@ -22,7 +22,7 @@ AWAY = "document.hasFocus = () => false; dispatchEvent(new Event('blur'))"
 
 
 @pytest.mark.sabotage(
-    "polls/anonchat_polls/static/state.mjs", "poll_closed: (part, data) => put(part, data, told(data)),", ""
+    "polls/anonchat_polls/static/card.mjs", "const isOver = poll.closedAt !== null ||", "const isOver ="
 )
 def test_32_a_poll_is_made_voted_in_and_closed(live: Live, visit: Visit) -> None:
     room = live.room()
