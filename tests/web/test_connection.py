@@ -57,6 +57,19 @@ def test_23_on_wake_it_finds_what_was_lost_unnoticed(live: Live, visit: Visit, e
     ann.sees("nobody hears this")
 
 
+@pytest.mark.sabotage("state/selectors.mjs", "state.room.me.sessionId !== undefined", "true")
+def test_21_nothing_is_said_of_a_room_before_the_server_has_told_of_it(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.carry()
+    ann.cut()
+    ann.join(live.room(retentionSeconds=3_600).link(), "Ann")
+    expect(ann.page.locator(".facts-line")).to_have_text("Connecting …")
+    expect(ann.page.locator(".empty")).to_have_count(0)
+    ann.mend()
+    expect(ann.page.locator(".facts-line")).to_contain_text("Messages go after 1 hour.")
+    expect(ann.page.locator(".empty")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("act", "told", "next_step"),
     [

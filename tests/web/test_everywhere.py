@@ -207,7 +207,7 @@ def test_39_the_page_can_be_installed(live: Live, visit: Visit) -> None:
     assert {icon["purpose"] for icon in manifest["icons"]} == {"any", "maskable"}
 
 
-@pytest.mark.sabotage("view/room.mjs", "<span>${lifeOf(room.details)[0]}</span>", "")
+@pytest.mark.sabotage("view/room.mjs", "<span>${lifeOf(room.details)[0]}</span><span>", "<span>")
 def test_40_what_goes_when_and_who_moderates_is_always_in_sight_and_one_can_be_forgotten(
     live: Live, visit: Visit
 ) -> None:

@@ -2,6 +2,9 @@
 
 export const EDIT_WINDOW = 15 * 60_000;
 
+/** Whether the server has told anything of the room yet; before that nothing may be said of it. */
+export const isKnown = (state) => state.room.me.sessionId !== undefined;
+
 export const isModerator = (state) => state.room.me.role === "moderator";
 export const isOwn = (wire, state) => wire.authorSessionId === state.room.me.sessionId;
 export const isGone = (wire) => wire.deletedAt !== undefined;

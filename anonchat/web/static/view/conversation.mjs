@@ -6,7 +6,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { day } from "../texts/times.mjs";
-import { isOwn, pending, typing } from "../state/selectors.mjs";
+import { isKnown, isOwn, pending, typing } from "../state/selectors.mjs";
 import { now } from "./clock.mjs";
 import { useClient, useSession } from "./context.mjs";
 import { Icon } from "./icons.mjs";
@@ -35,7 +35,7 @@ export function Conversation() {
     <div class="list-frame">
       <div class="list" role="log" aria-live="off" aria-label=${t("list.title")} tabindex="0" ref=${scroll.element} onScroll=${scroll.moved} onKeyDown=${scroll.rove} onFocusIn=${scroll.focused}>
         <div class="rows">
-          ${list.length === 0 && waiting.length === 0 ? html`<p class="empty">${t("list.empty")}</p>` : null}
+          ${isKnown(state) && list.length === 0 && waiting.length === 0 ? html`<p class="empty">${t("list.empty")}</p>` : null}
           ${state.messages.hasMore && scroll.part.start === 0 ? html`<p class="older">${t("list.loading")}</p>` : null}
           ${rows.map((row) => html`<${Row} key=${row.key} row=${row} state=${state} />`)}
           ${waiting.map((item) => html`<${Outgoing} key=${item.clientMsgId} item=${item} />`)}

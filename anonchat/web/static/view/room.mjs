@@ -3,7 +3,7 @@
 import { html, useEffect, useRef } from "../ui.mjs";
 import { followViewport } from "../browser/viewport.mjs";
 import { t } from "../texts/catalogue.mjs";
-import { moderators } from "../state/selectors.mjs";
+import { isKnown, moderators } from "../state/selectors.mjs";
 import { Banner } from "./banner.mjs";
 import { Composer } from "./composer.mjs";
 import { useClient, useSession } from "./context.mjs";
@@ -67,9 +67,9 @@ function Head() {
   return html`
     <header class="head">
       <div class="title">
-        <h1 dir="auto">${room.details.title ?? t("waiting")}</h1>
+        <h1 dir="auto">${isKnown(state) ? room.details.title : t("waiting")}</h1>
         <button type="button" class="facts-line" onClick=${open(About)}>
-          <span>${lifeOf(room.details)[0]}</span><span>${lifeOf(room.details)[1]}</span><span>${moderation(moderators(state))}</span>
+          ${isKnown(state) ? html`<span>${lifeOf(room.details)[0]}</span><span>${lifeOf(room.details)[1]}</span><span>${moderation(moderators(state))}</span>` : t("banner.connecting")}
         </button>
       </div>
       <nav class="tools" aria-label=${t("room.tools")}>
