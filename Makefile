@@ -39,7 +39,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lowest web-control browser autobahn floods lint format bench sbom lock clean soak-nodes soak
+.PHONY: help run test lowest web-control browser autobahn floods lint format bench sbom lock clean soak-nodes soak web-pictures
 
 ifneq ($(shell $(PYTHON) -c '' 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
@@ -73,6 +73,9 @@ web-control: $(DEVELOPMENT) browser  ## break one line of the web client for eac
 
 soak-nodes: $(DEVELOPMENT)  ## break what three nodes share, again and again, for a quarter of an hour, and compare what everybody saw
 	$(PYTHON) -m pytest -rP tests/nodes --soak $(ARGUMENTS)
+
+web-pictures: $(DEVELOPMENT) browser  ## take pictures of every page and dialog of the web client, into build/pictures
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --pictures build/pictures tests/web/test_places.py -m pictures $(ARGUMENTS)
 
 # The tests of the web client need a Chromium: the system's, or one that is installed as the system installs things, or
 # one that Playwright brings.

@@ -62,7 +62,9 @@ def _front(course: Course) -> Iterator[Place]:
     expect(page.locator("#link-problem")).not_to_be_empty()
     yield "a wrong link", guest
     page.locator("input[name=title]").fill(course.corpus.title[:120])
-    page.keyboard.press("Enter")
+    page.locator("summary").click()
+    yield "all that a room can be", guest
+    page.locator("input[name=title]").press("Enter")
     page.locator(".qr path").wait_for()
     yield "a room is made", guest
 
@@ -123,13 +125,14 @@ def _talk(course: Course) -> Iterator[Place]:
 
 def _dialogs(course: Course) -> Iterator[Place]:
     guest, page = course.guest, course.guest.page
-    for key in ("share.title", "settings.title"):
-        guest.press(key)
-        yield key, _shown(guest)
+    for command in ("share", "settings"):
+        _told(guest, command)
+        yield f"/{command}", _shown(guest)
         page.keyboard.press("Escape")
-    course.moderator.press("share.title")
-    yield "no link to share", _shown(course.moderator)
+    _told(course.moderator, "share")
+    yield "the links of the room", _shown(course.moderator)
     course.moderator.page.keyboard.press("Escape")
+    expect(course.moderator.page.get_by_role("dialog")).to_have_count(0)
     page.locator(".facts-line").click()
     yield "about the room", _shown(guest)
     page.keyboard.press("Escape")
@@ -198,10 +201,14 @@ def _held(course: Course) -> Iterator[Place]:
     ).to_have_count(2)
     yield "the queue of held messages", moderator
     moderator.press("moderation.calm")
+    yield "what was held is decided on", _shown(moderator)
+    moderator.press("moderation.calmDrop")
     expect(guest.page.locator("article.held")).to_have_count(0)
-    moderator.press("moderation.end")
-    yield "the room is to be ended", _shown(moderator)
-    moderator.page.keyboard.press("Escape")
+    for key in ("moderation.rules", "moderation.rotate", "moderation.end"):
+        moderator.press(key)
+        yield f"{key} in a dialog", _shown(moderator)
+        moderator.page.keyboard.press("Escape")
+        expect(moderator.page.get_by_role("dialog")).to_have_count(0)
     _closed(moderator)
 
 
@@ -262,6 +269,12 @@ def _operated(course: Course) -> Iterator[Place]:
     expect(page.locator(".chart canvas")).to_have_count(6)
     page.locator(".states").wait_for()
     yield "the operator's page", guest
+
+
+def _told(visitor: Visitor, command: str) -> None:
+    """Write a command; what it opens may stand in a menu where there is little room."""
+    expect(visitor.page.get_by_role("dialog")).to_have_count(0)
+    visitor.say(f"/{command} ")
 
 
 def _shown(visitor: Visitor) -> Visitor:

@@ -128,6 +128,19 @@ def test_37_right_to_left_is_mirrored_and_names_do_not_turn_sentences_around(liv
     assert ann.page.locator("article .rich p").first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
 
 
+@pytest.mark.sabotage("texts/times.mjs", "DateTimeFormat(written()", "DateTimeFormat(language()")
+def test_38_times_are_written_as_where_the_reader_lives(live: Live, visit: Visit) -> None:
+    room = live.room()
+    written = []
+    for number, locale in enumerate(("en-GB", "en-US", "de-AT")):
+        ann = visit(locale=locale)
+        ann.join(room.link(), f"Ann of {locale}")
+        ann.say(f"hello {number}")
+        ann.sees(f"hello {number}")
+        written.append(ann.page.locator(".by time").last.inner_text())
+    assert [bool(re.search("[AP]M", time)) for time in written] == [False, True, False]
+
+
 @pytest.mark.sabotage("client.mjs", 'if ("language" in changes) await this.#speak();', "")
 def test_38_the_language_changes_at_once_and_nothing_is_left_behind(live: Live, visit: Visit) -> None:
     room = live.room("Lunch")

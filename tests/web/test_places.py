@@ -58,7 +58,7 @@ def test_36_37_hostile_texts_run_nothing_and_break_nothing_on_a_telephone(live: 
     assert found == {}
 
 
-@pytest.mark.sabotage("view/home.mjs", '<h2>${t("create.title")}</h2>', "<h2>Open a room</h2>")
+@pytest.mark.sabotage("view/create.mjs", '<h2>${t("create.title")}</h2>', "<h2>Open a room</h2>")
 def test_38_every_text_on_every_page_is_of_the_catalogue(live: Live, visit: Visit) -> None:
     found = {}
 

@@ -36,7 +36,7 @@ export function Message({ wire, isFirst, state }) {
         <${Answered} id=${wire.replyToId} state=${state} />
         <${Body} wire=${wire} state=${state} />
         <p class="marks">
-          ${wire.editedAt && !isGone(wire) ? html`<span title=${exact(wire.editedAt)}>${t("message.edited")}</span>` : null}
+          ${wire.editedAt && !isGone(wire) ? html`<time datetime=${wire.editedAt} title=${exact(wire.editedAt)}>${t("message.edited")}</time>` : null}
           ${session.registry.marks.map(({ component }) => html`<${component} message=${wire} state=${state} />`)}
         </p>
       </div>
