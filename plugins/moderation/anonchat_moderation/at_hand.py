@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from anonchat import ChatError
 
 FRESH_MILLISECONDS = 1_000  # after which a change of another node is in force here
+AHEAD_MILLISECONDS = 500  # after which what is asked for is read anew in passing, so that mostly nobody waits
 ROOMS = 5_000  # of which something is at hand
 TOGETHER = 500  # rooms that one query reads
 
@@ -33,13 +34,23 @@ class AtHand(Generic[Kept]):
     """Something of each room, at most a second old.
 
     One query at a time reads all rooms of which somebody waits to know, and with them those that were asked for since the
-    last: so a burst in many rooms costs few queries, and rooms in which somebody writes one a second, however many.
+    last: so a burst in many rooms costs few queries, and rooms in which somebody writes two a second, however many.
     """
 
-    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Kept]]], now: Callable[[], int]) -> None:
-        """`read(room ids)` reads what there is now; a room that has ended is missing in its answer."""
+    def __init__(
+        self,
+        read: Callable[[Sequence[str]], Awaitable[Mapping[str, Kept]]],
+        now: Callable[[], int],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """`read(room ids)` reads what there is now; a room that has ended is missing in its answer.
+
+        `spawn` runs what is read ahead.
+        """
         self._read = read
         self._now = now
+        self._spawn = spawn
+        self._is_reading_ahead = False
         self._known: OrderedDict[str, _Known[Kept]] = OrderedDict()
         self._wanted: dict[str, None] = {}  # in the order of coming
         self._asked: set[str] = set()
@@ -50,11 +61,27 @@ class AtHand(Generic[Kept]):
 
     def get(self, room_id: str, now: int) -> Kept | None:
         """What was read not more than a second ago."""
+        known = self._fresh(room_id, now)
+        return known.value if known is not None else None
+
+    def _fresh(self, room_id: str, now: int) -> _Known[Kept] | None:
         known = self._known.get(room_id)
         if known is None or not known.is_fresh(now):
             return None
         self._asked.add(room_id)
-        return known.value
+        if now >= known.read_at + AHEAD_MILLISECONDS and not self._is_reading_ahead:
+            self._is_reading_ahead = True
+            self._spawn(self._read_ahead())
+        return known
+
+    async def _read_ahead(self) -> None:
+        try:
+            async with self._reading:
+                await self._read_all(self._next_rooms())
+        except ChatError:
+            """Whoever needs to know reads again, and is told why that cannot be."""
+        finally:
+            self._is_reading_ahead = False
 
     def latest(self, room_id: str) -> Kept | None:
         """What was read last, however long ago."""
@@ -63,6 +90,9 @@ class AtHand(Generic[Kept]):
 
     async def of(self, room_id: str) -> Kept:
         """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
+        known = self._fresh(room_id, self._now())
+        if known is not None:
+            return known.value
         return await self._read_until(room_id, lambda known: known.is_fresh(self._now()))
 
     async def read(self, room_id: str, reads: int) -> Kept:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from anonchat import ChatError
-from anonchat_moderation.at_hand import FRESH_MILLISECONDS, TOGETHER, AtHand
+from anonchat_moderation.at_hand import AHEAD_MILLISECONDS, FRESH_MILLISECONDS, TOGETHER, AtHand
 
 
 class Shelf:
@@ -18,12 +19,16 @@ class Shelf:
         self.versions: dict[str, int] = {}
         self.reads: list[Sequence[str]] = []
         self.now = 0
+        self.tasks: list[Coroutine[Any, Any, None]] = []
+        self.failure: ChatError | None = None
         self.go = asyncio.Event()
         self.go.set()
-        self.at_hand = AtHand(self.read, lambda: self.now)
+        self.at_hand = AtHand(self.read, lambda: self.now, self.tasks.append)
 
     async def read(self, rooms: Sequence[str]) -> Mapping[str, int]:
         self.reads.append(rooms)
+        if self.failure is not None:
+            raise self.failure
         found = {room: self.versions[room] for room in rooms if room in self.versions}
         await asyncio.sleep(0)
         await self.go.wait()
@@ -47,14 +52,52 @@ def test_rooms_that_talk_are_read_with_the_first_that_is_stale() -> None:
         shelf.versions = {"a": 1, "b": 1, "silent": 1}
         for room in shelf.versions:
             await shelf.at_hand.of(room)
-        shelf.now += FRESH_MILLISECONDS - 1
+        shelf.now += AHEAD_MILLISECONDS - 1
         shelf.reads.clear()
         assert shelf.at_hand.get("a", shelf.now) == shelf.at_hand.get("b", shelf.now) == 1
         shelf.at_hand._asked.discard("silent")
-        shelf.now += 1
+        shelf.now += FRESH_MILLISECONDS
         assert shelf.at_hand.get("a", shelf.now) is None
         await asyncio.gather(shelf.at_hand.of("a"), shelf.at_hand.of("b"))
         assert [sorted(rooms) for rooms in shelf.reads] == [["a", "b"]]
+
+    asyncio.run(main())
+
+
+def test_rooms_that_talk_are_read_before_they_are_stale() -> None:
+    """So nobody waits: who asks at the half of the time has it read in passing, once for all."""
+
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1, "b": 1}
+        await asyncio.gather(shelf.at_hand.of("a"), shelf.at_hand.of("b"))
+        shelf.versions = {"a": 2, "b": 2}
+        shelf.now += AHEAD_MILLISECONDS
+        assert [shelf.at_hand.get(room, shelf.now) for room in "abab"] == [1, 1, 1, 1]
+        (ahead,) = shelf.tasks
+        await ahead
+        assert sorted(shelf.reads[-1]) == ["a", "b"]
+        shelf.now += FRESH_MILLISECONDS - 1
+        assert [shelf.at_hand.get(room, shelf.now) for room in "ab"] == [2, 2]
+        shelf.tasks.pop().close()
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_read_ahead_is_read_by_who_needs_it() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+        shelf.versions = {"a": 1}
+        await shelf.at_hand.of("a")
+        shelf.now += AHEAD_MILLISECONDS
+        shelf.failure = ChatError("storage_unavailable")
+        assert await shelf.at_hand.of("a") == 1
+        await shelf.tasks.pop()
+        shelf.now += FRESH_MILLISECONDS
+        with pytest.raises(ChatError, match="storage_unavailable"):
+            await shelf.at_hand.of("a")
+        shelf.failure = None
+        assert await shelf.at_hand.of("a") == 1
 
     asyncio.run(main())
 
