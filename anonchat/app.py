@@ -170,8 +170,8 @@ class Server(Node):
 
     def _routes(self) -> list[tuple[str, Route]]:
         rooms = RoomRoutes(self.rooms, self.welcome, self.limits, self.clock, self.settings)
-        members = MemberRoutes(self.rooms, self.invites, self.seats, self.sessions, self.limits)
-        invites = InviteRoutes(self.rooms, self.invites)
+        members = MemberRoutes(self.invites, self.seats, self.sessions, self.limits)
+        invites = InviteRoutes(self.invites)
         server = ServerRoutes(
             {"database": self.database.check}, self._between_nodes(), self.metrics, self._state,
             lambda: self.sockets.draining,

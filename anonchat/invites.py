@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from anonchat.clock import Clock
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
-from anonchat.ids import new_id, new_invite_token, token_hash
+from anonchat.ids import new_invite_token, token_hash
 from anonchat.journal import Journal, Transaction
 from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room, Session
 from anonchat.ranks import present_rank
+from anonchat.rooms import Rooms
+from anonchat.storage import Row, Statements
 from anonchat.store import rooms as statements
 
 INVITES = 100  # that a room may have, revoked ones included
@@ -20,19 +21,24 @@ INVITES = 100  # that a room may have, revoked ones included
 class Invites:
     """The rules about invites. Each use is counted where somebody joins, see `Seats`."""
 
-    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock) -> None:
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, clock: Clock, rooms: Rooms) -> None:
+        self._rooms = rooms
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
 
-    async def check(self, room: Room, token: str) -> Invite:
-        """The invite that `token` opens now. Raises `invalid_invite`."""
-        wanted = {"room": room.id, "token": token_hash(token), "now": self._clock.now()}
-        row = await self._journal.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
+    async def open(self, room_id: str, token: str) -> tuple[Room, Invite]:
+        """The room, and the invite to it that `token` opens now. Raises `room_not_found`, `room_ended`, `invalid_invite`."""
+        wanted = {"room": room_id, "token": token_hash(token), "now": self._clock.now()}
+
+        async def work(tx: Statements) -> tuple[Room, Row | None]:
+            return await self._rooms.find(room_id, tx), await tx.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
+
+        room, row = await self._journal.read(work)
         if row is None:
             self._dispatcher.observe("authentication_failed", where="rest", code="invalid_invite")
             raise ChatError("invalid_invite")
-        return statements.invite_of(row)
+        return room, statements.invite_of(row)
 
     async def create(self, by: Session, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
         """Make one more invite to the room of `by`; returns it and its token, which is shown once.
@@ -42,7 +48,7 @@ class Invites:
         room_id, now = by.room_id, self._clock.now()
         token = new_invite_token()
         rank = RANK_MODERATOR if role == "moderator" else RANK_PARTICIPANT
-        row = invite_row(room_id, token, role, rank, now)
+        row = statements.invite_row(room_id, token, role, rank, now)
         row |= {"expires_at": now + seconds * 1_000 if seconds else None, "max_uses": max_uses}
 
         async def work(tx: Transaction) -> Invite:
@@ -62,7 +68,7 @@ class Invites:
     async def rotate_owner(self, room_id: str) -> str:
         """Refuse the room's moderator token from now on, and return a new one, which is shown once."""
         token = new_invite_token()
-        row = invite_row(room_id, token, "moderator", RANK_OWNER, self._clock.now())
+        row = statements.invite_row(room_id, token, "moderator", RANK_OWNER, self._clock.now())
 
         async def work(tx: Transaction) -> None:
             if await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id}) is None:
@@ -92,19 +98,3 @@ class Invites:
                 raise ChatError("not_found", "There is no such invite, or it was revoked already.")
 
         await self._journal.transaction(work, by.room_id)
-
-
-def invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:
-    """The parameters of a new invite's row, without end and without a bound of uses."""
-    return {
-        "id": new_id(),
-        "room_id": room_id,
-        "token_hash": token_hash(token),
-        "role": role,
-        "rank": rank,
-        "created_at": now,
-        "expires_at": None,
-        "max_uses": None,
-        "uses": 0,
-        "revoked_at": None,
-    }

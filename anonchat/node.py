@@ -107,7 +107,7 @@ class Node:
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds, self._participants)
         self.doors = Doors(self.hub, self.presence, self.relay, self.journal)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
-        self.invites = Invites(self.journal, self.dispatcher, self.clock)
+        self.invites = Invites(self.journal, self.dispatcher, self.clock, self.rooms)
         self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.doors)
         self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.doors, self.presence)
         receipts = Receipts(self.journal)

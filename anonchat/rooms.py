@@ -14,7 +14,6 @@ from anonchat.cursors import cursor_of, parse_cursor
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_invite_token, new_token
-from anonchat.invites import invite_row
 from anonchat.journal import Also, Journal, Transaction
 from anonchat.models import RANK_OWNER, RANK_PARTICIPANT, Room
 from anonchat.schemas import room_wire
@@ -70,7 +69,7 @@ class Rooms:
         async def work(tx: Transaction) -> None:
             await tx.execute(statements.INSERT_ROOM, _room_row(room))
             for token, role, rank in ((invite, "participant", RANK_PARTICIPANT), (moderator, "moderator", RANK_OWNER)):
-                await tx.execute(statements.INSERT_INVITE, invite_row(room.id, token, role, rank, now))
+                await tx.execute(statements.INSERT_INVITE, statements.invite_row(room.id, token, role, rank, now))
 
         await self._journal.transaction(work, room.id)
         self._dispatcher.observe("room_created", room=room)

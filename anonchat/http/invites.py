@@ -9,14 +9,12 @@ from anonchat.declarations import Answer, Request, Route
 from anonchat.http import answers
 from anonchat.http.rooms import ROOM
 from anonchat.invites import Invites
-from anonchat.rooms import Rooms
 
 
 class InviteRoutes:
     """Check one, and as a moderator list, make and revoke them."""
 
-    def __init__(self, rooms: Rooms, invites: Invites) -> None:
-        self._rooms = rooms
+    def __init__(self, invites: Invites) -> None:
         self._invites = invites
 
     def routes(self) -> Sequence[Route]:
@@ -33,8 +31,7 @@ class InviteRoutes:
         )  # fmt: skip
 
     async def check_invite(self, request: Request) -> Answer:
-        room = await self._rooms.find(request.path["roomId"])
-        invite = await self._invites.check(room, request.body["invite_token"])
+        _, invite = await self._invites.open(request.path["roomId"], request.body["invite_token"])
         return Answer({"ok": True, "role": invite.role})
 
     async def invites(self, request: Request) -> Answer:

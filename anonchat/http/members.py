@@ -13,7 +13,6 @@ from anonchat.ids import keyed_hash
 from anonchat.invites import Invites
 from anonchat.limits import Limits
 from anonchat.models import Room
-from anonchat.rooms import Rooms
 from anonchat.seats import Applicant, Seats
 from anonchat.sessions import Sessions
 
@@ -21,8 +20,7 @@ from anonchat.sessions import Sessions
 class MemberRoutes:
     """Join, leave, participants."""
 
-    def __init__(self, rooms: Rooms, invites: Invites, seats: Seats, sessions: Sessions, limits: Limits) -> None:
-        self._rooms = rooms
+    def __init__(self, invites: Invites, seats: Seats, sessions: Sessions, limits: Limits) -> None:
         self._invites = invites
         self._seats = seats
         self._sessions = sessions
@@ -45,8 +43,8 @@ class MemberRoutes:
         await self._limits.hit("joins_per_network", request.network)
         if body["fingerprint_hash"]:
             await self._limits.hit("joins_per_fingerprint", request.origin.mark(body["fingerprint_hash"]))
-        room = await self._rooms.find(request.path["roomId"])
-        invite = await self._invites.check(room, body["invite_token"] or body["moderator_token"])
+        token = body["invite_token"] or body["moderator_token"]
+        room, invite = await self._invites.open(request.path["roomId"], token)
         if body["moderator_token"] and invite.role != "moderator":
             raise ChatError("invalid_invite")
         applicant = Applicant(
@@ -57,11 +55,11 @@ class MemberRoutes:
             _mark(room, "device", body["device_id"]),
             _mark(room, "fingerprint", body["fingerprint_hash"]),
         )
-        session, token = await self._seats.join(room, applicant, body["invite_token"] or body["moderator_token"])
+        session, session_token = await self._seats.join(room, applicant, token)
         socket = request.base_url.replace("http", "ws", 1) + "/ws"
         return Answer(
             {
-                "sessionToken": token,
+                "sessionToken": session_token,
                 "sessionId": session.id,
                 "anonymousId": session.anonymous_id,
                 "username": session.username,

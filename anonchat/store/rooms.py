@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.sql import ClauseElement
 
+from anonchat.ids import new_id, token_hash
 from anonchat.models import Invite, Room
 from anonchat.sql import insert_or_ignore, one_of, upsert
 from anonchat.storage import Row
@@ -172,6 +175,22 @@ def room_of(row: Row) -> Room:
         ended_at=row["ended_at"],
         end_reason=row["end_reason"],
     )
+
+
+def invite_row(room_id: str, token: str, role: str, rank: int, now: int) -> dict[str, Any]:
+    """The parameters of a new invite's row, without end and without a bound of uses."""
+    return {
+        "id": new_id(),
+        "room_id": room_id,
+        "token_hash": token_hash(token),
+        "role": role,
+        "rank": rank,
+        "created_at": now,
+        "expires_at": None,
+        "max_uses": None,
+        "uses": 0,
+        "revoked_at": None,
+    }
 
 
 def invite_of(row: Row) -> Invite:
