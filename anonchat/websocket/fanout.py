@@ -88,14 +88,23 @@ class Fanout(Channel):
         if not self._left:
             self._begin()
         left, first, last, joined = self._left, self._first, self._last, self._joined
-        served = 0
+        served, size = 0, len(joined)
         while left and served < most:
             transport = left.pop()
             served += 1
-            if transport.is_ready and transport.place == first:
-                transport.send(joined, last)
-            else:
+            if not transport.is_ready or transport.place != first:
                 transport.catch_up(self, last)
+                continue
+            transport.place = last
+            try:
+                sent = transport.write(joined)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                transport.abort()
+                continue
+            if sent < size:
+                transport.hold(joined, sent)
         if not left:
             self._end()
         return served

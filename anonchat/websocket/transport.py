@@ -121,6 +121,7 @@ class SocketTransport:
         "due",
         "is_ready",
         "place",
+        "write",
     )
 
     def __init__(self, link: Link, transports: Transports) -> None:
@@ -143,7 +144,9 @@ class SocketTransport:
         self.place = 0
         """How much of the channel's log it has got."""
         self.is_ready = False
-        """Whether nothing waits to be sent, so that a channel may `send`."""
+        """Whether nothing waits to be sent, so that a channel may `write`."""
+        self.write = link.send
+        """Send at once; see `Link.send`. For a channel, and only while `is_ready`."""
 
     def start(self, peer: Peer) -> None:
         """Read from now on and give what comes to `peer`; called once."""
@@ -200,19 +203,10 @@ class SocketTransport:
             if not self.closed:
                 self._add(frame, droppable)
 
-    def send(self, joined: bytes, place: int) -> None:
-        """Send the frames up to a place at once; only while `is_ready`. What is not taken now is sent as soon as it is."""
-        self.place = place
-        try:
-            sent = self._link.send(joined)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.abort()
-            return
-        if sent < len(joined):
-            self.is_ready = False
-            self._outbox.hold(memoryview(joined)[sent:])
+    def hold(self, joined: bytes, sent: int) -> None:
+        """The system took a part only of what a channel has written; the rest is sent as soon as it takes more."""
+        self.is_ready = False
+        self._outbox.hold(memoryview(joined)[sent:])
 
     def abort(self) -> None:
         """End at once and release everything; can be called in any state."""
