@@ -102,20 +102,18 @@ def test_24_removed_banned_and_ended_are_told_apart(
         expect(ann.page.get_by_text("Be kind.")).to_be_visible()
 
 
-def test_24_a_restart_is_told_as_such(tmp_path: Path, browser: Browser) -> None:
+@pytest.mark.sabotage("view/banner.mjs", "status.restarts ? ", "false ? ")
+def test_24_a_restart_is_told_as_such(tmp_path: Path, visit: Visit) -> None:
     with ServerProcess(tmp_path) as server:
         made = Rest(server.port).call("POST", "/api/rooms", {"title": "Lunch"}).body
-        page = browser.new_page()
-        page.goto(made["joinUrl"])
-        page.get_by_label("Your name in this room").fill("Ann")
-        page.keyboard.press("Enter")
-        page.locator("#composer").fill("half a thou")
+        ann = visit()
+        ann.join(made["joinUrl"], "Ann")
+        ann.page.locator("#composer").fill("half a thou")
         server.stop()
-        expect(page.get_by_text("The server restarts. Next try in")).to_be_visible(timeout=10_000)
+        expect(ann.page.get_by_text("The server restarts. Next try in")).to_be_visible(timeout=10_000)
         server.start()
-        page.keyboard.press("Enter")
-        expect(page.locator("article:not(.waiting)").filter(has_text="half a thou")).to_be_visible(timeout=30_000)
-        page.close()
+        ann.page.keyboard.press("Enter")
+        expect(ann.page.locator("article:not(.waiting)").filter(has_text="half a thou")).to_be_visible(timeout=30_000)
 
 
 # What the banner has said, each time with the messages that waited then.
