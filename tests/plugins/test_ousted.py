@@ -118,8 +118,9 @@ async def events_of(world: World) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def closed_routes() -> list[str]:
-    """Every route that is for members."""
-    return [route for route, cells in section("routes").items() if cells[0] == "who" and "/of-" not in route]
+    """Every route that is for members; those of the operator are for no session."""
+    rows = section("routes").items()
+    return [route for route, cells in rows if (cells[0], cells[4]) == ("who", "yes") and "/of-" not in route]
 
 
 def everything(folder: Path) -> dict[str, list[str]]:
