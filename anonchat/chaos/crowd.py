@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
 
 from anonchat.chaos.ledger import Entry, Ledger, reckon
@@ -51,6 +51,23 @@ class Crowd:
             await asyncio.gather(*self._lives, return_exceptions=True)
             for sender in self.senders:
                 await sender.line.close()
+
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """Everybody sends as much as goes, as long as this lasts."""
+        usual = [sender.rate for sender in self.senders]
+        for sender in self.senders:
+            sender.rate = math.inf
+        try:
+            yield
+        finally:
+            for sender, rate in zip(self.senders, usual, strict=True):
+                sender.rate = rate
+
+    @property
+    def acked(self) -> int:
+        """How many messages are acknowledged."""
+        return sum(len(sender.account.acked) for sender in self.senders)
 
     async def progress(self) -> None:
         """Wait until everybody has got an ack for something that was sent after now. Raises `NotHealed`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -60,14 +59,8 @@ async def pause(crowd: Crowd) -> None:
 
 async def flood(crowd: Crowd) -> None:
     """Strangers send nonsense, and everybody in the room sends as much as goes."""
-    usual = [sender.rate for sender in crowd.senders]
-    for sender in crowd.senders:
-        sender.rate = math.inf
-    try:
+    with crowd.hurrying():
         await flood_with_nonsense(crowd.server.port, crowd.chance, FLOOD_SECONDS)
-    finally:
-        for sender, rate in zip(crowd.senders, usual, strict=True):
-            sender.rate = rate
 
 
 def _some(crowd: Crowd) -> list[Sender]:

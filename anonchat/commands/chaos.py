@@ -59,6 +59,5 @@ def chaos(seconds: float, every: float, seed: int | None, names: tuple[str, ...]
 
 def _tell(happening: Happening, crowd: Crowd) -> None:
     """One line for each fault, when everybody goes on talking."""
-    acked = sum(len(sender.account.acked) for sender in crowd.senders)
     healed = happening.ended - happening.began
-    click.echo(f"  {happening.name:8} everybody goes on after {healed:5.2f} s; {acked:,} acknowledged so far")
+    click.echo(f"  {happening.name:8} everybody goes on after {healed:5.2f} s; {crowd.acked:,} acknowledged so far")

@@ -1,7 +1,7 @@
 """Mixed load for ten minutes, with a random fault every 20 seconds: ``python -m tests.e2e.soak [seconds [every]]``.
 
-In the first fifth of the time the process is killed or stopped. Then come faults that it outlives, and what it uses is
-measured. Exit code 1 if the ledger is not whole, or something grows.
+In the first fifth of the time the process is killed or stopped. Then its caches are filled, faults come that it outlives, and
+what it uses is measured. Exit code 1 if the ledger is not whole, or something grows.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from anonchat.client import ClientError, Server, join
 from anonchat.testing.processes import ServerProcess
 
 from .disk import Disk
-from .usage import Usage, settled, slope, watch
+from .usage import SAMPLE_SECONDS, Usage, settled, slope, watch
 
 SECONDS, EVERY = 600.0, 20.0
 SEED = 20_261_121
 ENDING = ("kill", "restart")
 ENDING_SHARE = 0.2  # of the time in which the process is ended
 DISK_SECONDS = 3.0
+REMEMBERED = 25_000  # messages; a node keeps 20,000 receipts, and the newest events of active rooms
+FILL_SECONDS = 300.0
 VISITORS = 3
 VISIT_SECONDS = 30.0
 MOST_GROWTH = {"memory": 10.0, "descriptors": 10.0, "threads": 4.0, "tasks": 20.0}
 TOKEN = "the-operator-of-the-soak"
-# A node remembers 20,000 receipts and the newest events of active rooms: memory is measured when both are full.
 PLUGGED = {
     "ANONCHAT_ROOMS__REPLAY_EVENTS": "2000",
     "ANONCHAT_PLUGINS__ENABLED": '["polls", "pins", "notifications", "analytics"]',
@@ -57,6 +58,15 @@ def faults_of(disk: Disk) -> list[Fault]:
         return happen
 
     return [fault("full", f"w {errno.ENOSPC} 0"), fault("failing", f"s {errno.EIO} 0"), fault("slow", "s 0 500")]
+
+
+async def fill(crowd: Crowd) -> None:
+    """Send as many messages as a node keeps receipts of, so that what grows afterwards grows for ever."""
+    enough = crowd.acked + REMEMBERED
+    with crowd.hurrying():
+        async with asyncio.timeout(FILL_SECONDS):
+            while crowd.acked < enough:
+                await asyncio.sleep(SAMPLE_SECONDS)
 
 
 async def visit(link: str, number: int) -> None:
@@ -99,6 +109,7 @@ async def soak(seconds: float, every: float, folder: Path) -> bool:
         async with crowd.talking():
             others = [asyncio.create_task(visit_often(created.moderator_url, numbers)) for _ in range(VISITORS)]
             await storms[0].rage(seconds * ENDING_SHARE, every)
+            await fill(crowd)
             others.append(asyncio.create_task(watch(server, TOKEN, samples)))
             await storms[1].rage(seconds * (1 - ENDING_SHARE), every)
             for other in others:
