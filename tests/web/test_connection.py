@@ -100,6 +100,11 @@ def test_24_removed_banned_and_ended_are_told_apart(
         expect(ann.page.get_by_text("1 message")).to_be_visible()
     else:
         expect(ann.page.get_by_text("Be kind.")).to_be_visible()
+    if act != "end":  # who comes again is told for how long
+        ann.page.get_by_role("button", name=next_step).click()
+        ann.page.goto(room.link())
+        ann.page.get_by_role("button", name="Join", exact=True).click()
+        expect(ann.page.get_by_text(re.compile(rf"{told}.*\. Try again in"))).to_be_visible()
 
 
 @pytest.mark.sabotage("view/banner.mjs", "status.restarts ? ", "false ? ")
