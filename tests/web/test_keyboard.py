@@ -100,7 +100,7 @@ def _looks_and_leaves(mona: Visitor) -> None:
     keyboard = mona.page.keyboard
     go(mona, "People", "Shift+Tab")
     keyboard.press("Enter")
-    expect(mona.page.get_by_role("complementary")).to_be_visible()
+    expect(mona.page.get_by_role("heading", name="People")).to_be_focused()
     keyboard.press("Escape")
     expect(mona.page.get_by_role("complementary")).to_have_count(0)
     expect(mona.page.get_by_role("button", name="People")).to_be_focused()
