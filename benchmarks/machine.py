@@ -44,6 +44,16 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def thread_seconds(pid: int) -> dict[int, tuple[float, float]]:
+    """Thread id -> processor time that it has used so far, in user and in system mode."""
+    used = {}
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        fields = stat.read_text().rpartition(")")[2].split()
+        user, system = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
+        used[int(stat.parent.name)] = user, system
+    return used
+
+
 def busy_share(seconds: float) -> float:
     """The share of all cores that is in use, by whomever, during the next so many seconds."""
     before = _core_ticks()
