@@ -49,8 +49,7 @@ def test_29_messages_are_read_out_and_bursts_summed_up_and_replay_is_silent(live
     expect(status).to_be_empty()
     bob.say("hello")
     expect(status).to_have_text("Bob: hello")
-    for index in range(6):
-        bob.say(f"quick {index}")
+    fill(live, room, 6)  # at once, on however busy a machine
     expect(status).to_have_text("6 new messages.")
     assert str(ann.message("hello").get_attribute("aria-label")).startswith("Bob: hello")
 
