@@ -26,7 +26,7 @@ from anonchat.clock import Clock
 from anonchat.plugins import Plugins
 from anonchat.storage import Bus
 from anonchat.testing.databases import BETWEEN_NODES, VARIABLE, make_template
-from anonchat.testing.people import OpenRoom, Person, open_room
+from anonchat.testing.people import Heard, OpenRoom, Person, open_room
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.processes import ServerProcess, environment
 from anonchat.testing.redis import RedisServer
@@ -39,6 +39,7 @@ ROUNDS, SECONDS = 5, 5.0
 PACES = (50, 500)  # messages a second
 WRITERS, IN_FLIGHT = 20, 25
 SETTLED_SECONDS = 30.0
+OVER = "over"
 PUBLICATIONS = 50_000
 TURN = 100  # publications in one turn of the event loop
 DURABLE = ("fsync=on", "full_page_writes=on", "autovacuum=on")
@@ -97,33 +98,45 @@ async def measure_flood(one: ServerProcess, other: ServerProcess, seconds: float
             writers.append(await stack.enter_async_context(here.enter("Alice")))
             readers.append(await stack.enter_async_context(there.enter("Bob")))
         began = time.perf_counter()
-        writing = [asyncio.create_task(_write(writer, began + seconds)) for writer in writers]
+        following = [asyncio.create_task(_follow(reader)) for reader in readers]
         async with asyncio.timeout(seconds + SETTLED_SECONDS):
-            await asyncio.gather(*(_follow(*pair) for pair in zip(readers, writing, strict=True)))
-        return sum(task.result() for task in writing) / (time.perf_counter() - began)
+            written = await asyncio.gather(*(_write(writer, began + seconds) for writer in writers))
+            heard = await asyncio.gather(*following)
+        if heard != written:
+            raise SystemExit(f"{sum(written)} messages were acknowledged, and {sum(heard)} heard on the other node.")
+        return sum(written) / (time.perf_counter() - began)
 
 
 async def _write(writer: Person, until: float) -> int:
-    """Keep so many under way; returns how many were acknowledged, which is also the number of the last."""
+    """Keep so many under way, and say at the end that it is over; returns how many were acknowledged."""
     sent = acked = 0
     while acked < sent or time.perf_counter() < until:
         while sent - acked < IN_FLIGHT and time.perf_counter() < until:
             sent += 1
             await writer.send("send_message", {"text": f"number {sent}", "clientMsgId": str(sent)})
-        heard = await writer.read()
-        acked += heard is not None and heard.event == "message_ack"
-    return acked
+        acked += (await _read(writer)).event == "message_ack"
+    await writer.say(OVER)
+    return acked + 1
 
 
-async def _follow(reader: Person, writing: asyncio.Task[int]) -> None:
-    """Hear all that is written. Ends the run if something is missing or comes twice."""
-    position = 0
-    while not writing.done() or position < writing.result():
-        heard = await reader.read()
-        if heard is not None and heard.seq is not None:
+async def _follow(reader: Person) -> int:
+    """Hear all that is written, and return how much that is. Ends the run if something is missing or comes twice."""
+    position, text = 0, ""
+    while text != OVER:
+        heard = await _read(reader)
+        if heard.seq is not None:
             if heard.seq != position + 1:
                 raise SystemExit(f"Number {heard.seq} was heard after {position}.")
-            position = heard.seq
+            position, text = heard.seq, heard.data["content"]["text"]
+    return position
+
+
+async def _read(person: Person) -> Heard:
+    """The next event. Ends the run where the server has closed the socket."""
+    heard = await person.read()
+    if heard is None:
+        raise SystemExit(f"The socket was closed with {person.socket.close_code}.")
+    return heard
 
 
 async def both_doors(one: ServerProcess, other: ServerProcess) -> tuple[OpenRoom, OpenRoom]:
