@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from anonchat.clock import Clock, iso, iso_or_none
@@ -10,7 +11,7 @@ from anonchat.models import Room
 from anonchat.storage import Database
 from anonchat.store import rooms as statements
 
-NEWEST = (2**62, "")
+NEWEST = (2**62, "0")
 
 
 class Overview:
@@ -21,10 +22,14 @@ class Overview:
         self._clock = clock
 
     async def rooms(self, cursor: str | None, limit: int) -> dict[str, Any]:
-        """Rooms that have not ended, newest first. Costs five queries; counts the messages of the rooms of the page."""
-        before, before_id = parse_cursor(cursor, NEWEST)
-        page = {"before": before, "before_id": before_id, "limit": limit + 1}
-        rows = await self._database.fetch_all(statements.SELECT_LIVING, page)
+        """Rooms that have not ended, newest first. Costs four queries; counts the messages of the rooms of the page.
+
+        A cursor holds no id of a room, which would lead to its title: it is a time, and how many rooms of that time have
+        been told.
+        """
+        before, skipped = _parsed(cursor)
+        page = {"before": before, "skipped": skipped, "limit": limit + 1}
+        rows = await self._database.fetch_all(statements.SELECT_LIVING_AT, page)
         rooms = [statements.room_of(row) for row in rows[:limit]]
         ids = [room.id for room in rooms]
         seated = await self._database.fetch_all(statements.COUNT_SEATED_IN, {"rooms": ids, "now": self._clock.now()})
@@ -35,12 +40,23 @@ class Overview:
         return {
             "rooms": [_shown(room, people.get(room.id, 0), messages.get(room.id, 0)) for room in rooms],
             "total": total[0] if total is not None else 0,
-            "nextCursor": cursor_of(rooms[-1].created_at, rooms[-1].id) if len(rows) > limit else None,
+            "nextCursor": _cursor_after(rooms, before, skipped) if len(rows) > limit else None,
         }
 
     async def database_bytes(self) -> int:
         """What the database takes where it is stored."""
         return await self._database.size()
+
+
+def _parsed(cursor: str | None) -> tuple[int, int]:
+    before, skipped = parse_cursor(cursor, NEWEST)
+    return before, parse_cursor(f"{skipped}~", NEWEST)[0]
+
+
+def _cursor_after(rooms: Sequence[Room], before: int, skipped: int) -> str:
+    last = rooms[-1].created_at
+    told = sum(room.created_at == last for room in rooms) + (skipped if last == before else 0)
+    return cursor_of(last, str(told))
 
 
 def _shown(room: Room, people: int, messages: int) -> dict[str, Any]:

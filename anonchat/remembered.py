@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -23,19 +24,26 @@ class Remembered(Generic[Kept]):
         """`read(room id)` reads what there is now; `position` is ``ctx.rooms.position``. Keep it small: there are many rooms."""
         self._read = read
         self._position = position
-        self._known: OrderedDict[str, tuple[int, Kept]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, asyncio.Future[Kept]]] = OrderedDict()
 
     async def of(self, room_id: str) -> Kept:
-        """What there is in the room. Costs a look-up, or a `read` where something has happened since the last."""
+        """What there is in the room. Costs a look-up, or a `read` where something has happened since the last began.
+
+        Who asks while it is read waits for the same read. Raises what it raises.
+        """
         position = self._position(room_id)
+        if position is None:
+            return await self._read(room_id)
         known = self._known.get(room_id)
-        if known is not None and known[0] == position:
-            return known[1]
-        value = await self._read(room_id)
-        # Of the position from before the read: it may have seen more, which then comes to everybody as an event, too.
-        if position is not None:
-            self._known[room_id] = position, value
+        if known is None or known[0] != position:
+            # Of the position from before the read: it may see more, which then comes to everybody as an event, too.
+            known = self._known[room_id] = position, asyncio.ensure_future(self._read(room_id))
             self._known.move_to_end(room_id)
             if len(self._known) > ROOMS:
                 self._known.popitem(last=False)
-        return value
+        try:
+            return await asyncio.shield(known[1])
+        except BaseException:
+            if known[1].done() and self._known.get(room_id) is known:  # it has failed
+                del self._known[room_id]
+            raise

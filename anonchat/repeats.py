@@ -72,7 +72,7 @@ def tell_repeated(_: object, __: str, line: MutableMapping[str, Any]) -> Mutable
 def _kind_of(record: logging.LogRecord) -> object:
     fields = record.msg if isinstance(record.msg, dict) else {"event": record.msg, "exc_info": record.exc_info}
     named = tuple(str(fields.get(name)) for name in NAMING)
-    return record.name, str(fields["event"]), named, _origin_of(fields.get("exc_info"))
+    return record.name, str(fields.get("event", record.msg)), named, _origin_of(fields.get("exc_info"))
 
 
 def _origin_of(given: object) -> object:

@@ -233,6 +233,8 @@ class Welcome:
             if known is None or error.code != "storage_unavailable":
                 raise
             page = known
+        if (active := self._active.get(room_id)) is not None:
+            await self._relay.reach(active, page.seq)  # so that what plugins remember is not older than the messages
         page = self._cut(page, newest=after is not None)
         messages = await self._with_ext(page.messages)
         return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}

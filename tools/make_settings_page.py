@@ -16,7 +16,8 @@ HEAD = """# Every setting
 
 Made by `tools/make_settings_page.py`; `anonchat config example` prints the same as a file to begin with, and
 `anonchat config check` what is in effect. The environment wins over the file: `server.port` is `ANONCHAT_SERVER__PORT`.
-Times are in seconds, sizes in bytes."""
+Times are in seconds, sizes in bytes. Those of the bundled plugins stand in
+[config.example.toml](../config.example.toml) and in the README of each."""
 
 
 def meanings() -> dict[str, str]:

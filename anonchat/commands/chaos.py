@@ -41,13 +41,13 @@ def chaos(seconds: float, every: float, seed: int | None, names: tuple[str, ...]
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     plan = Plan(seconds, every, seed, [FAULTS[name] for name in names or NAMES])
     folder = Path(tempfile.mkdtemp(prefix="anonchat-chaos-"))
-    is_wanted = False
+    is_wanted = True
     click.echo(f"People talk for {seconds:g} s while their server is broken on purpose (--seed {seed}).")
     try:
         outcome = asyncio.run(undergo(plan, folder, _tell, tuple(shlex.split(command or ""))))
         is_wanted = not outcome.is_whole
     except RuntimeError as error:
-        raise Refused(str(error)) from error
+        raise Refused(f"{error} Its database and its log are in {folder}.") from error
     finally:
         if not is_wanted:
             shutil.rmtree(folder)

@@ -142,7 +142,10 @@ class Health(EventSchema):
 
 
 class Readiness(Health):
-    """`status` is "ok", or with 503 "degraded" or "draining"; each dependency is "ok" or an error code."""
+    """`status` is "ok", "degraded" (503, or 200 if only what lies between nodes is away) or, with 503, "draining".
+
+    Each dependency is "ok" or an error code.
+    """
 
     dependencies = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     plugins = fields.Dict(keys=fields.String(), values=fields.String(), required=True)

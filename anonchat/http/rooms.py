@@ -28,6 +28,7 @@ class RoomRoutes:
         self._clock = clock
         self._settings = settings.rooms
         self._backups_seconds = settings.retention.backups_seconds
+        self._grace_seconds = settings.rooms.purge_grace_seconds
 
     def routes(self) -> Sequence[Route]:
         """What the core offers about rooms."""
@@ -85,15 +86,17 @@ class RoomRoutes:
         if receipt is None:
             await self._rooms.find(room_id)
             raise ChatError("conflict", "This room has not ended; its report is there when what was in it is deleted.")
-        ended, kept = receipt["ended_at"], self._backups_seconds
+        # A backup from the end of the grace is the last that can hold anything.
+        kept = None if receipt["pending"] else self._backups_seconds
+        gone = receipt["ended_at"] + self._grace_seconds * 1_000
         return Answer(
             {
                 "roomId": room_id,
-                "endedAt": iso(ended),
+                "endedAt": iso(receipt["ended_at"]),
                 "reason": receipt["reason"],
                 "deleted": receipt["deleted"],
                 "pending": receipt["pending"],
-                "backupsUntil": None if kept is None else iso(ended + kept * 1_000),
+                "backupsUntil": None if kept is None else iso(gone + kept * 1_000),
             }
         )
 

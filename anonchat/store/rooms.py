@@ -41,6 +41,13 @@ SELECT_LIVING = (
     .order_by(rooms.c.created_at.desc(), rooms.c.id.desc())
     .limit(bindparam("limit"))
 )
+SELECT_LIVING_AT = (
+    select(rooms)
+    .where(rooms.c.ended_at.is_(None), rooms.c.created_at <= bindparam("before"))
+    .order_by(rooms.c.created_at.desc(), rooms.c.id.desc())
+    .offset(bindparam("skipped"))
+    .limit(bindparam("limit"))
+)
 SELECT_PUBLIC = SELECT_LIVING.where(rooms.c.is_public == 1)
 COUNT_LIVING = select(func.count()).select_from(rooms).where(rooms.c.ended_at.is_(None))
 COUNT_MESSAGES_IN = (

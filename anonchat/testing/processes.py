@@ -77,7 +77,7 @@ class ServerProcess:
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit code. Raises TimeoutExpired after 20 seconds."""
+        """SIGTERM; returns the exit code. Raises RuntimeError, and kills it, if it has not ended after 20 seconds."""
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:
@@ -85,10 +85,15 @@ class ServerProcess:
         if process is None:
             return 0
         process.send_signal(number)
-        code = process.wait(20)
-        assert process.stdout is not None
-        process.stdout.close()
-        return code
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait(20)
+            raise RuntimeError(f"The server did not end within 20 seconds of {number.name}.") from error
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
 
     def __enter__(self) -> ServerProcess:
         self.start()

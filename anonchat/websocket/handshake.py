@@ -1,5 +1,6 @@
 """The opening handshake: how a Tornado request becomes a `SocketTransport`."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -107,9 +108,10 @@ class Handshake(WebSocketProtocol):
 
 async def _open(handler: SocketHandler, stream: IOStream) -> None:
     try:
-        await stream.write(b"")  # the answer may still be on its way
+        async with asyncio.timeout(handler.transports.limits.close_seconds):
+            await stream.write(b"")  # the answer may still be on its way
         link = Link.of(stream)
-    except OSError:
+    except OSError:  # also that it took too long
         stream.close()
         return
     transport = SocketTransport(link, handler.transports)

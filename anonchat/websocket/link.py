@@ -57,7 +57,7 @@ class Link:
         self.resume()
 
     def pause(self) -> None:
-        """Deliver nothing but the end; one more read is kept in memory."""
+        """Deliver nothing but the end, and that only until there is something to read: one more read is kept in memory."""
         self._is_paused = True
 
     def resume(self) -> None:

@@ -232,7 +232,7 @@ class SocketTransport:
 
     def resume_reading(self) -> None:
         """Deliver again; the client gets its full time again for what it had not finished."""
-        if not self._paused:
+        if not self._paused or self._peer is None:
             return
         self._paused = False
         loop = asyncio.get_running_loop()

@@ -26,6 +26,18 @@ async def report_of(server: Server, room_id: str) -> Reply:
     return await request(server, "GET", f"/api/rooms/{room_id}/deletion-report")
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_a_backup_from_the_grace_of_a_room_counts(tmp_path: Path) -> None:
+    clock = SettableClock()
+    settings = settings_in(tmp_path, rooms={"purge_grace_seconds": DAY}, retention={"backups_seconds": 7 * DAY})
+    async with running_server(settings, clock) as server:
+        room = await used(server)
+        await server.retention.end(room.id, "ended")
+        clock.advance(DAY + 1)
+        await server.retention.purge()
+        assert (await report_of(server, room.id)).body["backupsUntil"] == "2027-01-23T08:00:00.000Z"
+
+
 async def used(server: Server) -> OpenRoom:
     """A room in which two messages were written, one of which is deleted before the end."""
     room = await open_room(server)

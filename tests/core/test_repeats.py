@@ -84,6 +84,11 @@ def test_what_tells_kinds_apart() -> None:
     assert [once.filter(record("a", logging.INFO)) for _ in range(3)] == [True] * 3
 
 
+def test_a_line_of_any_kind_is_no_failure_of_who_writes_it() -> None:
+    once = OncePerMinute(lambda: 0.0)
+    assert [once.filter(record(said)) for said in ({"status": 3}, {"status": 3}, {"status": 4})] == [True, False, True]
+
+
 def test_memory_is_bounded() -> None:
     once = OncePerMinute(lambda: 0.0)
     for number in range(3 * KINDS):

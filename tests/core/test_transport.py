@@ -483,6 +483,25 @@ def test_a_paused_connection_sees_its_end_and_can_be_closed() -> None:
     asyncio.run(main())
 
 
+def test_a_connection_that_is_gone_can_be_resumed_without_harm() -> None:
+    """Its inbox is still worked off, and lets it go on when it is nearly empty."""
+
+    async def main() -> None:
+        async with connected(Transports(), Pausing) as (peer, client):
+            client.send(client.text("a"))
+            await turns_until(lambda: len(peer.calls) == 1)
+            client.send(client.text("kept"))
+            await client.writer.drain()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            peer.transport.abort()
+            peer.transport.resume_reading()
+            await peer.end()
+            assert peer.calls == [["a"]]
+
+    asyncio.run(main())
+
+
 def test_a_reset_is_an_end_without_a_code() -> None:
     async def main() -> None:
         async with connected(Transports()) as (peer, client):

@@ -50,6 +50,32 @@ async def test_what_happens_during_a_read_makes_the_next_one_read_anew() -> None
 
 
 @asynchronous
+async def test_who_asks_at_once_shares_a_read_also_one_that_fails() -> None:
+    shelf = Shelf()
+    shelf.positions["a"] = 7
+    assert await asyncio.gather(*(shelf.remembered.of("a") for _ in range(5))) == [1] * 5
+
+    async def failing(room: str) -> int:
+        raise ArithmeticError(await shelf.read(room))
+
+    shelf.remembered = Remembered(failing, shelf.positions.get)
+    outcomes = await asyncio.gather(*(shelf.remembered.of("a") for _ in range(3)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["2"] * 3
+    with pytest.raises(ArithmeticError, match="3"):
+        await shelf.remembered.of("a")
+
+
+@asynchronous
+async def test_who_stops_waiting_takes_nothing_from_the_others() -> None:
+    shelf = Shelf()
+    shelf.positions["a"] = 7
+    first, second = (asyncio.create_task(shelf.remembered.of("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 1
+
+
+@asynchronous
 async def test_where_nobody_is_here_nothing_is_remembered() -> None:
     shelf = Shelf()
     assert [await shelf.remembered.of("a") for _ in range(2)] == [1, 2]

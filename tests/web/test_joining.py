@@ -241,7 +241,9 @@ def test_04_a_moderator_shares_a_link_for_guests_and_never_the_own(live: Live, v
 
 
 @pytest.mark.sabotage(
-    "view/home.mjs", "client.visit(room.roomId, room.moderatorToken);", "client.visit(room.roomId, room.inviteToken);"
+    "view/created.mjs",
+    "client.visit(room.roomId, room.moderatorToken);",
+    "client.visit(room.roomId, room.inviteToken);",
 )
 def test_01_a_room_is_opened_and_shared_from_the_front_page(live: Live, visit: Visit) -> None:
     mona, ann = visit(), visit()

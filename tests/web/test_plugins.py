@@ -157,9 +157,9 @@ def test_27_of_several_tabs_one_calls_and_none_while_somebody_looks(live: Live, 
 
 
 @pytest.mark.sabotage(
-    "moderation/anonchat_moderation/static/acts.mjs",
-    'grave("ban", "close", { purgeMessages: true })]',
-    'grave("ban", "close", { purgeMessages: false })]',
+    "moderation/anonchat_moderation/static/asked.mjs",
+    'purgeMessages: form.has("purge")',
+    "purgeMessages: false",
 )
 def test_moderators_act_where_the_eye_is_and_are_asked_first(live: Live, visit: Visit) -> None:
     room = live.room()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -70,8 +71,9 @@ class AtHand(Generic[Kept]):
             return None
         self._asked.add(room_id)
         if now >= known.read_at + AHEAD_MILLISECONDS and not self._is_reading_ahead:
-            self._is_reading_ahead = True
-            self._spawn(self._read_ahead())
+            with suppress(ChatError):  # too much else is running; then it is read when somebody has to wait for it
+                self._spawn(self._read_ahead())
+                self._is_reading_ahead = True
         return known
 
     async def _read_ahead(self) -> None:

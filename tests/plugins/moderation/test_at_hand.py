@@ -84,6 +84,27 @@ def test_rooms_that_talk_are_read_before_they_are_stale() -> None:
     asyncio.run(main())
 
 
+def test_where_too_much_runs_already_nothing_is_read_ahead_and_nobody_is_refused() -> None:
+    async def main() -> None:
+        shelf = Shelf()
+
+        def refuse(work: Coroutine[Any, Any, None]) -> None:
+            work.close()
+            raise ChatError("overloaded")
+
+        shelf.at_hand = AtHand(shelf.read, lambda: shelf.now, refuse)
+        shelf.versions = {"a": 1}
+        await shelf.at_hand.of("a")
+        shelf.now += AHEAD_MILLISECONDS
+        assert shelf.at_hand.get("a", shelf.now) == await shelf.at_hand.of("a") == 1
+        shelf.at_hand._spawn = shelf.tasks.append
+        assert shelf.at_hand.get("a", shelf.now) == 1
+        await shelf.tasks.pop()
+        assert len(shelf.reads) == 2
+
+    asyncio.run(main())
+
+
 def test_what_cannot_be_read_ahead_is_read_by_who_needs_it() -> None:
     async def main() -> None:
         shelf = Shelf()
