@@ -78,6 +78,11 @@ class ActiveRooms:
         """The room, if it is active."""
         return self._rooms.get(room_id)
 
+    def position(self, room_id: str) -> int:
+        """The last seq that this node has delivered in an active room; 0 in another."""
+        room = self._rooms.get(room_id)
+        return room.recent.position if room else 0
+
     def ids(self) -> list[str]:
         """All active rooms."""
         return list(self._rooms)

@@ -128,7 +128,7 @@ class PluginSessions:
 
     def is_present(self, session: Session) -> bool:
         """Whether the participant is there."""
-        return self._presence.is_present(session)
+        return session.id in self._presence.of(session.room_id).people
 
     async def find_by_device(self, room_id: str, device_hash: str) -> Sequence[Session]:
         """The sessions of a room that began on one device, at most a hundred."""
@@ -136,7 +136,7 @@ class PluginSessions:
 
     def present(self, room_id: str) -> Sequence[Session]:
         """Who is in a room, by when they came."""
-        return self._presence.people(room_id)
+        return self._presence.of(room_id).sessions()
 
     async def find_named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
         """Name (`folded_name`) -> the session that holds it. One query, however many names."""

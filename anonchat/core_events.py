@@ -97,11 +97,11 @@ class CoreEvents:
         call.answer("history_chunk", page)
 
     async def get_presence(self, call: Call) -> None:
-        call.answer("presence_state", self._presence.state(call.room_id))
+        call.answer("presence_state", self._presence.of(call.room_id).state())
 
     async def heartbeat(self, call: Call) -> None:
         position = self._relay.position(call.room_id)
-        version = self._presence.version(call.room_id)
+        version = self._presence.of(call.room_id).version
         now = iso(self._clock.now())
         call.answer("heartbeat_ack", {"serverTime": now, "seq": position, "presenceVersion": version})
 

@@ -156,7 +156,7 @@ class Directory:
             self._compare_others(room_id, members)
 
     def _compare_own(self, room_id: str, members: Mapping[str, bytes]) -> None:
-        own = {f"{self.name}:{session.id}": session for session in self._presence.people_here(room_id)}
+        own = {f"{self.name}:{session.id}": session for session in self._presence.of(room_id).here()}
         for member, session in own.items():
             if member not in members:
                 self._change(room_id, session.id, orjson.dumps(_described(session)))
@@ -165,7 +165,7 @@ class Directory:
                 self._change(room_id, member.partition(":")[2], None)
 
     def _compare_others(self, room_id: str, members: Mapping[str, bytes]) -> None:
-        known = {f"{node}:{session_id}" for node, session_id in self._presence.elsewhere(room_id)}
+        known = {f"{node}:{session_id}" for node, session_id in self._presence.of(room_id).elsewhere()}
         for member in members.keys() - known:
             node = _node_of(member)
             if node == self.name:

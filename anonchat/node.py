@@ -217,7 +217,7 @@ class Node:
         sessions = self.settings.sessions
         touch = max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
         self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
-        self.jobs.add(Job("compare", 1.0, self.relay.compare), everywhere=True)
+        self.jobs.add(Job("compare", 1.0, self.relay.gaps.compare), everywhere=True)
         self.jobs.add(Job("touch", touch, lambda: self.seats.touch(everybody=True)), everywhere=True)
         if self.directory is not None:
             self.jobs.add(Job("nodes", self.directory.beat_seconds, self.directory.beat), everywhere=True)

@@ -7,35 +7,16 @@ are those of a node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
+from anonchat.attendance import Attendance, Participant
 from anonchat.clock import Clock
 from anonchat.models import Audience, Session
 from anonchat.relay import Relay
 from anonchat.schemas import user_wire
 
 CROWD = 200  # members above which joins and leaves are told as a number
-STATE = 200  # members that a presence_state names, moderators first
-
-
-@dataclass(slots=True)
-class _Participant:
-    session: Session
-    sockets: int = 0
-    elsewhere: set[str] = field(default_factory=set)  # other nodes with a socket of it
-    leaves_at: int | None = None
-
-
-@dataclass(slots=True)
-class _Attendance:
-    """One room's people."""
-
-    people: dict[str, _Participant] = field(default_factory=dict)
-    version: int = 0
-    uncounted: bool = False  # a crowd has changed since its number was last told
 
 
 class Others(Protocol):
@@ -56,7 +37,7 @@ class Presence:
         self._relay = relay
         self._clock = clock
         self._grace = round(grace_seconds * 1_000)
-        self._rooms: dict[str, _Attendance] = {}
+        self._rooms: dict[str, Attendance] = {}
         self._leaving: dict[str, str] = {}
         self._changed = changed or (lambda _room_id, _present: None)
         self._others: Others | None = None
@@ -69,7 +50,7 @@ class Presence:
 
     def connected(self, session: Session) -> bool:
         """One more socket of `session`; answers whether it is the first since it was away."""
-        room = self._rooms.setdefault(session.room_id, _Attendance())
+        room = self._rooms.setdefault(session.room_id, Attendance())
         participant = room.people.get(session.id)
         if self._others is not None and (participant is None or not participant.sockets):
             self._others.here(session)
@@ -78,7 +59,7 @@ class Presence:
             participant.sockets += 1
             self._stay(participant)
             return False
-        room.people[session.id] = _Participant(session, 1)
+        room.people[session.id] = Participant(session, 1)
         self._tell(room, "join", session)
         return True
 
@@ -95,11 +76,11 @@ class Presence:
             self._others.away(session)
         return self._go(participant)
 
-    def _stay(self, participant: _Participant) -> None:
+    def _stay(self, participant: Participant) -> None:
         participant.leaves_at = None
         self._leaving.pop(participant.session.id, None)
 
-    def _go(self, participant: _Participant) -> bool:
+    def _go(self, participant: Participant) -> bool:
         """Let the grace begin if no socket is left; answers whether none is."""
         if participant.sockets > 0 or participant.elsewhere:
             return False
@@ -115,12 +96,12 @@ class Presence:
 
     def changed(self, session: Session) -> None:
         """The session has a new role, name or avatar: everybody is told, also whom it is about."""
-        room = self._rooms.get(session.room_id, _Attendance())
+        room = self._rooms.get(session.room_id, Attendance())
         participant = room.people.get(session.id)
         if participant is not None and user_wire(participant.session) != user_wire(session):
             participant.session = session
             room.version += 1
-            self._relay.tell_here(session.room_id, "presence", _told(room, "change", session))
+            self._relay.tell_here(session.room_id, "presence", room.told("change", session))
             if self._others is not None and participant.sockets:
                 self._others.here(session)
 
@@ -128,10 +109,10 @@ class Presence:
 
     def arrived(self, node: str, session: Session) -> None:
         """The session has a socket on another node, or looks different from before."""
-        room = self._rooms.setdefault(session.room_id, _Attendance())
+        room = self._rooms.setdefault(session.room_id, Attendance())
         participant = room.people.get(session.id)
         if participant is None:
-            room.people[session.id] = _Participant(session, elsewhere={node})
+            room.people[session.id] = Participant(session, elsewhere={node})
             self._tell(room, "join", session)
             return
         participant.elsewhere.add(node)
@@ -141,7 +122,7 @@ class Presence:
 
     def departed(self, node: str, room_id: str, session_id: str) -> None:
         """The session has no socket on that node any more. The grace is kept by every node for itself."""
-        participant = self._rooms.get(room_id, _Attendance()).people.get(session_id)
+        participant = self._rooms.get(room_id, Attendance()).people.get(session_id)
         if participant is not None and node in participant.elsewhere:
             participant.elsewhere.discard(node)
             self._go(participant)
@@ -149,7 +130,7 @@ class Presence:
     def vanished(self, node: str) -> None:
         """The node is dead, and whoever had a socket only there is gone."""
         for room_id in list(self._rooms):
-            for known, session_id in self.elsewhere(room_id):
+            for known, session_id in self.of(room_id).elsewhere():
                 if known == node:
                     participant = self._rooms[room_id].people[session_id]
                     participant.elsewhere.discard(node)
@@ -158,7 +139,7 @@ class Presence:
 
     def forget_elsewhere(self, room_id: str) -> None:
         """Nothing is heard of the room from now on: keep only who was on this node a moment ago."""
-        room = self._rooms.get(room_id, _Attendance())
+        room = self._rooms.get(room_id, Attendance())
         for session_id, participant in list(room.people.items()):
             participant.elsewhere.clear()
             if not participant.sockets and participant.leaves_at is None:
@@ -166,45 +147,11 @@ class Presence:
         if not room.people:
             self._rooms.pop(room_id, None)
 
-    def elsewhere(self, room_id: str) -> Sequence[tuple[str, str]]:
-        """(node, session id) of all sockets on other nodes."""
-        people = self._rooms.get(room_id, _Attendance()).people
-        return [(node, session_id) for session_id, there in people.items() for node in there.elsewhere]
-
     # --- asking
 
-    def people_here(self, room_id: str) -> Sequence[Session]:
-        """Who has a socket on this node."""
-        return [there.session for there in self._rooms.get(room_id, _Attendance()).people.values() if there.sockets]
-
-    def is_present(self, session: Session) -> bool:
-        """Whether the participant is there (or within the grace)."""
-        return session.id in self._rooms.get(session.room_id, _Attendance()).people
-
-    def people(self, room_id: str) -> Sequence[Session]:
-        """Who is there (or within the grace), by when they came."""
-        return [participant.session for participant in self._rooms.get(room_id, _Attendance()).people.values()]
-
-    def state(self, room_id: str) -> dict[str, Any]:
-        """Data of `presence_state`: at most `STATE` people, moderators first, then by when they came."""
-        room = self._rooms.get(room_id, _Attendance())
-        people = room.people.values()
-        if len(people) <= STATE:
-            named = [there.session for there in people]
-        else:
-            first = [there.session for there in people if there.session.rank]
-            first.sort(key=lambda session: -session.rank)
-            others = (there.session for there in people if not there.session.rank)
-            named = [*first[:STATE], *islice(others, max(0, STATE - len(first)))]
-        return {
-            "users": [user_wire(session) for session in named],
-            "total": len(people),
-            "version": room.version,
-        }
-
-    def version(self, room_id: str) -> int:
-        """Grows with every join and leave, so that a client can find a hole."""
-        return self._rooms.get(room_id, _Attendance()).version
+    def of(self, room_id: str) -> Attendance:
+        """Who is in a room; to be looked at only."""
+        return self._rooms.get(room_id, Attendance())
 
     def count(self) -> int:
         """People in all rooms that are active on this node."""
@@ -221,11 +168,11 @@ class Presence:
         for room_id, room in self._rooms.items():
             if room.uncounted:
                 room.uncounted = False
-                self._relay.tell_here(room_id, "presence", _count(room))
+                self._relay.tell_here(room_id, "presence", room.number())
 
     def end(self, room_id: str) -> None:
         """The room is over, and nobody is in it any more."""
-        people = self._rooms.pop(room_id, _Attendance()).people
+        people = self._rooms.pop(room_id, Attendance()).people
         for session_id, participant in people.items():
             self._leaving.pop(session_id, None)
             if self._others is not None and participant.sockets:
@@ -233,7 +180,7 @@ class Presence:
         if people:
             self._changed(room_id, 0)
 
-    def _remove(self, room_id: str, session_id: str) -> _Participant | None:
+    def _remove(self, room_id: str, session_id: str) -> Participant | None:
         room = self._rooms.get(room_id)
         participant = room.people.pop(session_id, None) if room else None
         self._leaving.pop(session_id, None)
@@ -244,18 +191,10 @@ class Presence:
             del self._rooms[room_id]
         return participant
 
-    def _tell(self, room: _Attendance, what: str, session: Session) -> None:
+    def _tell(self, room: Attendance, what: str, session: Session) -> None:
         room.version += 1
         self._changed(session.room_id, len(room.people))
         if len(room.people) > CROWD:
             room.uncounted = True
             return
-        self._relay.tell_here(session.room_id, "presence", _told(room, what, session), Audience(skip=session.id))
-
-
-def _told(room: _Attendance, what: str, session: Session) -> Mapping[str, Any]:
-    return {"event": what, "user": user_wire(session), "total": len(room.people), "version": room.version}
-
-
-def _count(room: _Attendance) -> Mapping[str, Any]:
-    return {"event": "count", "total": len(room.people), "version": room.version}
+        self._relay.tell_here(session.room_id, "presence", room.told(what, session), Audience(skip=session.id))

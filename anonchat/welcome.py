@@ -121,7 +121,7 @@ class Welcome:
             state = await self._state(active, since)
             position = state.through if isinstance(state, Replay) else state.seq
             # Read after this node got there, so that whatever plugins remember by position is not older.
-            await self._relay.reach(active, position)
+            await self._relay.gaps.reach(active, position)
             told = await self._encoded(member.wire, state)
             if told is None:
                 since = None  # too large to be told one by one
@@ -140,7 +140,7 @@ class Welcome:
         identified = self._identified(member.session, described, position, welcome)
         member.enqueue(member.wire.encode("identified", identified, id=frame_id))
         first = self._presence.connected(member.session)
-        member.enqueue(member.wire.encode("presence_state", self._presence.state(room.id)))
+        member.enqueue(member.wire.encode("presence_state", self._presence.of(room.id).state()))
         member.enqueue(told)
         for frame in added:
             member.enqueue(frame)
@@ -234,7 +234,9 @@ class Welcome:
                 raise
             page = known
         if (active := self._active.get(room_id)) is not None:
-            await self._relay.reach(active, page.seq)  # so that what plugins remember is not older than the messages
+            await self._relay.gaps.reach(
+                active, page.seq
+            )  # so that what plugins remember is not older than the messages
         page = self._cut(page, newest=after is not None)
         messages = await self._with_ext(page.messages)
         return {"messages": messages, "hasMore": page.has_more, "epoch": self._epoch, "seq": page.seq}

@@ -16,7 +16,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-LOCKS = {"server": ("chat",), "development": ("dev",), "benchmarks": ("dev", "bench"), "lowest": ("test",)}
+LOCKS = {
+    "server": ("chat",),
+    "image": ("scale", "speed"),
+    "development": ("dev",),
+    "benchmarks": ("dev", "bench"),
+    "lowest": ("test",),
+}
 PYTHONS = ("3.11", "3.12", "3.13")
 # Of the systems for which wheels are locked; what other markers ask for is the same on all of them.
 SYSTEMS = (

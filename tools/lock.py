@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOCKS = ROOT / "locks"
 OLDEST_PYTHON = "3.11"
-EXTRAS = {"server": ("chat",), "development": ("dev",), "benchmarks": ("dev", "bench")}
+EXTRAS = {"server": ("chat",), "image": ("scale", "speed"), "development": ("dev",), "benchmarks": ("dev", "bench")}
 RUNS_ON = ("chat", "scale", "speed")  # the extras whose lower bounds `lowest` tries
 TESTS = ("test",)
 

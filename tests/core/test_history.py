@@ -98,7 +98,7 @@ class People:
         """Memory and database tell the same, at every position from which one could come back."""
         relay, journal, room_id = self.server.relay, self.server.journal, self.room.id
         page = await journal.read(lambda tx: read_page(tx, room_id, PAGE))
-        await relay.reach(self.active, page.seq)
+        await relay.gaps.reach(self.active, page.seq)
         assert orjson.dumps(await self.server.active.newest(self.active)) == orjson.dumps(page)
         self.check_size()
         for since in range(max(0, page.seq - REPLAY - 2), page.seq + 2):

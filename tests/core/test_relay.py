@@ -201,7 +201,7 @@ async def test_a_gap_is_not_filled_for_those_who_have_left(scene: Scene) -> None
     *_, last = await scene.commit(3)
     left = scene.active
     scene.publish(last)
-    relay._fill(left)
+    relay.gaps.fill(left)
     filling = left.filling
     assert filling is not None
     await rooms.close(left)

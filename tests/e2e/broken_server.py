@@ -25,6 +25,7 @@ from anonchat.cli import main
 from anonchat.connection import Connection
 from anonchat.declarations import Job
 from anonchat.errors import ChatError
+from anonchat.gaps import Gaps
 from anonchat.history import Page, Replay
 from anonchat.hub import Hub
 from anonchat.ids import new_id
@@ -102,7 +103,7 @@ def skipped_replay() -> None:
 
 def unfilled_gaps() -> None:
     """Broken: what the bus has lost is not read from the database."""
-    Relay._fill = lambda self, room: None  # type: ignore[method-assign]
+    Gaps.fill = lambda self, room: None  # type: ignore[method-assign]
 
 
 def swallowed_refusals() -> None:

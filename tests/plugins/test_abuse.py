@@ -49,7 +49,7 @@ async def test_a_page_of_another_site_opens_no_socket(server: Server, path: str)
             async with connected(server.port, path=address, headers=headers, origin=origin):
                 pass
         assert refusal.value.response.status_code == 403
-    assert server.presence.people(room.id) == []
+    assert server.presence.of(room.id).people == {}
     own = f"http://127.0.0.1:{server.port}"
     async with connected(server.port, path=address, headers=headers, origin=own) as socket:  # the control
         assert (await socket.until("identified"))["data"]["username"] == "Victim"

@@ -69,7 +69,9 @@ async def until_ready(nodes: Nodes, status: str) -> None:
 
 def present(nodes: Nodes) -> list[set[str]]:
     """Who is there, as each node sees it."""
-    return [{session.username for session in server.presence.people(nodes.rooms[0].id)} for server in nodes.servers]
+    return [
+        {session.username for session in server.presence.of(nodes.rooms[0].id).sessions()} for server in nodes.servers
+    ]
 
 
 async def talk_while(nodes: Nodes, server: RedisServer, kills: int) -> list[int]:

@@ -29,7 +29,7 @@ async def nodes(
 
 def names(nodes: Nodes, node: int) -> set[str]:
     """Who is there, as a node sees it."""
-    return {session.username for session in nodes.servers[node].presence.people(nodes.rooms[node].id)}
+    return {session.username for session in nodes.servers[node].presence.of(nodes.rooms[node].id).sessions()}
 
 
 @pytest.mark.gen_test(timeout=30)
