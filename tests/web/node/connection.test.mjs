@@ -120,6 +120,20 @@ test("22 what was posted while offline goes in order, after what was missed", as
   chat.close();
 });
 
+test("22 what is posted while the server's close is on its way goes to the next connection", async () => {
+  const { chat, dialled, environment, room } = scene();
+  chat.start();
+  await settled();
+  dialled[0].readyState = 2; // the browser has the close frame, and has not told us yet
+  dialled[0].heard = () => assert.fail("a browser throws this away, with an error in its console");
+  chat.post("late");
+  await settled();
+  room.cut(dialled[0], 1001);
+  await environment.pass(35_000);
+  assert.deepEqual([...room.messages.values()].map((wire) => wire.content.text), ["late"]);
+  chat.close();
+});
+
 test("12 a message whose answer was lost is sent again with the same id and taken once", async () => {
   const { chat, dialled, room, environment } = scene();
   chat.start();

@@ -41,8 +41,9 @@ export class Environment {
     const socket = {
       sent: [],
       isClosed: false,
+      readyState: 1,
       send: (text) => socket.heard?.(JSON.parse(text)),
-      close: () => (socket.isClosed = true),
+      close: () => Object.assign(socket, { isClosed: true, readyState: 2 }),
       /** As the server does it. */
       tell: (frame) => socket.onmessage({ data: JSON.stringify(frame) }),
       end: (code, reason = "") => socket.onclose({ code, reason }),

@@ -9,6 +9,7 @@ import { Backoff, isFinal, SHORTEST } from "./backoff.mjs";
 import { decode, encode } from "./frames.mjs";
 import { Reception } from "./reception.mjs";
 
+const OPEN = 1; // WebSocket.OPEN, which Node does not have; from the server's close frame on it is another
 const DIAL = 15_000; // for the handshake
 const WELCOME = 20_000; // from the handshake until everything that identifying brings has come
 const ANSWER = 10_000; // after a heartbeat: when nothing has come by then, the connection is dead
@@ -48,7 +49,7 @@ export class Connection {
 
   /** Whether what is written now reaches the room. */
   get isOnline() {
-    return this.#socket !== null && this.#reception.welcomed;
+    return this.#socket?.readyState === OPEN && this.#reception.welcomed;
   }
 
   /** The seq up to which the room is known. */
