@@ -113,6 +113,8 @@ def test_24_a_restart_is_told_as_such(tmp_path: Path, visit: Visit) -> None:
         made = Rest(server.port).call("POST", "/api/rooms", {"title": "Lunch"}).body
         ann = visit()
         ann.join(made["joinUrl"], "Ann")
+        ann.say("I am here")
+        expect(ann.page.locator("article:not(.waiting)")).to_have_count(1)
         ann.page.locator("#composer").fill("half a thou")
         server.stop()
         expect(ann.page.get_by_text("The server restarts. Next try in")).to_be_visible(timeout=10_000)
