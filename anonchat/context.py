@@ -57,7 +57,10 @@ class PluginRooms:
         return await self._rooms.find(room_id)
 
     def position(self, room_id: str) -> int | None:
-        """The seq up to which this node has delivered what happened in a room; None where nobody is on this node."""
+        """The seq up to which this node has delivered what happened in a room.
+
+        None where nobody is on this node, or nothing has happened.
+        """
         return self._relay.position(room_id) or None
 
     def broadcast(
@@ -74,14 +77,16 @@ class PluginRooms:
 
         To everybody but the session `skip`, to the sessions `only`, or to the moderators. What must not get lost is
         appended in a transaction: ``ctx.db.transaction`` and ``tx.append``. What is only true once a transaction is
-        committed is told by ``tx.tell``. Above a thousand a second to one room they are dropped, counted and logged.
+        committed is told by ``tx.tell``. Above the rate in `Budgets.broadcasts` to one room, or to one session, they are
+        dropped, counted and logged.
         """
         self.check(event)
-        if self._flow.lets_pass(room_id):
+        alone = next(iter(only)) if only is not None and len(only) == 1 else None
+        if self._flow.lets_pass(alone or room_id):
             self._relay.broadcast(room_id, event, data, Audience.of(skip, only, moderators))
 
     def send(self, room_id: str, session_id: str, event: str, data: Mapping[str, Any]) -> None:
-        """Send an event that is not kept to all sockets of one session."""
+        """Send an event that is not kept to all sockets of one session. May get lost, see `broadcast`."""
         self.broadcast(room_id, event, data, only=(session_id,))
 
     async def rotate_moderator_token(self, room_id: str) -> str:

@@ -1,4 +1,4 @@
-"""How many events that are not kept a plugin may send to one room: more would fill the queues of everybody in it."""
+"""How many events that are not kept a plugin may send to one room, or to one person: more would fill their queues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = structlog.get_logger("anonchat.plugins")
 
 
 class Flow:
-    """What one plugin sends."""
+    """How much one plugin may send."""
 
     def __init__(self, plugin: str, rate: str, clock: Clock, metrics: Metrics) -> None:
         self._plugin = plugin
@@ -20,9 +20,9 @@ class Flow:
         self._rates = Rates(clock)
         self._dropped = metrics.plugin_dropped.labels(plugin, "broadcast")
 
-    def lets_pass(self, room_id: str) -> bool:
-        """Whether one more may be sent to a room; one that may not is counted and told."""
-        if self._rates.hit(self._rate, room_id) == 0:
+    def lets_pass(self, addressed: str) -> bool:
+        """Whether one more may be sent to a room, or to one session; one that may not is counted and told."""
+        if self._rates.hit(self._rate, addressed) == 0:
             return True
         self._dropped.inc()
         log.error("plugin floods a room: its events are dropped", plugin=self._plugin, rate=self._rate)

@@ -51,6 +51,9 @@ class Upgrade(PathMatches):
 class PageHandler(PlainHandler):
     """A page, answered only under our own names."""
 
+    is_embedded = False
+    """Whether it is made for the pages of others."""
+
     def initialize(self, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> None:
         """Called by Tornado with the keywords of the rule."""
         self.door = door
@@ -76,8 +79,9 @@ class PageHandler(PlainHandler):
         """Answer with a page of the web client; `body` is for browsers without scripts."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Security-Policy", client_policy())
-        self.finish(client_page(title, body, self.assets))
+        policy = client_policy(self.door.embedders()) if self.is_embedded else client_policy()
+        self.set_header("Content-Security-Policy", policy)
+        self.finish(client_page(title, body, self.assets, is_embedded=self.is_embedded))
 
 
 class FrontPage(PageHandler):
@@ -130,14 +134,13 @@ def _life(room: Room, grace_seconds: int) -> str:
 class EmbeddedRoomPage(RoomPage):
     """``/embed/r/<roomId>``: the same inside the pages of sites that the operator has named."""
 
+    is_embedded = True
+
     def show(self, title: str, body: str, status: int = 200) -> None:
         """Answer with the page; browsers show it to nobody else's pages."""
-        self.set_status(status)
         self.clear_header("X-Frame-Options")  # it knows no list of sites; the policy does
         self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Security-Policy", client_policy(self.door.embedders()))
-        self.finish(client_page(title, body, self.assets, is_embedded=True))
+        super().show(title, body, status)
 
 
 class AdminPage(PageHandler):

@@ -160,9 +160,14 @@ def _parents_first(connection: Connection, name: str) -> Order | None:
 def _count_on(connection: Connection, name: str) -> None:
     """A column that the database numbers by a sequence goes on after the highest number that was copied."""
     for found in inspect(connection).get_columns(name):
-        if "nextval(" in str(found["default"]):
+        if "nextval(" in str(found["default"]) or found.get("identity"):
+            sequence = connection.scalar(select(func.pg_get_serial_sequence(name, found["name"])))
+            if sequence is None:
+                raise MigrationError(
+                    f"The numbers of {name}.{found['name']} cannot go on: their sequence does not belong to the column "
+                    "(ALTER SEQUENCE ... OWNED BY)."
+                )
             highest = select(func.max(column(found["name"]))).select_from(table(name)).scalar_subquery()
-            sequence = func.pg_get_serial_sequence(name, found["name"])
             connection.execute(select(func.setval(sequence, highest)).where(highest.is_not(None)))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import random
 import sys
@@ -104,6 +105,33 @@ def skipped_replay() -> None:
 def unfilled_gaps() -> None:
     """Broken: what the bus has lost is not read from the database."""
     Gaps.fill = lambda self, room: None  # type: ignore[method-assign]
+
+
+def swapped_messages() -> None:
+    """Broken: every tenth message of a room is told after the one that follows it."""
+    deliver, count = Hub.deliver, itertools.count(1)
+    late: dict[str, Callable[[], None]] = {}
+
+    def swap(self: Hub, room_id: str, event: str, data: Mapping[str, Any], **more: Any) -> None:
+        tell = functools.partial(deliver, self, room_id, event, data, **more)
+        if event == "message" and room_id not in late and next(count) % 10 == 0:
+            late[room_id] = tell
+            return
+        tell()
+        if room_id in late:
+            late.pop(room_id)()
+
+    Hub.deliver = swap  # type: ignore[method-assign]
+
+
+def late_answers(seconds: str) -> None:
+    """Broken: every answer takes so long."""
+    reply = Connection.reply
+
+    def wait(self: Connection, *answer: Any) -> None:
+        asyncio.get_running_loop().call_later(float(seconds), reply, self, *answer)
+
+    Connection.reply = wait  # type: ignore[method-assign,assignment]
 
 
 def swallowed_refusals() -> None:
@@ -219,6 +247,8 @@ FAULTS: dict[str, Callable[..., None]] = {
         missed_by_nobody,
         hasty_names,
         muffled_events,
+        swapped_messages,
+        late_answers,
         dropped_notifications,
         early_votes,
         late_notifications,

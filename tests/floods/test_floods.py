@@ -28,6 +28,7 @@ ACTS = {"pings": 5_000, "malformed frames": 5_000, "slow headers": 500, "slow bo
 """How much of each kind is enough; of all others each connection must have come."""
 
 QUEUE_BYTES = 256 * 1024
+PATIENCE_SECONDS = 3.0  # of a busy machine; `make floods` measures
 
 
 def serving(folder: Path, **limits: Any) -> ServerProcess:
@@ -69,9 +70,9 @@ def test_two_people_talk_on_beside_a_flood(kind: str, server: ServerProcess) -> 
     async def main() -> None:
         async with flooded(kind, target):
             await until_done(target, 1)
-            assert len(await talk(server.port, tokens, 100, 100.0, most_waiting=20)) == 100
+            assert max(await talk(server.port, tokens, 100, 100.0, most_waiting=20)) < PATIENCE_SECONDS
             await until_done(target, ACTS.get(kind, CONNECTIONS))
-            assert len(await talk(server.port, tokens, 20, 100.0)) == 20
+            assert max(await talk(server.port, tokens, 20, 100.0)) < PATIENCE_SECONDS
 
     rest = Rest(server.port)
     tokens = open_room(rest, 2 + CONNECTIONS)
@@ -113,7 +114,10 @@ def test_those_who_stop_reading_cost_their_queue(tmp_path: Path, queue_bytes: in
         rest = Rest(server.port)
         tokens = open_room(rest, 22)
         target = Target(server.port, 20, 1_000, tokens[2:])
+        before = resident_bytes(server.pid)
         asyncio.run(main())
+        # 20 queues, and what the room remembers of 8 MB; in the control all of them wait for each.
+        assert (resident_bytes(server.pid) - before < 40 * MEBI) == (closed == 20)
         assert figure(rest, "anonchat_slow_connections_total") == closed
 
 

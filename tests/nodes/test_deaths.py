@@ -66,7 +66,8 @@ async def test_a_node_that_is_killed_under_load(
         entries, stored = people.entries(), found.stored()
     assert broken(entries, stored, most_seconds=10) == []
     gone = leaves(entries)
-    assert gone[0]["at"] - killed < LEASE_SECONDS, "U5"
+    first = {entry["who"]: entry["at"] for entry in reversed(gone)}
+    assert sorted(first.values())[1] - killed < LEASE_SECONDS, "U5"  # at the second witness, too
     assert {entry["name"] for entry in gone} == {AWAY}, "whoever came back at once was never told to have left"
 
 

@@ -7,7 +7,8 @@ are a third process, with a client that is not ours; what they wrote down is com
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ async def test_every_promise_holds_whatever_goes_wrong(
 
 # --- the controls
 
+MOST_SECONDS = 5.0  # for an answer
+
+
+@asynccontextmanager
+async def nothing_happens(_: Cluster) -> AsyncIterator[None]:
+    yield
+
 
 async def broken_by(found: Cluster, faults: Sequence[Fault], **habits: Any) -> set[str]:
     """The promises that a crowd saw broken."""
@@ -79,9 +87,10 @@ async def broken_by(found: Cluster, faults: Sequence[Fault], **habits: Any) -> s
                 await asyncio.sleep(fault.seconds)
             await people.can("progress", 2)
         await people.can("finish", 3)
-        return {one.partition(":")[0] for one in broken(people.entries(), found.stored(), most_seconds=5)}
+        return {one.partition(":")[0] for one in broken(people.entries(), found.stored(), most_seconds=MOST_SECONDS)}
 
 
+NOTHING = Fault("nothing happens", nothing_happens, 0.5, 0)
 CUT_SUBSCRIPTIONS = Fault("subscriptions are killed", often(kill_subscriptions, KILLS), 0, 0)
 KILLED = Fault("Postgres is killed", postgres_dies, 0.5, 0)
 UNHEARD = Fault("acknowledgements are lost", people_are_cut, 0.5, 0)
@@ -91,9 +100,11 @@ UNHEARD = Fault("acknowledgements are lost", people_are_cut, 0.5, 0)
     ("fault", "happens", "habits", "promise"),
     [
         (("early_ack",), KILLED, {}, "D1"),
+        (("swapped_messages",), NOTHING, {}, "D3"),
         (("unfilled_gaps",), CUT_SUBSCRIPTIONS, {}, "D4"),
         (("swallowed_refusals",), KILLED, {"patience": 2.0}, "D5"),
         ((), UNHEARD, {"doubles": True}, "D2"),
+        (("late_answers", str(MOST_SECONDS + 0.2)), NOTHING, {}, "U4"),
     ],
 )
 @pytest.mark.gen_test(timeout=90)
@@ -106,6 +117,8 @@ async def test_a_broken_promise_is_found(
     own_postgres: PostgresServer,
     folder: Path,
 ) -> None:
-    """The controls: nodes that acknowledge too early, fill no gaps, or refuse in silence, and clients with a new key each time."""
+    """The controls: nodes that acknowledge too early or too late, tell things in a wrong order, fill no gaps, or refuse in
+    silence, and clients with a new key each time.
+    """
     async with cluster(2, own_postgres, own_redis, folder, fault, sessions=SESSIONS) as found:
         assert promise in await broken_by(found, [happens], **habits)

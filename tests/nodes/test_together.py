@@ -6,6 +6,7 @@ Nodes are processes; people are this process, on the package `websockets`.
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,7 +24,6 @@ from anonchat.testing.redis import RedisServer
 from .cluster import Cluster, cluster
 
 ACTS_SECONDS = 1.0
-ATTEMPTS = 4  # on a machine that may be busy
 JOB_SECONDS = 12.0  # a lease of the job and a run, on a busy machine; without it, a minute
 
 
@@ -89,9 +89,9 @@ async def test_sockets_on_all_nodes_end_within_a_second(
     async with cluster(2, own_postgres, own_redis, folder, plugins={"enabled": ["moderation"]}) as found:
         for name, (act, code) in (acts | ends).items():
             seconds = [await seconds_until_out(found, act, code)]
-            while seconds[-1] >= ACTS_SECONDS and len(seconds) < ATTEMPTS:
-                seconds.append(await seconds_until_out(found, act, code))
-            assert min(seconds) < ACTS_SECONDS, (name, seconds)
+            if seconds[0] >= ACTS_SECONDS:  # by a signal that gets lost, or by a machine that has other things to do?
+                seconds += [await seconds_until_out(found, act, code) for _ in range(2)]
+            assert statistics.median(seconds) < ACTS_SECONDS, (name, seconds)
             if name == "ban":
                 assert {(await found.join("Bob", node)).body["code"] for node in (0, 1)} == {"banned"}
 

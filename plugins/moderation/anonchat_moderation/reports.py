@@ -65,9 +65,16 @@ class Reports:
         return await self._acts.ctx.db.read(lambda snapshot: _count(snapshot, room_id))
 
     async def tell_waiting(self, room_id: str) -> None:
-        """Tell the moderators how many reports wait, after some may have gone with their messages. One query."""
-        told = {"open": await self.waiting(room_id)}
-        self._acts.ctx.rooms.broadcast(room_id, "report_count", told, moderators=True)
+        """Tell the moderators how many reports wait, after some may have gone with their messages.
+
+        While nobody else can report in the room, so that no older number is told after a newer one.
+        """
+
+        async def work(tx: Transaction) -> None:
+            await tx.lock_room(room_id)
+            tx.tell(room_id, "report_count", {"open": await _count(tx, room_id)}, moderators=True)
+
+        await self._acts.ctx.db.transaction(work, room_id)
 
     async def resolve(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """All reports of that message are dealt with. Raises `not_found`."""
