@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -21,8 +21,7 @@ CONNECT_SECONDS = 2.0
 PREFIX = "anonchat:"
 SENTINEL_PORT = 26_379
 REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, ResponseError)
-# uvloop calls a write into a connection that was reset a RuntimeError.
-FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
+FAILURES = (RedisError, OSError, TimeoutError)
 
 Open = Connection | SSLConnection
 
@@ -78,7 +77,8 @@ class Address:
             **{name: value for name, value in own.items() if value},
             **{name: value for name, value in kwargs.items() if name.startswith("ssl_")},
             "ssl": scheme == "rediss",
-            "socket_timeout": CONNECT_SECONDS,
+            # With a time of its own redis-py sends within `asyncio.wait_for`, which in Python 3.11 swallows a cancellation.
+            "socket_timeout": None,
             "socket_connect_timeout": CONNECT_SECONDS,
             "retry": Retry(NoBackoff(), 0),
         }
@@ -94,8 +94,9 @@ class Address:
         connection = self._class(**arguments)
         try:
             # redis-py bounds the TCP connection alone; a server may take it and never say a word.
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.connect()  # type: ignore[no-untyped-call]
+            with writing():
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             with suppress(*FAILURES):
                 await connection.disconnect(nowait=True)
@@ -103,12 +104,30 @@ class Address:
         return connection
 
     async def _master(self) -> tuple[str, int]:
-        sentinel = Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_arguments)  # type: ignore[no-untyped-call]
-        try:
-            host, port = await sentinel.discover_master(self._service)
-            return str(host), int(port)
-        finally:
-            await sentinel.aclose()
+        """Of the first Sentinel that knows it; one that is silent costs two seconds."""
+        failure: Exception = ConnectionError("no Sentinel is named")
+        for place in self._sentinels:
+            sentinel = Sentinel([place], sentinel_kwargs=self._sentinel_arguments)  # type: ignore[no-untyped-call]
+            try:
+                with writing():
+                    async with asyncio.timeout(CONNECT_SECONDS):
+                        host, port = await sentinel.discover_master(self._service)
+                return str(host), int(port)
+            except FAILURES as error:
+                failure = error
+            finally:
+                with suppress(*FAILURES):
+                    await sentinel.aclose()
+        raise failure
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """One of `FAILURES` for a write into a connection that was reset, which uvloop calls a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionResetError(str(error)) from error
 
 
 def _split(host: str) -> tuple[str, str, str]:

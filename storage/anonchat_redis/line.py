@@ -13,7 +13,7 @@ import structlog
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from anonchat import ChatError, StartError
-from anonchat_redis.address import FAILURES, REFUSED, Address, Open
+from anonchat_redis.address import FAILURES, REFUSED, Address, Open, writing
 
 log = structlog.get_logger("anonchat.redis")
 
@@ -118,7 +118,8 @@ class Line:
         connection = self._connection
         assert connection is not None
         async with asyncio.timeout(ANSWER_SECONDS):
-            await connection.send_packed_command(connection.pack_commands([waiting.command for waiting in batch]))
+            with writing():
+                await connection.send_packed_command(connection.pack_commands([waiting.command for waiting in batch]))
             for waiting in batch:
                 try:
                     outcome = await connection.read_response()

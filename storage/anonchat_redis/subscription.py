@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from anonchat_redis.address import FAILURES, Address, Open
+from anonchat_redis.address import FAILURES, Address, Open, writing
 from anonchat_redis.line import ANSWER_SECONDS, PAUSES
 
 log = structlog.get_logger("anonchat.redis")
@@ -110,7 +110,8 @@ class Subscription:
 
     async def _send(self, verb: bytes, channels: Sequence[bytes]) -> None:
         if self._connection is not None:
-            await self._connection.send_packed_command(self._connection.pack_command(verb, *channels))
+            with writing():
+                await self._connection.send_packed_command(self._connection.pack_command(verb, *channels))
 
     def _release(self) -> None:
         """Whoever waits for a confirmation goes on: the next connection begins with all channels."""

@@ -98,6 +98,39 @@ async def test_a_sentinel_says_where_the_master_is(redis: RedisServer, tmp_path:
         await bus.close()
 
 
+@asynchronous
+async def test_a_sentinel_that_is_silent_or_knows_nothing_is_passed_over(redis: RedisServer, tmp_path: Path) -> None:
+    configuration, other = tmp_path / "sentinel.conf", tmp_path / "other.conf"
+    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
+    other.write_text(f"sentinel monitor another 127.0.0.1 {redis.port} 1\n")
+    with RedisServer(sentinel=configuration) as one, RedisServer(sentinel=other) as ignorant, RedisServer() as silent:
+        silent.pause()
+        places = ",".join(f"127.0.0.1:{server.port}" for server in (silent, ignorant, one))
+        connection = await Address.of(f"redis+sentinel://{places}/chat/0").connect()
+        await connection.disconnect(nowait=True)
+        silent.resume()
+
+
+# What is cancelled within redis-py as it opens is closed by the garbage collector, which asyncio and redis-py tell.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@asynchronous
+async def test_what_is_cancelled_while_a_sentinel_is_asked_ends(redis: RedisServer, tmp_path: Path) -> None:
+    """Redis-py sends within `asyncio.wait_for` if it has a timeout; that swallowed every second cancellation here."""
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
+    with RedisServer(sentinel=configuration) as sentinel:
+        address = Address.of(f"redis+sentinel://127.0.0.1:{sentinel.port}/chat/0")
+        for turns in range(50):
+            connecting = asyncio.create_task(address.connect())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if not connecting.cancel():
+                await (await connecting).disconnect(nowait=True)
+                continue
+            with pytest.raises(asyncio.CancelledError):
+                await connecting
+
+
 @pytest.mark.parametrize("url", ["redis://host:port/0", "redis://host/zero", "redis+sentinel://host"])
 def test_a_url_that_cannot_be_used(url: str) -> None:
     with pytest.raises(StartError, match="Write redis://"):
