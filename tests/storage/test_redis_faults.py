@@ -95,7 +95,7 @@ async def test_without_filling_something_would_be_missing(
     nodes: Nodes, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control."""
-    monkeypatch.setattr(nodes.servers[1].relay, "_fill", lambda room: None)
+    monkeypatch.setattr(nodes.servers[1].relay.gaps, "fill", lambda room: None)
     with pytest.raises(TimeoutError):
         await talk_while(nodes, server, 20)
 
