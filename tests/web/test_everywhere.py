@@ -156,6 +156,15 @@ def test_38_the_language_changes_at_once_and_nothing_is_left_behind(live: Live, 
     expect(ann.page.get_by_role("dialog", name="Settings")).to_be_visible()
 
 
+@pytest.mark.sabotage("texts/catalogue.mjs", ", ...texts.said?.[tag] }", " }")
+def test_38_what_the_server_says_is_told_in_the_language_of_the_page(live: Live, visit: Visit) -> None:
+    room = live.room(settings={"moderation": {"preset": "strict"}})
+    bob = visit(locale="de-DE")
+    bob.join(room.link(), "Bob")
+    bob.say("HELLO EVERYBODY, LISTEN TO ME NOW, THIS IS LOUD!!!!!!")
+    expect(bob.page.locator("article.failed, article.held")).to_contain_text("Das sieht nach Schreien aus")
+
+
 def _sources() -> list[Path]:
     plugins = Path(__file__).parent.parent.parent / "plugins"
     own = [path for path in STATIC.rglob("*.mjs") if "vendor" not in path.parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import itertools
 import json
@@ -18,14 +19,18 @@ import orjson
 import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+import anonchat.web
 from anonchat.app import Server
+from anonchat.errors import CODES
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Person, open_room
+from anonchat_moderation.content.verdicts import REASONS
 from anonchat_polls import Polls
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "node"
+STATIC = Path(anonchat.web.__file__).parent / "static"
 SECONDS = 100
 SEEDS = (1, 2, 3)
 ACTS = 120
@@ -53,6 +58,54 @@ def test_under_node(path: Path) -> None:
     (passed,) = re.findall(r"^# pass (\d+)$", told, re.MULTILINE)
     assert int(passed) > 0
     assert re.search(r"^# (skipped|todo) [^0]", told, re.MULTILINE) is None
+
+
+# --- what the server says in its own words
+
+ROOT = HERE.parent.parent
+# What only programs get to see that speak another protocol than the client does.
+OF_PROGRAMS = ("unknown_event", "bad_frame", "not_identified", "method_not_allowed")
+ALL_TEXTS = f"""
+import {{ readdirSync }} from "node:fs";
+const {{ en }} = await import("{STATIC}/texts/en.mjs");
+const {{ said }} = await import("{STATIC}/texts/said.de.mjs");
+const found = {{ own: Object.keys(en), said: {{ ...said }} }};
+for (const path of readdirSync("{ROOT}/plugins", {{ recursive: true }}).filter((one) => one.endsWith("static/texts.mjs"))) {{
+  const {{ texts }} = await import("{ROOT}/plugins/" + path);
+  found.own.push(...Object.keys(texts.en));
+  Object.assign(found.said, texts.said?.de);
+}}
+console.log(JSON.stringify(found));
+"""
+
+
+def spoken(keys: set[str]) -> set[str]:
+    """The sentences of the server for whose code the client has no words of its own."""
+    sentences = {(code, error.text) for code, error in CODES.items()}
+    for path in (*ROOT.glob("anonchat/**/*.py"), *ROOT.glob("plugins/*/anonchat_*/**/*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "ChatError":
+                code, text = (
+                    *(argument.value for argument in call.args if isinstance(argument, ast.Constant)),
+                    "",
+                    "",
+                )[:2]
+                sentences.add((code, text))
+    own = {text for code, text in sentences if f"error.{code}" not in keys and code not in OF_PROGRAMS}
+    return (own | set(REASONS.values())) - {""}
+
+
+def _constant(argument: ast.expr) -> str:
+    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""
+
+
+def test_38_what_the_server_says_is_there_in_other_languages() -> None:
+    """Sentences with a number or a name in them are told by the text of their code, or stay in English."""
+    found = json.loads(node("--input-type=module", "--eval", ALL_TEXTS))
+    sentences = spoken(set(found["own"]))
+    assert sentences - set(found["said"]) == set()
+    assert set(found["said"]) - sentences == set()
+    assert REASONS["words"] in sentences
 
 
 # --- recorded from a real server

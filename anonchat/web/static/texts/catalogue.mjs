@@ -1,6 +1,8 @@
 /**
  * Every text that people read, in every language, by its key: `t("join.title", {name})`.
  *
+ * Keys of sentences that the server says are those sentences: only other languages have them, `said`.
+ *
  * A text may hold `{name}` for a value; one that depends on a number is an object by plural form, chosen by `count`.
  * Values in another direction than the language are isolated, so that a name does not turn the sentence around.
  */
@@ -8,15 +10,20 @@
 import { signal } from "../vendor/signals-core.mjs";
 import { en } from "./en.mjs";
 
-const LOADERS = { en: async () => en, de: async () => (await import("./de.mjs")).de };
+const LOADERS = { en: async () => en, de: german };
 const RIGHT_TO_LEFT_LETTERS = /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufefc]/;
 const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
+
+async function german() {
+  const [{ de }, { said }] = await Promise.all([import("./de.mjs"), import("./said.de.mjs")]);
+  return { ...said, ...de };
+}
 
 /** The languages that there are, under their own names. */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const current = signal({ language: "en", texts: en });
-const added = []; // by plugins: {language: texts}
+const added = []; // by plugins: {language: texts, said: {language: texts}}
 
 /** The language that is shown. */
 export const language = () => current.value.language;
@@ -25,7 +32,7 @@ export const language = () => current.value.language;
 export async function speak(wanted) {
   const chosen = wanted in LOADERS ? wanted : "en";
   const texts = await LOADERS[chosen]();
-  current.value = { language: chosen, texts: Object.assign({}, en, texts, ...added.map((one) => ({ ...one.en, ...one[chosen] }))) };
+  current.value = { language: chosen, texts: Object.assign({}, en, texts, ...added.map((one) => textsOf(one, chosen))) };
 }
 
 /** The first language of the person that there is. */
@@ -36,16 +43,19 @@ export function preferred(languages) {
 /** The direction of a language. */
 export const direction = (tag) => (RIGHT_TO_LEFT.test(tag) ? "rtl" : "ltr");
 
-/** A plugin's texts, as `{en: {...}, de: {...}}`; English is used where a language is missing. */
+/** A plugin's texts, as `{en: {...}, de: {...}, said: {de: {...}}}`; English is used where a language is missing. */
 export function addTexts(texts) {
   added.push(texts);
-  current.value = { ...current.value, texts: { ...current.value.texts, ...texts.en, ...texts[current.value.language] } };
+  const { language: tag } = current.value;
+  current.value = { language: tag, texts: { ...current.value.texts, ...textsOf(texts, tag) } };
 }
+
+const textsOf = (texts, tag) => ({ ...texts.en, ...texts[tag], ...texts.said?.[tag] });
 
 /** Whether there is a text with this key. */
 export const knows = (key) => key in current.value.texts;
 
-/** The text with this key; the key itself where there is none, which a test does not let through. */
+/** The text with this key; the key itself where there is none: a sentence of the server, and nothing else, says a test. */
 export function t(key, values = {}) {
   const { language: tag, texts } = current.value;
   const text = texts[key] ?? key;

@@ -234,7 +234,6 @@ export const de = {
   "error.username_invalid": "Dieser Name ist hier nicht erlaubt. Wähl einen anderen, mit 2 bis 32 Zeichen.",
   "error.name_lost": "Jemand anders hat jetzt deinen Namen. Tritt mit einem anderen bei.",
   "error.rate_limited": "Das war zu viel auf einmal.",
-  "error.forbidden": "Das ist hier nicht erlaubt.",
   "error.not_moderator": "Das darf nur die Moderation.",
   "error.rank_too_low": "Sie haben denselben Rang wie du, oder einen höheren.",
   "error.muted": "Du bist stummgeschaltet.",

@@ -234,7 +234,6 @@ export const en = {
   "error.username_invalid": "This name is not allowed here. Choose another, of 2 to 32 characters.",
   "error.name_lost": "Somebody else has your name now. Join with another.",
   "error.rate_limited": "That was too much at once.",
-  "error.forbidden": "This is not allowed here.",
   "error.not_moderator": "Only moderators may do this.",
   "error.rank_too_low": "They rank as high as you, or higher.",
   "error.muted": "You are muted.",

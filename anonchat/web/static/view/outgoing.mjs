@@ -17,7 +17,7 @@ export function Outgoing({ item }) {
         <header class="by"><${Name} name=${me.username ?? ""} role=${me.role} /><span class="quiet">${t(`outgoing.${item.state}`)}</span></header>
         <${Rich} text=${item.text} />
         ${item.state === "failed" ? html`<${Failed} item=${item} />` : null}
-        ${item.state === "held" && item.reason ? html`<p class="quiet">${item.reason}</p>` : null}
+        ${item.state === "held" && item.reason ? html`<p class="quiet">${t(item.reason)}</p>` : null}
       </div>
     </article>`;
 }
@@ -26,7 +26,7 @@ function Failed({ item }) {
   const { chat } = useSession();
   const key = `error.${item.code}`;
   return html`
-    <p class="problem" role="alert">${knows(key) ? t(key) : item.problem}</p>
+    <p class="problem" role="alert">${t(knows(key) ? key : item.problem)}</p>
     <div class="row">
       <button type="button" class="button small" onClick=${() => chat.retry(item.clientMsgId)}>${t("action.retry")}</button>
       <button type="button" class="button small" onClick=${() => copyText(item.text)}>${t("action.copy")}</button>

@@ -17,7 +17,7 @@ export function reason(error) {
   const key = `error.${error.code ?? "unreachable"}`;
   const wait = error.retryAfterMs ? ` ${t("error.wait", { span: span(error.retryAfterMs / 1_000) })}` : "";
   const details = error.code === "validation_failed" ? sentences(error.errors) : [];
-  return [(knows(key) ? t(key) : error.message) + wait, ...details].join(" ");
+  return [t(knows(key) ? key : error.message) + wait, ...details].join(" ");
 }
 
 /** What the server says about single fields, whatever they lie in. */

@@ -11,7 +11,7 @@ export function heldOf({ html, room, t, components: { Confirm } }) {
     return html`
       <h3>${t("moderation.held", { count: held.length })}</h3>
       <ul class="entries">${held.map(({ message, reason }) => html`
-        <li class="entry"><b><bdi>${message.authorUsername}</bdi></b><span dir="auto">${message.content.text}</span><span class="quiet">${reason}</span>
+        <li class="entry"><b><bdi>${message.authorUsername}</bdi></b><span dir="auto">${message.content.text}</span><span class="quiet">${t(reason)}</span>
           <div class="row"><button type="button" class="button small" onClick=${() => act("release_message", { messageId: message.id })}>${t("moderation.release")}</button>
           <button type="button" class="button small grave" onClick=${drop(message.id)}>${t("moderation.drop")}</button></div></li>`)}
       </ul>`;

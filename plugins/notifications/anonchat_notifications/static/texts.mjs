@@ -55,4 +55,9 @@ export const texts = {
     "notifications.ask": "Erlauben",
     "receipt.notifications_entries": { one: "{count} Benachrichtigung", other: "{count} Benachrichtigungen" },
   },
+  said: {
+    de: {
+      "There is no such notification.": "Diese Benachrichtigung gibt es nicht.",
+    },
+  },
 };

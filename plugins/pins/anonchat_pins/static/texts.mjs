@@ -21,4 +21,9 @@ export const texts = {
     "error.too_many_pins": "Zu viele Nachrichten sind angeheftet. Löse zuerst eine.",
     "receipt.pins_pinned": { one: "{count} angeheftete Nachricht", other: "{count} angeheftete Nachrichten" },
   },
+  said: {
+    de: {
+      "This message is not pinned.": "Diese Nachricht ist nicht angeheftet.",
+    },
+  },
 };

@@ -65,4 +65,9 @@ export const texts = {
     "receipt.polls_polls": { one: "{count} Umfrage", other: "{count} Umfragen" },
     "receipt.polls_votes": { one: "{count} Stimme", other: "{count} Stimmen" },
   },
+  said: {
+    de: {
+      "What was sent with this clientMsgId is no poll, or is deleted.": "Was mit dieser clientMsgId gesendet wurde, ist keine Umfrage, oder gelöscht.",
+    },
+  },
 };

@@ -1,0 +1,27 @@
+/** What the server says in its own words, in German, by the English sentence. What is not here stays in English. */
+
+export const said = {
+  "This session is not known here (any more). Join the room again.": "Der Server kennt dich hier nicht (mehr). Tritt dem Raum noch einmal bei.",
+  "This session has ended. Join the room again.": "Du bist hier nicht mehr angemeldet. Tritt dem Raum noch einmal bei.",
+  "You may not do that.": "Das darfst du nicht.",
+  "Slow mode is on; wait a moment before the next message.": "Hier wird langsam gesprochen; warte einen Moment mit der nächsten Nachricht.",
+  "This message was refused by the rules of the room.": "Die Regeln des Raums lassen diese Nachricht nicht zu.",
+  "There is nothing here.": "Hier ist nichts.",
+  "This does not fit the present state.": "Das passt nicht zum jetzigen Stand.",
+  "That is too large.": "Das ist zu groß.",
+  "This server does not answer for that host name.": "Dieser Server antwortet nicht für diesen Namen.",
+  "The server is restarting; come back in a moment.": "Der Server startet neu; komm gleich wieder.",
+  "This poll has no such option.": "Diese Umfrage hat keine solche Antwort.",
+  "This room does not let people take back what they wrote when they leave.": "In diesem Raum lässt sich beim Gehen nicht zurücknehmen, was man geschrieben hat.",
+  "That participant has left.": "Diese Person ist gegangen.",
+  "Only its author may change a message.": "Nur wer sie geschrieben hat, kann eine Nachricht ändern.",
+  "This message cannot be changed.": "Diese Nachricht lässt sich nicht ändern.",
+  "Only its author or a moderator may delete a message.": "Löschen kann eine Nachricht nur, wer sie geschrieben hat, oder die Moderation.",
+  "There is no such invite, or it was revoked already.": "Diese Einladung gibt es nicht, oder sie ist schon widerrufen.",
+  "This connection is identified already; open another one.": "Diese Verbindung ist schon angemeldet; öffne eine andere.",
+  "This message is not held any more.": "Diese Nachricht wird nicht mehr zurückgehalten.",
+  "On this server only the operator creates rooms ([rooms] create).": "Auf diesem Server macht nur der Betreiber Räume auf ([rooms] create).",
+  "This room has not ended; its report is there when what was in it is deleted.": "Dieser Raum ist nicht zu Ende; den Bericht gibt es, wenn gelöscht ist, was darin war.",
+  "This session belongs to another room.": "Du bist in einem anderen Raum angemeldet.",
+  "Only the operator may do that, with [server] operator_token as Bearer.": "Das darf nur der Betreiber, mit [server] operator_token.",
+};
