@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -197,13 +198,10 @@ class Retention:
             )
             if failed:
                 log.error("a plugin could not delete what it keeps of an ended room; it is asked again", plugin=plugin)
-                later = self._later(room_id, plugin)
-                await self._journal.transaction(lambda tx, later=later: tx.execute(statements.UPSERT_UNPURGED, later))  # type: ignore[misc]
+                await self._journal.transaction(partial(_wait_longer, later=self._later(room_id, plugin)))
             else:
                 counts = answers.get(plugin, {})
-                await self._journal.transaction(
-                    lambda tx, room_id=room_id, plugin=plugin, counts=counts: _purged_late(tx, room_id, plugin, counts)  # type: ignore[misc]
-                )
+                await self._journal.transaction(partial(_purged_late, room_id=room_id, plugin=plugin, counts=counts))
 
     def _later(self, room_id: str, plugin: str) -> dict[str, Any]:
         return {"room_id": room_id, "plugin": plugin, "attempt_at": self._clock.now() + AGAIN_MILLISECONDS}
@@ -227,6 +225,10 @@ class Retention:
         self._presence.end(event.room_id)
         for member in self._hub.of_room(event.room_id):
             member.close(4410, "room_ended")
+
+
+async def _wait_longer(tx: Transaction, later: Mapping[str, Any]) -> None:
+    await tx.execute(statements.UPSERT_UNPURGED, later)
 
 
 async def _purged_late(tx: Transaction, room_id: str, plugin: str, counts: Mapping[str, int]) -> None:

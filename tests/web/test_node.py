@@ -85,11 +85,7 @@ def spoken(keys: set[str]) -> set[str]:
     for path in (*ROOT.glob("anonchat/**/*.py"), *ROOT.glob("plugins/*/anonchat_*/**/*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "ChatError":
-                code, text = (
-                    *(argument.value for argument in call.args if isinstance(argument, ast.Constant)),
-                    "",
-                    "",
-                )[:2]
+                code, text, *_ = (*map(_constant, call.args), "", "")
                 sentences.add((code, text))
     own = {text for code, text in sentences if f"error.{code}" not in keys and code not in OF_PROGRAMS}
     return (own | set(REASONS.values())) - {""}
