@@ -22,7 +22,7 @@ NAMES = ("kill", "restart", "cut", "silence", "pause", "flood")
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(1, 86_400), default=30, show_default=True, help="How long it lasts.")
+@click.option("--seconds", type=click.FloatRange(1, 3_600), default=30, show_default=True, help="How long it lasts.")
 @click.option("--every", type=click.FloatRange(0.1), default=2, show_default=True, help="Seconds between two faults.")
 @click.option("--seed", type=int, help="The same faults in the same order again; else one is chosen, and told.")
 @click.option("--only", "names", multiple=True, type=click.Choice(NAMES), help="Only this fault; may be repeated.")

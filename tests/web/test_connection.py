@@ -39,6 +39,21 @@ def test_21_22_a_banner_says_what_is_and_what_waits_goes_in_order(live: Live, vi
     assert ann.texts() == bob.texts() == ["before", "while you were away", "one", "two", "three"]
 
 
+@pytest.mark.sabotage("view/composer.mjs", "!isKnown(session.state)", "false")
+def test_22_a_command_is_not_said_to_everybody_before_one_is_in_the_room(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.carry()
+    ann.cut()
+    ann.join(live.room().link(), "Ann")
+    ann.say("/poll")
+    expect(ann.page.get_by_text("You are not in the room yet.")).to_be_visible()
+    expect(ann.page.locator("#composer")).to_have_value("/poll")
+    ann.mend()
+    ann.page.get_by_role("button", name="Try now").click()
+    expect(ann.page.get_by_role("button", name="People: 1")).to_be_visible()
+    assert ann.texts() == []
+
+
 @pytest.mark.parametrize("event", ["focus", "online", "visibilitychange"])
 @pytest.mark.sabotage("protocol/connection.mjs", "if (this.isOnline) this.#beat();", "if (this.isOnline) return;")
 def test_23_on_wake_it_finds_what_was_lost_unnoticed(live: Live, visit: Visit, event: str) -> None:

@@ -61,6 +61,7 @@ def test_32_a_secret_poll_shows_nothing_before_its_close(live: Live, visit: Visi
     room = live.room()
     mona = visit()
     mona.join(room.link(moderator=True), "Mona")
+    expect(mona.page.get_by_role("button", name="Make a poll")).to_be_visible()
     mona.page.locator("#composer").press_sequentially("/poll ")
     mona.page.keyboard.press("Enter")
     mona.page.get_by_label("Question").fill("Who?")
@@ -117,6 +118,7 @@ def test_26_27_notifications_are_asked_for_by_a_click_and_come_once(live: Live, 
     bob.say("nothing for you")
     bob.say("hello @Ann")
     expect(ann.page.get_by_role("button", name="What concerns you: 2")).to_be_visible()
+    ann.page.wait_for_function("window.called.length > 0")  # tabs agree first on which of them calls
     assert [title for title, _ in ann.page.evaluate("window.called")] == ["Bob mentions you"]
     ann.page.get_by_role("button", name="What concerns you").click()
     ann.has_no_barrier()

@@ -244,6 +244,7 @@ export const de = {
   "error.storage_unavailable": "Der Server kann gerade nichts speichern. Was du geschrieben hast, bleibt hier; versuch es später noch einmal.",
   "error.overloaded": "Der Server ist beschäftigt. Versuch es gleich noch einmal.",
   "error.outbox_full": "Zu viele Nachrichten warten. Versuch es wieder, wenn einige fort sind.",
+  "error.not_yet": "Du bist noch nicht im Raum. Befehle gehen, sobald du da bist.",
   "error.internal": "Der Server ist gescheitert. Versuch es noch einmal.",
   "error.plugin_failed": "Ein Teil des Servers ist gescheitert. Versuch es noch einmal.",
 

@@ -244,6 +244,7 @@ export const en = {
   "error.storage_unavailable": "The server cannot store anything now. What you wrote stays here; try again later.",
   "error.overloaded": "The server is busy. Try again in a moment.",
   "error.outbox_full": "Too many messages wait to be sent. Try again when some have gone.",
+  "error.not_yet": "You are not in the room yet. Commands work as soon as you are.",
   "error.internal": "The server has failed. Try once more.",
   "error.plugin_failed": "A part of the server has failed. Try once more.",
 

@@ -3,7 +3,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { complete } from "../text/completion.mjs";
-import { changeable, isOwn, messageOf } from "../state/selectors.mjs";
+import { changeable, isKnown, isOwn, messageOf } from "../state/selectors.mjs";
 import { now } from "./clock.mjs";
 import { commandsOf, obey } from "./commands.mjs";
 import { useClient, useSession } from "./context.mjs";
@@ -88,6 +88,8 @@ function submit(session, client, text, write, field) {
     change(session, session.editing.value.id, said);
   } else if (obey(said, session, client)) {
     write("");
+  } else if (said.startsWith("/") && !isKnown(session.state)) {
+    session.problem.value = { code: "not_yet" }; // nobody knows yet which commands there are, and it is not for everybody's eyes
   } else if (session.chat.post(said, session.reply.value ?? undefined)) {
     session.reply.value = null;
     session.attention.clear();
