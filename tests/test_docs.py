@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,14 @@ async def test_every_described_route_is_there(tmp_path: Path) -> None:
             assert reply.status != 404 or reply.body["code"] == "room_not_found", path
 
 
-def test_the_tree_names_every_module() -> None:
-    design = (DOCS / "design.md").read_text(encoding="utf-8")
-    modules = sorted(path.name for path in (DOCS.parent / "anonchat").glob("[a-z]*.py"))
-    folders = sorted(f"{path.parent.name}/" for path in (DOCS.parent / "anonchat").glob("[a-z]*/__init__.py"))
-    assert [name for name in (*modules, *folders) if name not in design and name != "data/"] == []
+def test_the_tree_names_every_module_once() -> None:
+    design, core = (DOCS / "design.md").read_text(encoding="utf-8"), DOCS.parent / "anonchat"
+    named = Counter(re.findall(r"(?<![\w/])\w+(?:\.py|/)", design.partition("## The tree")[2].partition("## The way")[0]))
+    modules = {path.name for path in core.glob("[a-z]*.py")}
+    folders = {f"{path.parent.name}/" for path in core.glob("[a-z]*/__init__.py")}
+    assert modules | folders <= set(named)
+    assert [name for name, times in named.items() if times > 1] == []
+    assert {name for name in named if name.endswith(".py")} == modules
 
 
 def named_tests(text: str) -> list[tuple[str, str]]:

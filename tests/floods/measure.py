@@ -4,7 +4,7 @@
 
 The server, those who flood it, and the two people are processes of their own. With and without take turns, so that
 whatever else the machine does meets both alike, and at least 10,000 messages are counted for each. Linux only, for the
-memory of the server.
+memory and the connections of the server.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ ROUNDS = 10
 MESSAGES, RATE = 1_000, 1_000.0  # in a turn; a second
 WARM_UP = 500
 SETTLE_SECONDS = 1.0
+COMING_SECONDS = 60.0
+IDLE_ROOM = 100
 
 
 class Size(NamedTuple):
@@ -40,7 +43,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "stopped readers": Size(100, 1_000),
-    "idle connections": Size(1_000, 1_000),
+    "idle connections": Size(10_000, 1_000),
     "handshakes": Size(500, 1_000),
     "slow headers": Size(500, 500),
     "slow bodies": Size(500, 500),
@@ -84,9 +87,13 @@ def measure(kind: str) -> Figures:
     limits = {"identify_seconds": 10}
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder), environment(limits=limits)) as server:
         rest, connections = Rest(server.port), SIZES[kind].connections
-        tokens = open_room(rest, 2 + connections)
-        # In the same room a thousand idle ones would be a thousand receivers, which is no flood but a large room.
-        crowd = open_room(rest, connections) if kind == "idle connections" else tokens[2:]
+        if kind == "idle connections":
+            # In the same room they would be receivers, which is no flood but a large room.
+            tokens = open_room(rest, 2)
+            crowd = [token for _ in range(connections // IDLE_ROOM) for token in open_room(rest, IDLE_ROOM)]
+        else:
+            tokens = open_room(rest, 2 + connections)
+            crowd = tokens[2:]
         asyncio.run(talk(server.port, tokens, WARM_UP, RATE))
         found = Figures([], [], [], [], [])
         for _ in range(ROUNDS):
@@ -112,6 +119,7 @@ def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterato
         process.stdin.close()
         process.stdin = None  # closed; communicate() would flush it
         try:
+            _wait_for(server, size.connections if kind == "idle connections" else 0)
             asyncio.run(asyncio.sleep(SETTLE_SECONDS))
             yield done
         finally:
@@ -119,6 +127,14 @@ def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterato
             output, _ = process.communicate(timeout=30)
             done.append(int(output))
     asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+
+
+def _wait_for(server: ServerProcess, connections: int) -> None:
+    """Until so many are there. Raises AssertionError if they do not come."""
+    deadline = time.monotonic() + COMING_SECONDS
+    while len(list(Path(f"/proc/{server.pid}/fd").iterdir())) < connections:
+        assert time.monotonic() < deadline, f"not all of the {connections} connections have come"
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":
