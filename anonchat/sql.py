@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, bindparam, tuple_
+from sqlalchemy import BindParameter, Column, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
@@ -40,30 +40,45 @@ def one_of(column: Column[Any], name: str) -> ColumnElement[bool]:
     return column.bool_op("IN")(_EachOf(name, column.type))
 
 
-class _PairsOf(ColumnElement[Any]):
-    """The pairs of a list of two-element lists of strings that is bound as one parameter."""
+class _PairOf(ColumnElement[bool]):
+    """Two columns are one of the pairs of a list of two-element lists of strings that is bound as one parameter."""
 
-    inherit_cache = True
+    inherit_cache = False
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, first: Column[str], second: Column[str], name: str) -> None:
+        self.columns_of_pair = (first, second)
         self.values: BindParameter[Any] = bindparam(name)
 
 
-@compiles(_PairsOf, "sqlite")
-def _pairs_of_sqlite(element: _PairsOf, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_PairOf, "sqlite")
+def _pair_of_sqlite(element: _PairOf, compiler: SQLCompiler, **options: Any) -> str:
+    first, second = (compiler.process(column, **options) for column in element.columns_of_pair)
     pairs = compiler.process(element.values, **options)
-    return f"(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each({pairs}))"
+    return f"({first}, {second}) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each({pairs}))"
 
 
-@compiles(_PairsOf, "postgresql")
-def _pairs_of_postgresql(element: _PairsOf, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_PairOf, "postgresql")
+def _pair_of_postgresql(element: _PairOf, compiler: SQLCompiler, **options: Any) -> str:
+    """Each pair is looked up by itself, and then its row by its place.
+
+    Of a plain ``IN`` Postgres supposes a thousand pairs, for which it rather reads the whole table or index.
+    """
+    first, second = element.columns_of_pair
+    table = compiler.preparer.format_table(first.table)
     pairs = f"CAST({compiler.process(element.values, **options)} AS TEXT[][])"
-    return f"(SELECT ({pairs})[i][1], ({pairs})[i][2] FROM generate_subscripts({pairs}, 1) AS i)"
+    found = (
+        f"SELECT same.ctid FROM {table} AS same"
+        f" WHERE same.{first.name} = ({pairs})[i][1] AND same.{second.name} = ({pairs})[i][2] LIMIT 1"
+    )
+    return f"{table}.ctid = ANY(ARRAY(SELECT ({found}) FROM generate_subscripts({pairs}, 1) AS i))"
 
 
 def pair_of(first: Column[str], second: Column[str], name: str) -> ColumnElement[bool]:
-    """A condition that two columns together are one of the pairs bound as `name`: one look-up in their index a pair."""
-    return tuple_(first, second).bool_op("IN")(_PairsOf(name))
+    """A condition that two columns of a unique key together are one of the pairs bound as `name`.
+
+    One look-up in their index for each pair. The columns are those of a table, not of an alias.
+    """
+    return _PairOf(first, second, name)
 
 
 def insert_or_ignore(table: Any, *unique: Column[Any]) -> Insert:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from anonchat.backends import open_backend
 from anonchat.clock import Clock
@@ -19,7 +19,17 @@ from anonchat.storage import Database, Statements
 from anonchat.tables import metadata
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts import DatabaseContract
-from anonchat.testing.contracts.databases import INSERT, UPDATE, count, opened, row, store, value_of
+from anonchat.testing.contracts.databases import (
+    INSERT,
+    SELECT_KEYS,
+    SELECT_PAIRS,
+    UPDATE,
+    count,
+    opened,
+    row,
+    store,
+    value_of,
+)
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_sql
 from anonchat.testing.postgres import PostgresServer
 from anonchat_postgres import PostgresMaintenance
@@ -56,6 +66,38 @@ class TestContract(DatabaseContract):
 
     async def make_room(self, database: Database) -> None:
         run_sql(self.folder, "DROP TRIGGER is_full ON meta")
+
+
+# --- plans
+
+ROWS = 5_000
+ROWS_READ = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'meta'")
+
+
+@pytest.mark.parametrize(("setting", "is_ours"), [("", True), ("enable_seqscan=on", False)], ids=["ours", "control"])
+@asynchronous
+async def test_a_plan_that_was_made_for_an_empty_table_reads_little_of_a_full_one(
+    tmp_path: Path, setting: str, is_ours: bool
+) -> None:
+    async def read(tx: Statements) -> tuple[int, int]:
+        pairs = [(f"contract.{number}", "") for number in range(3)]
+        names = [key for key, _ in pairs]
+        found = await tx.fetch_all(SELECT_PAIRS, {"pairs": pairs}), await tx.fetch_all(SELECT_KEYS, {"names": names})
+        told = await tx.fetch_one(ROWS_READ)
+        assert told is not None
+        return sum(map(len, found)), told[0]
+
+    async def fill(tx: Statements) -> None:
+        await tx.execute_many(INSERT, [row(number) for number in range(ROWS)])
+
+    url = url_in(tmp_path)
+    async with opened(f"{url}{'&' if '?' in url else '?'}{setting}") as database:
+        for _ in range(10):  # Postgres keeps a plan from the sixth time on
+            assert (await database.transaction(read))[0] == 0
+        await database.transaction(fill)
+        found, rows = await database.transaction(read)
+        assert found == 6
+        assert (rows < 100) == is_ours
 
 
 # --- several nodes
