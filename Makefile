@@ -15,7 +15,7 @@ WORKERS := 2
 # Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
 BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage nodes)
 ON_BOTH := tests/core tests/plugins
-LONG_FORMS := tests/e2e/test_kill.py tests/e2e/test_power.py tests/e2e/test_start.py
+LONG_FORMS := $(addprefix tests/e2e/test_,kill.py power.py start.py model.py plugins_model.py any_order.py openapi.py)
 # Each of the packages has a part in one of them.
 ON_LOWEST := $(wildcard tests/core/test_[cdhlmr]*.py) tests/storage/test_sqlite.py tests/storage/test_postgres.py \
 	tests/storage/test_redis.py tests/e2e/test_walk.py tests/e2e/test_terminal.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -25,6 +25,16 @@ class Participant:
     """The other nodes with a socket of it."""
 
     leaves_at: int | None = None
+    wire: dict[str, Any] = field(init=False)
+    """As others are told of it."""
+
+    def __post_init__(self) -> None:
+        self.look(self.session)
+
+    def look(self, session: Session) -> None:
+        """It has this name, role and avatar from now on."""
+        self.session = session
+        self.wire = user_wire(session)
 
 
 @dataclass(slots=True)
@@ -52,16 +62,17 @@ class Attendance:
 
     def state(self) -> dict[str, Any]:
         """Data of `presence_state`: at most `STATE` people, moderators first, then by when they came."""
-        named = self.sessions()
-        if len(named) > STATE:
-            first = sorted((session for session in named if session.rank), key=lambda session: -session.rank)[:STATE]
-            others = (session for session in named if not session.rank)
+        named: Iterable[Participant] = self.people.values()
+        if len(self.people) > STATE:
+            moderators = (there for there in named if there.session.rank)
+            first = sorted(moderators, key=lambda there: -there.session.rank)[:STATE]
+            others = (there for there in named if not there.session.rank)
             named = [*first, *islice(others, STATE - len(first))]
-        return {"users": [user_wire(session) for session in named], "total": len(self.people), "version": self.version}
+        return {"users": [there.wire for there in named], "total": len(self.people), "version": self.version}
 
-    def told(self, what: str, session: Session) -> Mapping[str, Any]:
+    def told(self, what: str, user: Mapping[str, Any]) -> Mapping[str, Any]:
         """Data of `presence`: that somebody came, left or changed."""
-        return {"event": what, "user": user_wire(session), "total": len(self.people), "version": self.version}
+        return {"event": what, "user": user, "total": len(self.people), "version": self.version}
 
     def number(self) -> Mapping[str, Any]:
         """Data of `presence` in a crowd."""

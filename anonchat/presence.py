@@ -55,12 +55,12 @@ class Presence:
         if self._others is not None and (participant is None or not participant.sockets):
             self._others.here(session)
         if participant is not None:
-            participant.session = session
+            participant.look(session)
             participant.sockets += 1
             self._stay(participant)
             return False
-        room.people[session.id] = Participant(session, 1)
-        self._tell(room, "join", session)
+        room.people[session.id] = participant = Participant(session, 1)
+        self._tell(room, "join", participant)
         return True
 
     def disconnected(self, session: Session) -> bool:
@@ -98,10 +98,10 @@ class Presence:
         """The session has a new role, name or avatar: everybody is told, also whom it is about."""
         room = self._rooms.get(session.room_id, Attendance())
         participant = room.people.get(session.id)
-        if participant is not None and user_wire(participant.session) != user_wire(session):
-            participant.session = session
+        if participant is not None and participant.wire != user_wire(session):
+            participant.look(session)
             room.version += 1
-            self._relay.tell_here(session.room_id, "presence", room.told("change", session))
+            self._relay.tell_here(session.room_id, "presence", room.told("change", participant.wire))
             if self._others is not None and participant.sockets:
                 self._others.here(session)
 
@@ -112,8 +112,8 @@ class Presence:
         room = self._rooms.setdefault(session.room_id, Attendance())
         participant = room.people.get(session.id)
         if participant is None:
-            room.people[session.id] = Participant(session, elsewhere={node})
-            self._tell(room, "join", session)
+            room.people[session.id] = participant = Participant(session, elsewhere={node})
+            self._tell(room, "join", participant)
             return
         participant.elsewhere.add(node)
         self._stay(participant)
@@ -186,15 +186,17 @@ class Presence:
         self._leaving.pop(session_id, None)
         if room is None or participant is None:
             return None
-        self._tell(room, "leave", participant.session)
+        self._tell(room, "leave", participant)
         if not room.people:
             del self._rooms[room_id]
         return participant
 
-    def _tell(self, room: Attendance, what: str, session: Session) -> None:
+    def _tell(self, room: Attendance, what: str, participant: Participant) -> None:
+        session = participant.session
         room.version += 1
         self._changed(session.room_id, len(room.people))
         if len(room.people) > CROWD:
             room.uncounted = True
             return
-        self._relay.tell_here(session.room_id, "presence", room.told(what, session), Audience(skip=session.id))
+        told = room.told(what, participant.wire)
+        self._relay.tell_here(session.room_id, "presence", told, Audience(skip=session.id))

@@ -24,6 +24,7 @@ from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
 CHUNK = 200  # sessions that one transaction touches at most
+SOON = 10_000  # milliseconds in which a tick has come, also on a busy node
 LEAST_HOLD = 2_000  # milliseconds; holds are extended at most once a second
 
 
@@ -58,7 +59,7 @@ class Seats:
         self._hub = hub
         self._doors = doors
         self._touched = clock.now()
-        self._absent: set[str] = set()
+        self._due: set[str] = set()  # sessions whose hold is to be extended at the next tick
 
     # --- coming in
 
@@ -140,12 +141,14 @@ class Seats:
     async def seat(self, session: Session) -> Session:
         """Make sure that the session owns its name and place, and extend its hold.
 
-        Costs a write only when the hold is more than a third used. Raises `name_lost` or `room_full`.
+        Waits for a write only where they might be lost before the next tick, which extends holds that are more than a
+        third used. Raises `name_lost` or `room_full`.
         """
         now = self._clock.now()
         hold = self._hold
-        lives = session.expires_at > now + self._ttl * 2 // 3
-        if lives and session.name_key is not None and session.seat_until > now + hold * 2 // 3:
+        if session.name_key is not None and min(session.seat_until, session.expires_at) > now + SOON:
+            if session.expires_at <= now + self._ttl * 2 // 3 or session.seat_until <= now + hold * 2 // 3:
+                self._due.add(session.id)
             return session
 
         async def work(tx: Transaction) -> Session:
@@ -179,15 +182,15 @@ class Seats:
 
     def absent(self, session: Session) -> None:
         """The last socket of the session is gone: its hold begins to run."""
-        self._absent.add(session.id)
+        self._due.add(session.id)
 
     async def touch(self, *, everybody: bool = False) -> None:
-        """Let holds begin for those who have gone and, with `everybody`, extend those of all connected sessions."""
-        gone, self._absent = self._absent, set()
+        """Let holds begin for those who have come or gone and, with `everybody`, extend those of all connected sessions."""
+        due, self._due = self._due, set()
         try:
-            await self._extend([*gone, *(self._hub.sessions() if everybody else ())])
+            await self._extend([*due, *(self._hub.sessions() if everybody else ())])
         except ChatError:
-            self._absent |= gone  # the storage is away; they keep their turn
+            self._due |= due  # the storage is away; they keep their turn
             raise
         if everybody:
             self._touched = self._clock.now()

@@ -162,6 +162,8 @@ class Supervisor:
 
     def _ended(self, worker: _Worker, code: int) -> None:
         worker.pid = None
+        if self._ends_at is not None and -code in ENDS:
+            return  # it was to end before it had begun to listen to signals
         if self._ends_at is not None or not self._is_up:
             self._code = max(self._code, code if code >= 0 else 128 - code)
             return

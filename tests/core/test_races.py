@@ -56,7 +56,9 @@ class House:
     async def present(self, name: str, **options: bool) -> Session:
         """Somebody who has joined and connected."""
         session, _ = await self.join(name, **options)  # type: ignore[arg-type]
-        return await self.server.seats.seat(session)
+        session = await self.server.seats.seat(session)
+        await self.server.seats.touch()  # as every tick does
+        return session
 
     async def seats(self) -> int:
         """What the counter says, after it was held against the rows."""

@@ -60,3 +60,19 @@ async def test_three_on_one_port(
         await until(lambda: len(children(server.pid)) == 3 and workers[2] not in children(server.pid))
         assert (await request(server, "GET", "/health")).status == 200  # type: ignore[arg-type]
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize(("signals", "code"), [("SIG_DFL", 0), ("SIG_IGN", 128 + signal.SIGKILL)])
+def test_a_worker_that_is_ended_before_it_listens_has_not_failed(signals: str, code: int) -> None:
+    """The control hears nothing at all, and has to be killed."""
+    work = (
+        f"lambda place: (signal.signal(signal.SIGTERM, signal.{signals}), print('there', flush=True), time.sleep(30))"
+    )
+    script = (
+        f"import signal, sys, time; from anonchat.workers import Supervisor; sys.exit(Supervisor({work}, 1, 0.5).run())"
+    )
+    with subprocess.Popen((sys.executable, "-c", script), stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        supervisor.stdout.readline()
+        supervisor.terminate()
+        assert supervisor.wait(20) == code

@@ -201,7 +201,8 @@ KINDS: dict[str, tuple[Visit, bool, bool]] = {
 
 
 async def main(kind: str, port: str, connections: str, rate: str) -> None:
-    os.nice(10)  # what is measured beside it must not wait for the flood itself
+    if hasattr(os, "SCHED_IDLE"):  # what is measured beside it must not wait for the flood itself
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     target = Target(int(port), int(connections), float(rate), sys.stdin.read().split())
     flooding = asyncio.ensure_future(flood(kind, target))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, flooding.cancel)

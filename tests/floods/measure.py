@@ -3,20 +3,21 @@
     make floods [ARGUMENTS="pings 'stopped readers'"]
 
 The server, those who flood it, and the two people are processes of their own. With and without take turns, so that
-whatever else the machine does meets both alike, and at least 10,000 messages are counted for each. Linux only, for the
-memory and the connections of the server.
+whatever else the machine does meets both alike. What counts is the median of ten turns with a thousand messages each: a
+disk that is slow once must not decide. Linux only, for memory, connections and processor of the server.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from anonchat.testing.processes import ServerProcess, environment
 from .bystanders import open_room, resident_bytes, talk
 from .kinds import KINDS
 
+PROCESSORS = sorted(os.sched_getaffinity(0))
 ROUNDS = 10
 MESSAGES, RATE = 1_000, 1_000.0  # in a turn; a second
 WARM_UP = 500
@@ -52,8 +54,12 @@ SIZES = {
 }
 
 
+WITHOUT = {"stopped readers": "idle connections"}
+"""What is there when the flood is not, in place of nobody: they are receivers, who cost their share if they read, too."""
+
+
 class Figures(NamedTuple):
-    """Seconds that messages took, without and with; for each turn what was done and how many bytes memory grew; the log."""
+    """Of each turn: the 99th percentile of the seconds that messages took, without and with; acts; bytes added. The log."""
 
     without: list[float]
     beside: list[float]
@@ -69,7 +75,7 @@ def main() -> None:
     )
     for kind in sys.argv[1:] or KINDS:
         found = measure(kind)
-        without, beside = percentile(found.without), percentile(found.beside)
+        without, beside = statistics.median(found.without), statistics.median(found.beside)
         print(
             f"{kind:18} {SIZES[kind].connections:11} {sum(found.acts):8} {1e3 * without:8.2f} {1e3 * beside:8.2f} "
             f"{beside / without:6.2f} {max(found.added) / (1 << 20):6.1f} {len(found.lines):4}",
@@ -86,6 +92,7 @@ def measure(kind: str) -> Figures:
     """Take turns on a server of its own."""
     limits = {"identify_seconds": 10}
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder), environment(limits=limits)) as server:
+        _share_processors(server)
         rest, connections = Rest(server.port), SIZES[kind].connections
         if kind == "idle connections":
             # In the same room they would be receivers, which is no flood but a large room.
@@ -97,10 +104,11 @@ def measure(kind: str) -> Figures:
         asyncio.run(talk(server.port, tokens, WARM_UP, RATE))
         found = Figures([], [], [], [], [])
         for _ in range(ROUNDS):
-            found.without.extend(asyncio.run(talk(server.port, tokens, MESSAGES, RATE)))
+            with flooding(server, WITHOUT[kind], crowd) if kind in WITHOUT else nullcontext():
+                found.without.append(percentile(asyncio.run(talk(server.port, tokens, MESSAGES, RATE))))
             before = resident_bytes(server.pid)
             with flooding(server, kind, crowd) as done:
-                found.beside.extend(asyncio.run(talk(server.port, tokens, MESSAGES, RATE)))
+                found.beside.append(percentile(asyncio.run(talk(server.port, tokens, MESSAGES, RATE))))
                 found.added.append(resident_bytes(server.pid) - before)
             found.acts.extend(done)
         found.lines.extend(server.log.splitlines())
@@ -109,9 +117,9 @@ def measure(kind: str) -> Figures:
 
 @contextmanager
 def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterator[list[int]]:
-    """A process that floods; the list it gives holds at the end how much it did."""
-    size = SIZES[kind]
-    command = [sys.executable, "-m", "tests.floods.kinds", kind, str(server.port), *map(str, size)]
+    """A process that floods, with a connection for each token; the list it gives holds at the end how much it did."""
+    arguments = map(str, (server.port, len(tokens), SIZES[kind].rate))
+    command = [sys.executable, "-m", "tests.floods.kinds", kind, *arguments]
     done: list[int] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -119,7 +127,7 @@ def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterato
         process.stdin.close()
         process.stdin = None  # closed; communicate() would flush it
         try:
-            _wait_for(server, size.connections if kind == "idle connections" else 0)
+            _wait_for(server, len(tokens) if kind == "idle connections" else 0)
             asyncio.run(asyncio.sleep(SETTLE_SECONDS))
             yield done
         finally:
@@ -127,6 +135,14 @@ def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterato
             output, _ = process.communicate(timeout=30)
             done.append(int(output))
     asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+
+
+def _share_processors(server: ServerProcess) -> None:
+    """One for the server, and the others for those who talk and flood, so that they wait for the server alone."""
+    first, *others = PROCESSORS
+    for task in Path(f"/proc/{server.pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {first})
+    os.sched_setaffinity(0, others or {first})
 
 
 def _wait_for(server: ServerProcess, connections: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from anonchat import Row, Session, Transaction
+from anonchat import Remembered, Row, Session, Transaction
 from anonchat_moderation.acts import Acts
 from anonchat_moderation.content.held import HeldMessages
 from anonchat_moderation.content.presets import LISTS, Overrides
@@ -31,9 +31,14 @@ class Controls:
         self._rooms = rooms
         self._held = held
         self._tally = tally
+        self._told = Remembered(rooms.read, lambda room_id: acts.ctx.rooms.position(room_id))
+
+    async def at_identify(self, session: Session) -> Mapping[str, Any]:
+        """`moderation`: what holds, as of the position that the client is told."""
+        return wire(await self._told.of(session.room_id), session)
 
     async def shown_to(self, session: Session) -> Mapping[str, Any]:
-        """`moderation`: what holds, read now."""
+        """The same, read now."""
         return wire(await self._rooms.read(session.room_id), session)
 
     async def get(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:

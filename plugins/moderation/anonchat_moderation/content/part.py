@@ -74,7 +74,7 @@ class Content:
     async def state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
         """What a connection is sent at identify."""
         return {
-            "moderation": await self._controls.shown_to(session),
+            "moderation": await self._controls.at_identify(session),
             "held_messages": await self.held.shown_to(session),
         }
 
