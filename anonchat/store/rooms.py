@@ -26,7 +26,17 @@ UPDATE_DELETED = update(ended_rooms).where(ended_rooms.c.id == bindparam("room")
 INSERT_ENDED = insert_or_ignore(ended_rooms, ended_rooms.c.id)
 
 SEATED = and_(sessions.c.name_key.is_not(None), sessions.c.seat_until >= bindparam("now"))
-COUNT_SEATED = select(func.count()).select_from(sessions).where(sessions.c.room_id == bindparam("room"), SEATED)
+# All who hold a place but those whose hold is over, for these are few, and it is asked at each identify.
+_OVER = (
+    select(func.count())
+    .select_from(sessions)
+    .where(
+        sessions.c.room_id == bindparam("room"),
+        sessions.c.name_key.is_not(None),
+        sessions.c.seat_until < bindparam("now"),
+    )
+)
+COUNT_SEATED = select(rooms.c.seats - _OVER.scalar_subquery()).where(_OF_ROOM)
 COUNT_SEATED_IN = (
     select(sessions.c.room_id, func.count().label("seated"))
     .where(one_of(sessions.c.room_id, "rooms"), SEATED)
