@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -31,6 +30,13 @@ class _Known(NamedTuple, Generic[Kept]):
         return self.read_at <= now < self.read_at + FRESH_MILLISECONDS
 
 
+class _Reading(NamedTuple, Generic[Kept]):
+    """A query that is on its way, and its rooms, once it has begun."""
+
+    rooms: Sequence[str]
+    task: asyncio.Task[Mapping[str, Kept]]
+
+
 class AtHand(Generic[Kept]):
     """Something of each room, at most a second old.
 
@@ -38,24 +44,14 @@ class AtHand(Generic[Kept]):
     last: so a burst in many rooms costs few queries, and rooms in which somebody writes two a second, however many.
     """
 
-    def __init__(
-        self,
-        read: Callable[[Sequence[str]], Awaitable[Mapping[str, Kept]]],
-        now: Callable[[], int],
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
-    ) -> None:
-        """`read(room ids)` reads what there is now; a room that has ended is missing in its answer.
-
-        `spawn` runs what is read ahead.
-        """
+    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Kept]]], now: Callable[[], int]) -> None:
+        """`read(room ids)` reads what there is now; a room that has ended is missing in its answer."""
         self._read = read
         self._now = now
-        self._spawn = spawn
-        self._is_reading_ahead = False
         self._known: OrderedDict[str, _Known[Kept]] = OrderedDict()
         self._wanted: dict[str, None] = {}  # in the order of coming
         self._asked: set[str] = set()
-        self._reading = asyncio.Lock()
+        self._reading: _Reading[Kept] | None = None
         self._dropped: set[str] = set()
         self.reads = 0
         """How many reads have begun."""
@@ -70,20 +66,9 @@ class AtHand(Generic[Kept]):
         if known is None or not known.is_fresh(now):
             return None
         self._asked.add(room_id)
-        if now >= known.read_at + AHEAD_MILLISECONDS and not self._is_reading_ahead:
-            with suppress(ChatError):  # too much else is running; then it is read when somebody has to wait for it
-                self._spawn(self._read_ahead())
-                self._is_reading_ahead = True
+        if now >= known.read_at + AHEAD_MILLISECONDS and self._running is None:
+            self._begin()
         return known
-
-    async def _read_ahead(self) -> None:
-        try:
-            async with self._reading:
-                await self._read_all(self._next_rooms())
-        except ChatError:
-            """Whoever needs to know reads again, and is told why that cannot be."""
-        finally:
-            self._is_reading_ahead = False
 
     def latest(self, room_id: str) -> Kept | None:
         """What was read last, however long ago."""
@@ -104,15 +89,28 @@ class AtHand(Generic[Kept]):
     async def _read_until(self, room_id: str, is_good: Callable[[_Known[Kept]], bool]) -> Kept:
         while (known := self._known.get(room_id)) is None or not is_good(known):
             self._wanted[room_id] = None
-            async with self._reading:
-                known = self._known.get(room_id)
-                if known is None or not is_good(known):
-                    rooms = self._next_rooms()
-                    found = await self._read_all(rooms)
-                    if room_id in rooms and room_id not in found:
-                        raise ChatError("room_ended")
+            # All who wait are woken together: one after another, a hundred would take as many turns of a busy event loop.
+            reading = self._running or self._begin()
+            try:
+                found = await asyncio.shield(reading.task)
+            except ChatError:
+                if room_id in reading.rooms:
+                    raise
+            else:
+                if room_id in reading.rooms and room_id not in found:
+                    raise ChatError("room_ended")
         self._wanted.pop(room_id, None)
         return known.value
+
+    def _begin(self) -> _Reading[Kept]:
+        rooms: list[str] = []
+        reading = self._reading = _Reading(rooms, asyncio.ensure_future(self._read_all(rooms)))
+        reading.task.add_done_callback(_heard)
+        return reading
+
+    @property
+    def _running(self) -> _Reading[Kept] | None:
+        return None if self._reading is None or self._reading.task.done() else self._reading
 
     def _next_rooms(self) -> list[str]:
         """Those that somebody waits for, the first come first, and those that were asked for."""
@@ -123,7 +121,9 @@ class AtHand(Generic[Kept]):
         self._asked.clear()
         return rooms
 
-    async def _read_all(self, rooms: Sequence[str]) -> Mapping[str, Kept]:
+    async def _read_all(self, rooms: list[str]) -> Mapping[str, Kept]:
+        """Begins a turn later, with all that was asked for in this one."""
+        rooms += self._next_rooms()
         self._dropped.clear()
         self.reads += 1
         number, now = self.reads, self._now()
@@ -142,3 +142,9 @@ class AtHand(Generic[Kept]):
         self._known.pop(room_id, None)
         self._asked.discard(room_id)
         self._dropped.add(room_id)
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Its failure is told to who waits; of what was read ahead nobody does, and whoever needs to know reads again."""
+    if not task.cancelled():
+        task.exception()

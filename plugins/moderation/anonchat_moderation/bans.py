@@ -48,7 +48,7 @@ class Bans:
         self._networks = networks
         self._purges = purges
         self._sent_away = sent_away
-        self._any = AtHand(self._read_any, lambda: acts.now, lambda work: acts.ctx.spawn(work))
+        self._any = AtHand(self._read_any, lambda: acts.now)
 
     # --- at the door
 

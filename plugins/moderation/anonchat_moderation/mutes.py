@@ -59,7 +59,7 @@ class Mutes:
         self._acts = acts
         self._log = log
         self._networks = networks
-        self._at_hand = AtHand(self._read, lambda: acts.now, lambda work: acts.ctx.spawn(work))
+        self._at_hand = AtHand(self._read, lambda: acts.now)
 
     # --- asking
 

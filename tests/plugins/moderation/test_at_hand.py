@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -19,11 +18,10 @@ class Shelf:
         self.versions: dict[str, int] = {}
         self.reads: list[Sequence[str]] = []
         self.now = 0
-        self.tasks: list[Coroutine[Any, Any, None]] = []
         self.failure: ChatError | None = None
         self.go = asyncio.Event()
         self.go.set()
-        self.at_hand = AtHand(self.read, lambda: self.now, self.tasks.append)
+        self.at_hand = AtHand(self.read, lambda: self.now)
 
     async def read(self, rooms: Sequence[str]) -> Mapping[str, int]:
         self.reads.append(rooms)
@@ -33,6 +31,12 @@ class Shelf:
         await asyncio.sleep(0)
         await self.go.wait()
         return found
+
+
+async def settle() -> None:
+    """Let what runs beside come to its end."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def test_a_burst_in_many_rooms_is_few_reads() -> None:
@@ -74,33 +78,51 @@ def test_rooms_that_talk_are_read_before_they_are_stale() -> None:
         shelf.versions = {"a": 2, "b": 2}
         shelf.now += AHEAD_MILLISECONDS
         assert [shelf.at_hand.get(room, shelf.now) for room in "abab"] == [1, 1, 1, 1]
-        (ahead,) = shelf.tasks
-        await ahead
-        assert sorted(shelf.reads[-1]) == ["a", "b"]
+        await settle()
+        assert [sorted(rooms) for rooms in shelf.reads[1:]] == [["a", "b"]]
         shelf.now += FRESH_MILLISECONDS - 1
         assert [shelf.at_hand.get(room, shelf.now) for room in "ab"] == [2, 2]
-        shelf.tasks.pop().close()
+        await settle()
 
     asyncio.run(main())
 
 
-def test_where_too_much_runs_already_nothing_is_read_ahead_and_nobody_is_refused() -> None:
+def test_all_who_wait_go_on_in_the_same_turn_of_the_event_loop() -> None:
+    """And somebody who asks for another room in the very turn in which a read has ended begins the next."""
+
     async def main() -> None:
         shelf = Shelf()
+        shelf.versions = {"a": 1, "b": 2}
+        turns: list[int] = []
+        turn = 0
 
-        def refuse(work: Coroutine[Any, Any, None]) -> None:
-            work.close()
-            raise ChatError("overloaded")
+        async def ask() -> None:
+            await shelf.at_hand.of("a")
+            turns.append(turn)
+            assert await asyncio.wait_for(shelf.at_hand.of("b"), 5) == 2
 
-        shelf.at_hand = AtHand(shelf.read, lambda: shelf.now, refuse)
+        asking = asyncio.gather(*(ask() for _ in range(100)))
+        while not asking.done():
+            turn += 1
+            await asyncio.sleep(0)
+        assert len(turns) == 100
+        assert len(set(turns)) == 1
+        assert [list(rooms) for rooms in shelf.reads] == [["a"], ["b"]]
+
+    asyncio.run(main())
+
+
+def test_a_caller_that_gives_up_takes_nothing_from_the_others() -> None:
+    async def main() -> None:
+        shelf = Shelf()
         shelf.versions = {"a": 1}
-        await shelf.at_hand.of("a")
-        shelf.now += AHEAD_MILLISECONDS
-        assert shelf.at_hand.get("a", shelf.now) == await shelf.at_hand.of("a") == 1
-        shelf.at_hand._spawn = shelf.tasks.append
-        assert shelf.at_hand.get("a", shelf.now) == 1
-        await shelf.tasks.pop()
-        assert len(shelf.reads) == 2
+        shelf.go.clear()
+        first, second = (asyncio.ensure_future(shelf.at_hand.of("a")) for _ in range(2))
+        await settle()
+        first.cancel()
+        shelf.go.set()
+        assert await second == 1
+        assert len(shelf.reads) == 1
 
     asyncio.run(main())
 
@@ -113,7 +135,8 @@ def test_what_cannot_be_read_ahead_is_read_by_who_needs_it() -> None:
         shelf.now += AHEAD_MILLISECONDS
         shelf.failure = ChatError("storage_unavailable")
         assert await shelf.at_hand.of("a") == 1
-        await shelf.tasks.pop()
+        await settle()
+        assert len(shelf.reads) == 2
         shelf.now += FRESH_MILLISECONDS
         with pytest.raises(ChatError, match="storage_unavailable"):
             await shelf.at_hand.of("a")

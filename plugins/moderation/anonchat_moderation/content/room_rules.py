@@ -80,7 +80,7 @@ class RoomRules:
         self._acts = acts
         self._words: WordList | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of rooms that somebody waits for
-        self._at_hand = AtHand(self._read, lambda: acts.now, lambda work: acts.ctx.spawn(work))
+        self._at_hand = AtHand(self._read, lambda: acts.now)
         self.at_hand = self._at_hand.get
         """(room id, now) -> what holds, if it was read a moment ago."""
 
