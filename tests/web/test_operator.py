@@ -27,7 +27,7 @@ def test_numbers_and_charts_are_shown_to_who_has_the_token(live: Live, visit: Vi
     operator.page.goto(f"{live.url}/admin")
     operator.page.get_by_label("Operator token").fill("wrong")
     operator.page.keyboard.press("Enter")
-    expect(operator.page.get_by_role("alert")).to_contain_text("not allowed")
+    expect(operator.page.get_by_role("alert")).to_contain_text("Only the operator may do that")
     operator.has_no_barrier()
     operator.page.get_by_label("Operator token").fill(TOKEN)
     operator.page.keyboard.press("Enter")
