@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ class Account:
     answers: list[tuple[float, float]] = field(default_factory=list)  # when sent, and seconds until the ack
     seen: list[Entry] = field(default_factory=list)
     skipped: list[range] = field(default_factory=list)  # seqs that explicit fresh starts have left out
+    gone: list[int] = field(default_factory=list)  # seqs of which it was told that what they stood for is deleted
     put_off: set[str] = field(default_factory=set)  # texts that the server could not take at first
     refusals: Counter[str] = field(default_factory=Counter)  # by code
 
@@ -48,6 +49,8 @@ class Ledger:
     """How often somebody was told openly to begin anew; that is no loss."""
     refusals: Counter[str]
     """How often a send was put off, by code; each was repeated until it was acknowledged."""
+    unseen: Mapping[str, Sequence[int]]
+    """The seqs of what is stored and was never shown, for each participant whom that has happened to."""
 
     @property
     def is_whole(self) -> bool:
@@ -66,6 +69,7 @@ def reckon(accounts: Sequence[Account], stored: Sequence[Entry]) -> Ledger:
         unanswered=sum(len(account.waiting) for account in accounts),
         fresh_starts=sum(len(account.skipped) for account in accounts),
         refusals=sum((account.refusals for account in accounts), Counter[str]()),
+        unseen={account.name: found for account in accounts if (found := _unseen(account, stored))},
     )
 
 
@@ -75,10 +79,15 @@ def _repeated(entries: Sequence[Entry]) -> set[str]:
 
 def _lost(account: Account, stored: Sequence[Entry]) -> set[str]:
     there, texts = {message_id for _, message_id, _ in stored}, {text for _, _, text in stored}
-    shown = {message_id for _, message_id, _ in account.seen}
+    unseen = set(_unseen(account, stored))
     gone = account.acked.keys() - texts
     gone |= {text for _, message_id, text in account.seen if message_id not in there}
-    return gone | {text for seq, key, text in stored if key not in shown and not account.is_excused(seq)}
+    return gone | {text for seq, _, text in stored if seq in unseen}
+
+
+def _unseen(account: Account, stored: Sequence[Entry]) -> Sequence[int]:
+    shown = {message_id for _, message_id, _ in account.seen}
+    return [seq for seq, key, _ in stored if key not in shown and not account.is_excused(seq)]
 
 
 def _duplicated(account: Account, stored: Sequence[Entry]) -> set[str]:

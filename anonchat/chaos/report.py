@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from anonchat.chaos.ledger import Account
 from anonchat.chaos.storm import Happening
 from anonchat.chaos.trial import Outcome
 
@@ -17,6 +18,8 @@ ROWS = (
     ("fresh starts", "fresh_starts"),
 )
 
+SEQS = 30  # of each participant that are named
+
 
 def lines_of(outcome: Outcome) -> Iterator[str]:
     """A line for each sum, then how long acknowledgements took, and how long at worst around each kind of fault."""
@@ -25,11 +28,21 @@ def lines_of(outcome: Outcome) -> Iterator[str]:
     if outcome.ledger is not None:
         for title, name in ROWS:
             yield f"{title:14}{getattr(outcome.ledger, name):>10,}"
+        for account in outcome.accounts:
+            if seqs := outcome.ledger.unseen.get(account.name):
+                yield f"never shown to {account.name}: {', '.join(_named(seqs, account))}"
         for code, count in sorted(outcome.ledger.refusals.items()):
             yield f"put off{count:>17,}  {code}"
     answers = sorted((answer for account in outcome.accounts for answer in account.answers), key=_seconds)
     if answers:
         yield from _latencies(answers, outcome.happenings)
+
+
+def _named(seqs: Sequence[int], account: Account) -> Iterator[str]:
+    for seq in seqs[:SEQS]:
+        yield f"{seq} (told as deleted)" if seq in account.gone else str(seq)
+    if len(seqs) > SEQS:
+        yield f"and {len(seqs) - SEQS} more"
 
 
 def _latencies(answers: Sequence[tuple[float, float]], happenings: Sequence[Happening]) -> Iterator[str]:

@@ -129,6 +129,8 @@ class Sender:
     def _durable(self, event: str, data: Mapping[str, Any], seq: int) -> None:
         if event == "message":
             self.account.seen.append((seq, data["id"], data["content"]["text"]))
+        elif event == "gone":
+            self.account.gone.append(seq)
         self.position = seq
 
     def _start_over(self, data: Mapping[str, Any]) -> None:

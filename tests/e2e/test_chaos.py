@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from anonchat.chaos.faults import FAULTS
 from anonchat.chaos.ledger import Account, Entry, reckon
+from anonchat.chaos.report import lines_of
+from anonchat.chaos.trial import Outcome
 from anonchat.cli import main
 from anonchat.commands.chaos import NAMES
 
@@ -98,6 +100,14 @@ def test_a_ledger_finds_what_is_wrong(changed: dict[str, object], stored: list[E
     ledger = reckon((replace(WHOLE[0], **changed), WHOLE[1]), stored)  # type: ignore[arg-type]
     assert getattr(ledger, wrong) > 0
     assert not ledger.is_whole
+
+
+def test_what_was_never_shown_is_named() -> None:
+    told = replace(WHOLE[0], seen=STORED[:1], gone=[2])
+    ledger = reckon((told, WHOLE[1]), STORED)
+    assert ledger.unseen == {"a": [2, 3]}
+    lines = list(lines_of(Outcome((told, WHOLE[1]), (), ledger, None)))
+    assert "never shown to a: 2 (told as deleted), 3" in lines
 
 
 def test_what_was_told_openly_is_no_loss() -> None:
