@@ -79,13 +79,10 @@ class Crowd:
     async def finish(self) -> None:
         """No new sends; wait until all are acknowledged and everybody has seen the last. Raises `NotHealed`."""
         self._let_send(False)
-        await self.until(
-            lambda: (
-                not any(sender.account.waiting for sender in self.senders)
-                and all(sender.is_online for sender in self.senders)
-                and len({sender.position for sender in self.senders}) == 1
-            )
-        )
+        await self.until(lambda: not any(sender.account.waiting or not sender.is_online for sender in self.senders))
+        # An author is told of the ack before the room is told of the message.
+        newest = await Server(self.server.url).call_as(self._members[0], "GET", "/messages?limit=1")
+        await self.until(lambda: all(sender.is_online and sender.position == newest["seq"] for sender in self.senders))
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until it holds. Raises `NotHealed` after half a minute."""
