@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
 
@@ -41,7 +40,7 @@ class Address:
     _class: type[Open]
     _sentinels: Sequence[tuple[str, int]] = ()
     _service: str = ""
-    _sentinel_arguments: Any = None
+    _sentinel_arguments: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, url: str) -> Address:
@@ -76,49 +75,63 @@ class Address:
         own_arguments = {
             **{name: value for name, value in own.items() if value},
             **{name: value for name, value in kwargs.items() if name.startswith("ssl_")},
-            "ssl": scheme == "rediss",
-            # With a time of its own redis-py sends within `asyncio.wait_for`, which in Python 3.11 swallows a cancellation.
-            "socket_timeout": None,
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
         }
         shown = f"{service} of the Sentinels {hosts}"
         connection_class = kwargs.get("connection_class", Connection)
-        return cls(prefix, shown, _arguments(kwargs), connection_class, sentinels, service, own_arguments)
+        return cls(prefix, shown, _arguments(kwargs), connection_class, sentinels, service, _arguments(own_arguments))
 
     async def connect(self) -> Open:
         """A connection that has said who it is. Raises one of `FAILURES`, in bounded time."""
         arguments = dict(self._arguments)
         if self._sentinels:
             arguments["host"], arguments["port"] = await self._master()
-        connection = self._class(**arguments)
-        try:
-            # redis-py bounds the TCP connection alone; a server may take it and never say a word.
-            with writing():
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await connection.connect()  # type: ignore[no-untyped-call]
-        except BaseException:
-            with suppress(*FAILURES):
-                await connection.disconnect(nowait=True)
-            raise
-        return connection
+        return await _opened(self._class(**arguments))
 
     async def _master(self) -> tuple[str, int]:
-        """Of the first Sentinel that knows it; one that is silent costs two seconds."""
+        """Of the first Sentinel that knows it; one that is silent costs two seconds.
+
+        Not by redis-py's `Sentinel`: if its caller is cancelled, it leaves a connection open.
+        """
         failure: Exception = ConnectionError("no Sentinel is named")
-        for place in self._sentinels:
-            sentinel = Sentinel([place], sentinel_kwargs=self._sentinel_arguments)  # type: ignore[no-untyped-call]
+        for host, port in self._sentinels:
             try:
-                with writing():
-                    async with asyncio.timeout(CONNECT_SECONDS):
-                        host, port = await sentinel.discover_master(self._service)
-                return str(host), int(port)
+                return await _asked(self._class(host=host, port=port, **self._sentinel_arguments), self._service)
             except FAILURES as error:
                 failure = error
-            finally:
-                with suppress(*FAILURES):
-                    await sentinel.aclose()
         raise failure
+
+
+async def _opened(connection: Open) -> Open:
+    try:
+        # redis-py bounds the TCP connection alone; a server may take it and never say a word.
+        with writing():
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+    except BaseException:
+        await disconnect(connection)
+        raise
+    return connection
+
+
+async def _asked(sentinel: Open, service: str) -> tuple[str, int]:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await _opened(sentinel)
+            with writing():
+                await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
+            found = await sentinel.read_response()
+    finally:
+        await disconnect(sentinel)
+    if found is None:
+        raise ConnectionError(f"the Sentinel at {sentinel.host}:{sentinel.port} knows no master {service}")
+    host, port = found
+    return host.decode(), int(port)
+
+
+async def disconnect(connection: Open) -> None:
+    """Close at once, whatever state it is in."""
+    with suppress(*FAILURES):
+        await connection.disconnect(nowait=True)
 
 
 @contextmanager
@@ -141,7 +154,12 @@ def _check_database(path: str) -> None:
 
 
 def _arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Of a connection: no retries, which would turn a second into fifteen; whoever waits has a time of their own."""
+    """Of a connection: no retries, which would turn a second into fifteen; whoever waits has a time of their own.
+
+    With a `socket_timeout` redis-py sends within `asyncio.wait_for`, which in Python 3.11 swallows a cancellation.
+    """
+    if kwargs.get("socket_timeout") is not None:
+        raise ValueError("socket_timeout is not for it: whoever waits for an answer has a second")
     kept = {name: value for name, value in kwargs.items() if name != "connection_class"}
     ours = {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS, "socket_keepalive": True}
     return {**ours, **kept, "protocol": 2, "retry": Retry(NoBackoff(), 0), "client_name": "anonchat"}

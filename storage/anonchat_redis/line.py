@@ -13,7 +13,7 @@ import structlog
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from anonchat import ChatError, StartError
-from anonchat_redis.address import FAILURES, REFUSED, Address, Open, writing
+from anonchat_redis.address import FAILURES, REFUSED, Address, Open, disconnect, writing
 
 log = structlog.get_logger("anonchat.redis")
 
@@ -158,8 +158,7 @@ class Line:
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*FAILURES):
-                await connection.disconnect(nowait=True)
+            await disconnect(connection)
 
 
 def _away() -> ChatError:

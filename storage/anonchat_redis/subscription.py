@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from anonchat_redis.address import FAILURES, Address, Open, writing
+from anonchat_redis.address import FAILURES, Address, Open, disconnect, writing
 from anonchat_redis.line import ANSWER_SECONDS, PAUSES
 
 log = structlog.get_logger("anonchat.redis")
@@ -99,8 +99,7 @@ class Subscription:
             if self._connection is connection:
                 self._connection = None
                 self._release()
-            with suppress(*FAILURES):
-                await connection.disconnect(nowait=True)
+            await disconnect(connection)
 
     def _tell(self, channel: bytes, payload: bytes) -> None:
         try:

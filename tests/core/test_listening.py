@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from pathlib import Path
@@ -48,3 +49,4 @@ def test_what_stands_in_the_way_of_a_port_is_said() -> None:
             listen("127.0.0.1", port, "port")
     with pytest.raises(StartError, match="does not have that address"):
         listen("203.0.113.1", 0, "port")
+    gc.collect()  # here, and not in another test
