@@ -41,7 +41,7 @@ typedef struct {
 } Plan;
 
 typedef struct {
-    int64_t visits, lost, duplicated, elapsed, busy, failure;
+    int64_t visits, lost, duplicated, elapsed, busy, failure, failed_step, error;
     char told[TOLD_BYTES]; /* the last that a server said before a failure */
     int64_t latencies[BUCKETS];
 } Result;
@@ -77,6 +77,17 @@ static void hang_up(Client *client) {
     client->file = -1;
 }
 
+static void fail(Visits *visits, int32_t index, enum failure failure) {
+    Client *client = &visits->clients[index];
+    int32_t size = client->bytes < TOLD_BYTES ? client->bytes : TOLD_BYTES - 1;
+    visits->result->failure = failure;
+    visits->result->failed_step = client->step;
+    for (int32_t place = 0; place < size; place++) {
+        char sign = client->input[client->bytes - size + place];
+        visits->result->told[place] = sign < ' ' ? ' ' : sign;
+    }
+}
+
 static void call(Visits *visits, int32_t index) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(visits->plan->port)};
     Client *client = &visits->clients[index];
@@ -85,20 +96,11 @@ static void call(Visits *visits, int32_t index) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     client->file = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(client->file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(client->file, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
-        visits->result->failure = REFUSED;
-    else
+    if (connect(client->file, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS) {
+        visits->result->error = errno;
+        fail(visits, index, REFUSED);
+    } else
         watch(visits, index, EPOLL_CTL_ADD, EPOLLOUT);
-}
-
-static void fail(Visits *visits, int32_t index, enum failure failure) {
-    Client *client = &visits->clients[index];
-    int32_t size = client->bytes < TOLD_BYTES ? client->bytes : TOLD_BYTES - 1;
-    visits->result->failure = failure;
-    for (int32_t place = 0; place < size; place++) {
-        char sign = client->input[client->bytes - size + place];
-        visits->result->told[place] = sign < ' ' ? ' ' : sign;
-    }
 }
 
 static void ask(Visits *visits, int32_t index) {
@@ -109,7 +111,10 @@ static void ask(Visits *visits, int32_t index) {
     memcpy(request, step->requests[index], size);
     if (step->token_at >= 0) memcpy(request + step->token_at, client->token, TOKEN_BYTES);
     if (step->number_at >= 0) write_number(request + step->number_at, visits->plan->first_visit + client->visit);
-    if (send(client->file, request, size, MSG_NOSIGNAL) != size) visits->result->failure = CLOSED;
+    if (send(client->file, request, size, MSG_NOSIGNAL) != size) {
+        visits->result->error = errno;
+        fail(visits, index, CLOSED);
+    }
 }
 
 static void begin_step(Visits *visits, int32_t index) {
@@ -174,8 +179,10 @@ static void readable(Visits *visits, int32_t index) {
         client->input = realloc(client->input, client->space);
     }
     int64_t got = recv(client->file, client->input + client->bytes, client->space - client->bytes, 0);
+    int error = errno;
     visits->now = visits->last = nanoseconds(CLOCK_MONOTONIC);
     if (got <= 0) {
+        visits->result->error = got ? error : 0;
         fail(visits, index, CLOSED);
         return;
     }
@@ -190,7 +197,10 @@ static void writable(Visits *visits, int32_t index) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(visits->clients[index].file, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) visits->result->failure = REFUSED;
+    if (error) {
+        visits->result->error = error;
+        fail(visits, index, REFUSED);
+    }
     watch(visits, index, EPOLL_CTL_MOD, EPOLLIN);
     ask(visits, index);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,9 +58,12 @@ class _Plan(ctypes.Structure):
     )
 
 
+_COUNTED = ("visits", "lost", "duplicated", "elapsed", "busy", "failure", "failed_step", "error")
+
+
 class _Result(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("visits", "lost", "duplicated", "elapsed", "busy", "failure")),
+        *((name, ctypes.c_int64) for name in _COUNTED),
         ("told", ctypes.c_char * 256),
         ("latencies", ctypes.c_int64 * BUCKETS),
     )
@@ -99,12 +103,20 @@ def visit(
     if found.failure or found.lost or found.duplicated:
         counts = f"of {clients} clients {found.visits} visits were whole; lost: {found.lost}, twice: {found.duplicated}"
         told = f"; last: {found.told.decode(errors='replace')}" if found.told else ""
-        raise ValueError(f"{FAILURES[found.failure] or 'messages are wrong'} ({counts}){told}")
+        raise ValueError(f"{_failure(found)} ({counts}){told}")
     elapsed = max(found.elapsed, 1) / 1e9
     latencies = list(found.latencies)
     return Visited(
         *(found.visits, elapsed, found.busy / 1e9 / elapsed), percentile(latencies, 0.5), percentile(latencies, 0.99)
     )
+
+
+def _failure(found: _Result) -> str:
+    """What went wrong first, where in a visit, and what the system called it."""
+    if not found.failure:
+        return "messages are wrong"
+    error = f", {os.strerror(found.error)}" if found.error else ""
+    return f"{FAILURES[found.failure]} in step {found.failed_step + 1} after {found.elapsed / 1e9:.1f} s{error}"
 
 
 def _step(step: Step, clients: int) -> _Step:
