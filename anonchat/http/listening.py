@@ -16,7 +16,7 @@ from anonchat.errors import StartError
 
 log = structlog.get_logger("anonchat.http")
 
-BACKLOG = 2_048
+BACKLOG = 4096
 ACCEPTED = 128  # connections in one turn of the event loop
 PAUSE_SECONDS = 1.0
 
