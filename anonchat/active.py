@@ -180,9 +180,10 @@ class ActiveRooms:
 
     def grown(self, room: ActiveRoom, by: int) -> None:
         """The room's memory has grown; the rooms that were silent for longest pay for it, if need be."""
+        if self._rooms.get(room.id) is not room:
+            return  # it was closed meanwhile
         self._remembered += by
-        if room.id in self._rooms:
-            self._rooms.move_to_end(room.id)
+        self._rooms.move_to_end(room.id)
         for idlest in list(self._rooms.values()) if self._remembered > REMEMBERED_BYTES else ():
             if self._remembered <= REMEMBERED_BYTES * 7 // 8:  # not to be here again at the next event
                 return

@@ -169,7 +169,7 @@ class Server(Node):
         return public, [*route_table(metrics, counter), (r".*", NotFound)]
 
     def _routes(self) -> list[tuple[str, Route]]:
-        rooms = RoomRoutes(self.rooms, self.welcome, self.limits, self.clock, self.settings)
+        rooms = RoomRoutes(self.rooms, self.backlog, self.limits, self.clock, self.settings)
         members = MemberRoutes(self.invites, self.seats, self.sessions, self.limits)
         invites = InviteRoutes(self.invites)
         server = ServerRoutes(

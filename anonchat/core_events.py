@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonchat import schemas, shapes
+from anonchat.backlog import Backlog
 from anonchat.clock import Clock, iso
 from anonchat.declarations import Call, ClientEvent, ServerEvent
 from anonchat.dispatch import Dispatcher
@@ -15,7 +16,6 @@ from anonchat.models import Audience, Receipt
 from anonchat.presence import Presence
 from anonchat.relay import Relay
 from anonchat.sessions import Sessions
-from anonchat.welcome import Welcome
 
 
 class CoreEvents:
@@ -28,7 +28,7 @@ class CoreEvents:
         sessions: Sessions,
         presence: Presence,
         relay: Relay,
-        welcome: Welcome,
+        backlog: Backlog,
         clock: Clock,
         dispatcher: Dispatcher,
     ) -> None:
@@ -37,7 +37,7 @@ class CoreEvents:
         self._sessions = sessions
         self._presence = presence
         self._relay = relay
-        self._welcome = welcome
+        self._backlog = backlog
         self._clock = clock
         self._dispatcher = dispatcher
 
@@ -93,7 +93,7 @@ class CoreEvents:
         self._relay.broadcast(call.room_id, "typing", {**who, "typing": call.data["typing"]}, Audience(skip=session.id))
 
     async def get_history(self, call: Call) -> None:
-        page = await self._welcome.page(call.room_id, call.data["limit"], call.data["before"], call.data["after"])
+        page = await self._backlog.page(call.room_id, call.data["limit"], call.data["before"], call.data["after"])
         call.answer("history_chunk", page)
 
     async def get_presence(self, call: Call) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from anonchat.active import ActiveRooms
 from anonchat.backends import migrations_of, open_backend, tables_of_rooms
+from anonchat.backlog import Backlog
 from anonchat.budgets import Budgets
 from anonchat.clock import Clock
 from anonchat.config import Settings
@@ -169,11 +170,15 @@ class Node:
 
     async def _start_plugins(self) -> None:
         self.epoch = await stored_epoch(self.journal)
+        most_bytes = self.settings.limits.queue_bytes // 2
+        self.backlog = Backlog(
+            self.epoch, self.journal, self.dispatcher, self.rooms, self.active, self.relay.gaps,
+            page=self.settings.rooms.history_page, most_bytes=most_bytes,
+        )  # fmt: skip
         self.welcome = Welcome(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence,
-            self.active, self.relay, self.hub, self.events.check,
-            page=self.settings.rooms.history_page,
-            most_bytes=self.settings.limits.queue_bytes // 2, most_sockets=self.settings.limits.sockets_per_session,
+            self.active, self.backlog, self.hub, self.events.check,
+            most_bytes=most_bytes, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(
             self.intake,
@@ -181,7 +186,7 @@ class Node:
             self.sessions,
             self.presence,
             self.relay,
-            self.welcome,
+            self.backlog,
             self.clock,
             self.dispatcher,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonchat import schemas
+from anonchat.backlog import Backlog
 from anonchat.clock import Clock, iso
 from anonchat.config import Settings
 from anonchat.declarations import Answer, Request, Route
@@ -13,7 +14,6 @@ from anonchat.http import answers
 from anonchat.limits import Limits
 from anonchat.rooms import NewRoom, Rooms
 from anonchat.shapes import RoomDetails
-from anonchat.welcome import Welcome
 
 ROOM = "/api/rooms/{roomId}"
 
@@ -21,9 +21,9 @@ ROOM = "/api/rooms/{roomId}"
 class RoomRoutes:
     """Create, list, describe, the history, and what was deleted at the end."""
 
-    def __init__(self, rooms: Rooms, welcome: Welcome, limits: Limits, clock: Clock, settings: Settings) -> None:
+    def __init__(self, rooms: Rooms, backlog: Backlog, limits: Limits, clock: Clock, settings: Settings) -> None:
         self._rooms = rooms
-        self._welcome = welcome
+        self._backlog = backlog
         self._limits = limits
         self._clock = clock
         self._settings = settings.rooms
@@ -102,4 +102,4 @@ class RoomRoutes:
 
     async def history(self, request: Request) -> Answer:
         query = request.query
-        return Answer(await self._welcome.page(request.path["roomId"], query["limit"], query["before"], query["after"]))
+        return Answer(await self._backlog.page(request.path["roomId"], query["limit"], query["before"], query["after"]))

@@ -319,7 +319,7 @@ async def test_forgetting_leaves_nothing_that_was_on_its_way(house: House) -> No
         await asyncio.sleep(0.001)
     await leaving
     await house.server.writer.finish()
-    page = await house.server.welcome.page(house.room.id, 50, None, None)
+    page = await house.server.backlog.page(house.room.id, 50, None, None)
     assert page["messages"] == []
     assert len(answers) == 30
 

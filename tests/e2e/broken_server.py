@@ -21,13 +21,13 @@ import anonchat_moderation.log
 import anonchat_polls.telling
 import anonchat_sqlite.database
 from anonchat import Message, Session, Transaction, hookimpl
-from anonchat.active import ActiveRoom
+from anonchat.active import ActiveRoom, ActiveRooms
 from anonchat.cli import main
 from anonchat.connection import Connection
 from anonchat.declarations import Job
 from anonchat.errors import ChatError
 from anonchat.gaps import Gaps
-from anonchat.history import Page, Replay
+from anonchat.history import Replay
 from anonchat.hub import Hub
 from anonchat.ids import new_id
 from anonchat.jobs import Jobs
@@ -36,7 +36,6 @@ from anonchat.presence import Presence
 from anonchat.protocol import Frame
 from anonchat.relay import Relay
 from anonchat.seats import Seats
-from anonchat.welcome import Welcome
 from anonchat.writer import Done, Writer
 from anonchat_notifications import Notifications
 from anonchat_polls.poll import Poll
@@ -93,13 +92,13 @@ def lost_publications(share: str) -> None:
 def skipped_replay() -> None:
     """Broken: whoever comes back is not told the last event that was missed, though the position says so."""
     hurry()
-    state_of = Welcome._state
+    since = ActiveRooms.since
 
-    async def skip(self: Welcome, active: ActiveRoom, since: int | None) -> Page | Replay:
-        state = await state_of(self, active, since)
-        return Replay(state.events[:-1], state.since, state.through) if isinstance(state, Replay) else state
+    async def skip(self: ActiveRooms, room: ActiveRoom, seq: int) -> Replay | None:
+        replay = await since(self, room, seq)
+        return Replay(replay.events[:-1], replay.since, replay.through) if replay is not None else None
 
-    Welcome._state = skip  # type: ignore[method-assign]
+    ActiveRooms.since = skip  # type: ignore[method-assign]
 
 
 def unfilled_gaps() -> None:
