@@ -125,6 +125,24 @@ async def test_a_locked_file_is_told_by_a_code_also_when_erasing(tmp_path: Path)
 
 
 @asynchronous
+async def test_who_reads_for_a_while_puts_erasing_off_by_as_much(tmp_path: Path) -> None:
+    log = tmp_path / "contract.db-wal"
+    async with opened(url_in(tmp_path)) as database:
+        other = sqlite3.connect(tmp_path / "contract.db", isolation_level=None)
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM sqlite_master").fetchall()
+        await store(database, "a")
+        erasing = asyncio.ensure_future(database.erase())
+        await asyncio.sleep(0.5)
+        assert log.stat().st_size > 0
+        await store(database, "b")  # nobody waits for it
+        other.execute("COMMIT")
+        await erasing
+        assert log.stat().st_size == 0
+        other.close()
+
+
+@asynchronous
 async def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
     async with opened(url_in(tmp_path)):
         """Opening migrates."""
