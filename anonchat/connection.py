@@ -142,6 +142,7 @@ class Connection:
         self._is_gone = True
         if self._timer is not None:
             self._timer.cancel()
+        self._inbox.end()
         self._go_if_closed()
         self._on_closed(self)
 

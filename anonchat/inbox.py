@@ -34,7 +34,7 @@ class Source(Protocol):
 class Inbox:
     """Hands messages to `handle`, one after another."""
 
-    __slots__ = ("_handle", "_messages", "_paused", "_source", "_working")
+    __slots__ = ("_handle", "_is_over", "_messages", "_paused", "_source", "_working")
 
     def __init__(self, source: Source, handle: Callable[[Message], Awaitable[None]]) -> None:
         self._source = source
@@ -42,6 +42,7 @@ class Inbox:
         self._messages: deque[Message] = deque()
         self._working: asyncio.Task[None] | None = None
         self._paused = False
+        self._is_over = False
 
     def put(self, messages: Sequence[Message]) -> None:
         """Take in the messages of one read; the source pauses when too many wait."""
@@ -59,6 +60,12 @@ class Inbox:
     def clear(self) -> None:
         """Drop what waits: we have ended the connection."""
         self._messages.clear()
+
+    def end(self) -> None:
+        """Nothing comes any more. What has come is still handled; then whoever handled it is let go, and with it all it holds."""
+        self._is_over = True
+        if self._working is None:
+            self._handle = _nobody
 
     async def finish(self) -> None:
         """Read nothing more, and handle what has been read."""
@@ -86,3 +93,9 @@ class Inbox:
             self._source.close(1011, "internal error")
         finally:
             self._working = None
+            if self._is_over:
+                self._handle = _nobody
+
+
+async def _nobody(_: Message) -> None:
+    """Nothing comes any more."""

@@ -6,9 +6,10 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -51,6 +52,11 @@ class PatientServer(HTTPServer):
             descriptor = listening.fileno()
             self._sockets[descriptor] = listening
             self._handlers[descriptor] = Acceptor(listening, self._handle_connection).stop
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection is over. Its stream refers to itself by way of its last error, and has a read of 64 KiB in it."""
+        super().on_close(server_conn)
+        cast(HTTP1ServerConnection, server_conn).stream.error = None
 
 
 class Acceptor:

@@ -193,7 +193,7 @@ class FrameReader:
         try:
             self._rest[:] = data[self._decode(data, items) :]
         except ProtocolError as error:
-            items.append(error)
+            items.append(error.with_traceback(None))  # which would hold this list, and with it itself
             self._end()
         except UnicodeDecodeError:
             items.append(ProtocolError(1007, "text is not UTF-8"))

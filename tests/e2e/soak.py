@@ -61,7 +61,8 @@ def faults_of(disk: Disk) -> list[Fault]:
 
 
 async def fill(crowd: Crowd) -> None:
-    """Send as many messages as a node keeps receipts of, so that what grows afterwards grows for ever."""
+    """Send as many messages as a node keeps receipts of, and have it flooded once: what grows afterwards grows for ever."""
+    await FAULTS["flood"](crowd)
     enough = crowd.acked + REMEMBERED
     with crowd.hurrying():
         async with asyncio.timeout(FILL_SECONDS):
