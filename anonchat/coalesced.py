@@ -17,7 +17,7 @@ class Coalesced(Generic[Key, Answer]):
     """
 
     def __init__(self, work: Callable[[Key], Awaitable[Answer]]) -> None:
-        """`work(key)` is cancelled with who asked for it only where nobody else waits for that answer."""
+        """`work(key)` is cancelled with who asked for it, unless it is shared: then it is done, whoever still waits."""
         self._work = work
         self._running: dict[Key, asyncio.Event] = {}
         self._next: dict[Key, asyncio.Task[Answer]] = {}
@@ -30,7 +30,10 @@ class Coalesced(Generic[Key, Answer]):
         if task is None:
             task = self._next[key] = asyncio.create_task(self._run_after(self._running[key], key))
             task.add_done_callback(_heard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            del task  # a failure would hold this frame, and with it itself
 
     async def _run(self, key: Key) -> Answer:
         ended = self._running[key] = asyncio.Event()
@@ -41,8 +44,10 @@ class Coalesced(Generic[Key, Answer]):
             ended.set()
 
     async def _run_after(self, ended: asyncio.Event, key: Key) -> Answer:
-        await ended.wait()
-        del self._next[key]
+        try:
+            await ended.wait()
+        finally:
+            del self._next[key]
         return await self._run(key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ log = structlog.get_logger("anonchat.retention")
 WARNINGS_SECONDS = (600, 60)
 ROOMS = 100  # that one run of a job looks at
 AGAIN_MILLISECONDS = 300_000  # until a plugin that could not purge is asked again
+ERASE_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between attempts to erase
 RUNS = 100  # lots of rooms that one run of retention works off before the others get a turn
 
 
@@ -80,8 +82,18 @@ class Retention:
             self._dispatcher.observe("retention_finished", rooms=rooms, messages=deleted)
             log.info("retention", rooms=rooms, messages=deleted)
         # Every time: people, too, delete, change and forget what they wrote, and an attempt before may have failed.
-        await self._database.erase()
+        await self._erase()
         return rooms, deleted
+
+    async def _erase(self) -> None:
+        """Try for some seconds: whoever reads may stand in the way. Raises `storage_unavailable` if that lasts."""
+        for pause in ERASE_PAUSES:
+            try:
+                await self._database.erase()
+                return
+            except ChatError:
+                await asyncio.sleep(pause)
+        await self._database.erase()
 
     async def _trim(self, room_id: str, before: int) -> int:
         deleted = 0

@@ -41,7 +41,7 @@ typedef struct {
 } Plan;
 
 typedef struct {
-    int64_t visits, lost, duplicated, elapsed, busy, failure, failed_step, error;
+    int64_t visits, lost, duplicated, elapsed, busy, failure, failed_step, error; /* a step is counted from 1; 0 if it was none */
     char told[TOLD_BYTES]; /* the last that a server said before a failure */
     int64_t latencies[BUCKETS];
 } Result;
@@ -81,7 +81,7 @@ static void fail(Visits *visits, int32_t index, enum failure failure) {
     Client *client = &visits->clients[index];
     int32_t size = client->bytes < TOLD_BYTES ? client->bytes : TOLD_BYTES - 1;
     visits->result->failure = failure;
-    visits->result->failed_step = client->step;
+    visits->result->failed_step = client->step + 1;
     for (int32_t place = 0; place < size; place++) {
         char sign = client->input[client->bytes - size + place];
         visits->result->told[place] = sign < ' ' ? ' ' : sign;
@@ -111,8 +111,9 @@ static void ask(Visits *visits, int32_t index) {
     memcpy(request, step->requests[index], size);
     if (step->token_at >= 0) memcpy(request + step->token_at, client->token, TOKEN_BYTES);
     if (step->number_at >= 0) write_number(request + step->number_at, visits->plan->first_visit + client->visit);
-    if (send(client->file, request, size, MSG_NOSIGNAL) != size) {
-        visits->result->error = errno;
+    int64_t sent = send(client->file, request, size, MSG_NOSIGNAL);
+    if (sent != size) {
+        visits->result->error = sent < 0 ? errno : 0;
         fail(visits, index, CLOSED);
     }
 }
@@ -200,6 +201,7 @@ static void writable(Visits *visits, int32_t index) {
     if (error) {
         visits->result->error = error;
         fail(visits, index, REFUSED);
+        return;
     }
     watch(visits, index, EPOLL_CTL_MOD, EPOLLIN);
     ask(visits, index);

@@ -116,7 +116,8 @@ def _failure(found: _Result) -> str:
     if not found.failure:
         return "messages are wrong"
     error = f", {os.strerror(found.error)}" if found.error else ""
-    return f"{FAILURES[found.failure]} in step {found.failed_step + 1} after {found.elapsed / 1e9:.1f} s{error}"
+    step = f" in step {found.failed_step}" if found.failed_step else ""
+    return f"{FAILURES[found.failure]}{step} after {found.elapsed / 1e9:.1f} s{error}"
 
 
 def _step(step: Step, clients: int) -> _Step:

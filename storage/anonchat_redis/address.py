@@ -31,7 +31,7 @@ class Address:
 
     ``redis+sentinel://host:port,host:port/name/database`` (or ``rediss+sentinel``) asks Sentinels for the master at each
     connection; `sentinel_username` and `sentinel_password` are for them. All other parameters are those of redis-py
-    (`ssl_ca_certs=/a/file`).
+    (`ssl_ca_certs=/a/file`), but for `socket_timeout`: a second is waited for an answer.
     """
 
     prefix: str
@@ -82,20 +82,21 @@ class Address:
 
     async def connect(self) -> Open:
         """A connection that has said who it is. Raises one of `FAILURES`, in bounded time."""
-        arguments = dict(self._arguments)
-        if self._sentinels:
-            arguments["host"], arguments["port"] = await self._master()
-        return await _opened(self._class(**arguments))
+        if not self._sentinels:
+            return await _opened(self._class(**self._arguments))
+        return await self._connect_to_master()
 
-    async def _master(self) -> tuple[str, int]:
-        """Of the first Sentinel that knows it; one that is silent costs two seconds.
+    async def _connect_to_master(self) -> Open:
+        """To the one that the first Sentinel names whose word is good; one that is silent, or wrong, costs two seconds.
 
         Not by redis-py's `Sentinel`: if its caller is cancelled, it leaves a connection open.
         """
         failure: Exception = ConnectionError("no Sentinel is named")
         for host, port in self._sentinels:
             try:
-                return await _asked(self._class(host=host, port=port, **self._sentinel_arguments), self._service)
+                sentinel = await _opened(self._class(host=host, port=port, **self._sentinel_arguments))
+                master, its_port = await _asked(sentinel, self._service)
+                return await _opened(self._class(**{**self._arguments, "host": master, "port": its_port}))
             except FAILURES as error:
                 failure = error
         raise failure
@@ -116,7 +117,6 @@ async def _opened(connection: Open) -> Open:
 async def _asked(sentinel: Open, service: str) -> tuple[str, int]:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            await _opened(sentinel)
             with writing():
                 await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
             found = await sentinel.read_response()

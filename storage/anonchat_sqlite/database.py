@@ -43,7 +43,7 @@ READS = 16  # that share a hop, and so wait for each other
 BATCH = 1_000  # jobs in one commit: bounds how long the first of them waits for the last
 WAITING = 20_000  # jobs that may wait before new ones are refused as `overloaded`
 BUSY_MILLISECONDS = 5_000
-ERASE_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds after each attempt to empty the write-ahead log
+ERASE_MILLISECONDS = 20  # that emptying the log waits for readers, and everybody's sends for it
 
 # FULL: a commit is on the disk before it is answered. NORMAL lost acknowledged messages in simulated power cuts.
 PRAGMAS = (
@@ -90,7 +90,7 @@ class SQLiteDatabase:
             for _ in range(READERS):
                 self._readers.append(_Reader(await self._open("PRAGMA query_only=ON"), self._compiler))
             # Of its own and with little patience: whoever reads must not make everybody's sends wait.
-            self._eraser = await self._open("PRAGMA busy_timeout=100")
+            self._eraser = await self._open(f"PRAGMA busy_timeout={ERASE_MILLISECONDS}")
         except MigrationError as error:
             await self.close()
             raise StartError(str(error)) from error
@@ -134,26 +134,17 @@ class SQLiteDatabase:
         return refused
 
     async def erase(self) -> None:
-        """Empty the write-ahead log, which still holds what was deleted.
-
-        Tried again for some seconds while somebody reads, or SQLite carries the log over by itself. Raises
-        `storage_unavailable` if it is in use all the time.
+        """Empty the write-ahead log, which still holds what was deleted. Raises `storage_unavailable` while it is in use:
+        somebody reads, or SQLite carries it over by itself.
         """
-        for pause in ERASE_PAUSES:
-            if await self._truncate():
-                return
-            await asyncio.sleep(pause)
-        raise ChatError("storage_unavailable", "The write-ahead log is in use and could not be emptied.")
-
-    async def _truncate(self) -> bool:
-        """Whether the log is empty now."""
         if self._eraser is None:
-            return True
+            return
         try:
             rows = await self._eraser.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         except (sqlite3.Error, ValueError) as error:
             raise _storage_error(error) from error
-        return not any(row[0] for row in rows)
+        if any(row[0] for row in rows):
+            raise ChatError("storage_unavailable", "The write-ahead log is in use and could not be emptied.")
 
     async def check(self) -> None:
         async def nothing(_: object) -> None:

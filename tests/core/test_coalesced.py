@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -16,16 +17,26 @@ class Counter:
     def __init__(self) -> None:
         self.world = 0
         self.begun: list[str] = []
-        self.release = asyncio.Event()
+        self.gates: list[asyncio.Event] = []
+        self.is_open = False
         self.coalesced = Coalesced(self.work)
 
     async def work(self, key: str) -> int:
         self.begun.append(key)
         found = self.world
-        await self.release.wait()
+        gate = asyncio.Event()
+        self.gates.append(gate)
+        if not self.is_open:
+            await gate.wait()
         if found < 0:
             raise ArithmeticError(found)
         return found
+
+    def release(self) -> None:
+        """Let everything end, now and later."""
+        self.is_open = True
+        for gate in self.gates:
+            gate.set()
 
     async def asked(self, *keys: str) -> list[asyncio.Task[int]]:
         tasks = [asyncio.create_task(self.coalesced.of(key)) for key in keys]
@@ -39,7 +50,7 @@ async def test_who_asks_meanwhile_shares_the_next_answer() -> None:
     counter = Counter()
     tasks = await counter.asked("a", "b", "a", "a", "a")
     assert counter.begun == ["a", "b"], "one at a time"
-    counter.release.set()
+    counter.release()
     assert await asyncio.gather(*tasks) == [0] * 5
     assert counter.begun == ["a", "b", "a"]
 
@@ -49,18 +60,24 @@ async def test_no_answer_is_older_than_its_question() -> None:
     counter = Counter()
     first = await counter.asked("a")
     counter.world = 1
-    later = await counter.asked("a", "a", "a")
+    second = await counter.asked("a", "a", "a")
     counter.world = 2
-    counter.release.set()
-    assert await asyncio.gather(*first, *later) == [0, 2, 2, 2]
-    assert counter.begun == ["a", "a"]
+    counter.gates[0].set()
+    await first[0]
+    await asyncio.sleep(0)
+    assert counter.begun == ["a", "a"], "the second is worked out, with what the world was when it began"
+    counter.world = 3
+    third = await counter.asked("a")
+    counter.release()
+    assert await asyncio.gather(*first, *second, *third) == [0, 2, 2, 2, 3]
+    assert counter.begun == ["a", "a", "a"]
 
 
 @asynchronous
 async def test_all_are_told_of_a_failure_and_nothing_is_left_of_it() -> None:
     counter = Counter()
     counter.world = -1
-    counter.release.set()
+    counter.release()
     for task in await counter.asked("a", "a", "a"):
         with pytest.raises(ArithmeticError):
             await task
@@ -74,7 +91,7 @@ async def test_who_stops_waiting_harms_nobody() -> None:
     tasks = await counter.asked("a", "a", "a")
     for task in tasks[:2]:
         task.cancel()
-    counter.release.set()
+    counter.release()
     assert await tasks[2] == 0
     assert all(task.cancelled() for task in tasks[:2])
     assert not counter.coalesced._running
@@ -83,14 +100,20 @@ async def test_who_stops_waiting_harms_nobody() -> None:
 
 @asynchronous
 async def test_an_answer_that_nobody_waits_for_any_more_fails_in_silence() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     counter = Counter()
     counter.world = -1
-    for task in await counter.asked("a", "a"):
+    tasks = await counter.asked("a", "a")
+    for task in tasks:
         task.cancel()
-    counter.release.set()
+    counter.release()
     await asyncio.sleep(0.01)
     assert counter.begun == ["a", "a"]
     assert not counter.coalesced._next
+    del task, tasks
+    gc.collect()
+    assert complaints == []
 
 
 @asynchronous
@@ -107,5 +130,6 @@ async def test_the_next_can_be_asked_for_in_the_turn_in_which_one_ends() -> None
             await asyncio.sleep(0)
         return await coalesced.of("a")
 
-    for turns in range(6):
-        assert list(await asyncio.gather(ask_after(turns), ask_after(0))) == ["a", "a"]
+    for one in range(6):
+        for other in range(6):
+            assert await asyncio.gather(*map(ask_after, (one, other, 0))) == ["a", "a", "a"]

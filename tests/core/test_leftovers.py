@@ -10,6 +10,7 @@ import pytest
 
 from anonchat.app import Server
 from anonchat.connection import Connection
+from anonchat.history import Page, Recent
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, open_room
@@ -66,3 +67,18 @@ def connections() -> int:
     """How many connections are still in memory, those of other tests among them."""
     gc.collect()
     return sum(type(found) is Connection for found in gc.get_objects())
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_is_read_of_a_room_that_was_closed_meanwhile_counts_for_nothing(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            await alice.say("Hello")
+            active = server.active.get(room.id)
+        assert active is not None
+        while server.active.ids():
+            await asyncio.sleep(0.01)
+        active.recent = Recent(Page((), True, active.recent.position), 50, 50, whole=False)
+        assert len((await server.active.newest(active)).messages) == 1
+        assert server.active._remembered == 0

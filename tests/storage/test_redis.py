@@ -90,9 +90,7 @@ async def test_password_and_database_of_the_url(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_sentinel_says_where_the_master_is(redis: RedisServer, tmp_path: Path) -> None:
-    configuration = tmp_path / "sentinel.conf"
-    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
-    with RedisServer(sentinel=configuration) as sentinel:
+    with RedisServer(sentinel=monitoring(tmp_path / "sentinel.conf", "chat", redis)) as sentinel:
         bus = RedisBus(f"redis+sentinel://127.0.0.1:{sentinel.port}/chat/0?prefix={tmp_path.name}:", Clock())
         await bus.start(lambda *_: None)
         await bus.check()
@@ -100,16 +98,27 @@ async def test_a_sentinel_says_where_the_master_is(redis: RedisServer, tmp_path:
 
 
 @asynchronous
-async def test_a_sentinel_that_is_silent_or_knows_nothing_is_passed_over(redis: RedisServer, tmp_path: Path) -> None:
-    configuration, other = tmp_path / "sentinel.conf", tmp_path / "other.conf"
-    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
-    other.write_text(f"sentinel monitor another 127.0.0.1 {redis.port} 1\n")
-    with RedisServer(sentinel=configuration) as one, RedisServer(sentinel=other) as ignorant, RedisServer() as silent:
+async def test_a_sentinel_that_is_silent_or_wrong_is_passed_over(redis: RedisServer, tmp_path: Path) -> None:
+    with (
+        RedisServer() as silent,
+        RedisServer() as dead,
+        RedisServer(sentinel=monitoring(tmp_path / "other.conf", "another", redis)) as ignorant,
+        RedisServer(sentinel=monitoring(tmp_path / "stale.conf", "chat", dead)) as stale,
+        RedisServer(sentinel=monitoring(tmp_path / "sentinel.conf", "chat", redis)) as one,
+    ):
         silent.pause()
-        places = ",".join(f"127.0.0.1:{server.port}" for server in (silent, ignorant, one))
+        dead.kill()
+        places = ",".join(f"127.0.0.1:{server.port}" for server in (silent, ignorant, stale, one))
         connection = await Address.of(f"redis+sentinel://{places}/chat/0").connect()
+        assert (connection.host, connection.port) == ("127.0.0.1", redis.port)
         await connection.disconnect(nowait=True)
         silent.resume()
+
+
+def monitoring(path: Path, name: str, master: RedisServer) -> Path:
+    """The configuration of a Sentinel."""
+    path.write_text(f"sentinel monitor {name} 127.0.0.1 {master.port} 1\n")
+    return path
 
 
 @asynchronous
@@ -117,9 +126,7 @@ async def test_what_is_cancelled_while_a_sentinel_is_asked_ends_and_is_closed(
     redis: RedisServer, tmp_path: Path
 ) -> None:
     """Redis-py sends within `asyncio.wait_for` if it has a timeout; that swallowed every second cancellation here."""
-    configuration = tmp_path / "sentinel.conf"
-    configuration.write_text(f"sentinel monitor chat 127.0.0.1 {redis.port} 1\n")
-    with RedisServer(sentinel=configuration) as sentinel:
+    with RedisServer(sentinel=monitoring(tmp_path / "sentinel.conf", "chat", redis)) as sentinel:
         address = Address.of(f"redis+sentinel://127.0.0.1:{sentinel.port}/chat/0")
         for turns in 5 * list(range(50)):
             connecting = asyncio.create_task(address.connect())

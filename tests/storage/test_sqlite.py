@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from sqlalchemy import create_engine
 from anonchat.errors import ChatError
 from anonchat.storage import Database, Statements
 from anonchat.tables import metadata
-from anonchat.testing import asynchronous
+from anonchat.testing import asynchronous, running_server, settings_in
 from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import INSERT, count, opened, row, store
+from anonchat.testing.people import open_room
 from anonchat_sqlite import SQLiteDatabase
 
 pytestmark = pytest.mark.sqlite
+PATIENT_SECONDS = 2.0  # less than retention tries to erase
 
 
 def url_in(folder: Path) -> str:
@@ -124,21 +127,44 @@ async def test_a_locked_file_is_told_by_a_code_also_when_erasing(tmp_path: Path)
         await database.erase()
 
 
-@asynchronous
+def size_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_who_reads_for_a_while_puts_erasing_off_by_as_much(tmp_path: Path) -> None:
-    log = tmp_path / "contract.db-wal"
-    async with opened(url_in(tmp_path)) as database:
-        other = sqlite3.connect(tmp_path / "contract.db", isolation_level=None)
+    async with running_server(settings_in(tmp_path)) as server:
+        path = server.settings.storage.database.removeprefix("sqlite:///")
+        log = Path(f"{path}-wal")
+        other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN")
         other.execute("SELECT * FROM sqlite_master").fetchall()
-        await store(database, "a")
-        erasing = asyncio.ensure_future(database.erase())
-        await asyncio.sleep(0.5)
-        assert log.stat().st_size > 0
-        await store(database, "b")  # nobody waits for it
-        other.execute("COMMIT")
-        await erasing
-        assert log.stat().st_size == 0
+        async with (await open_room(server)).enter("Alice") as alice:
+            retaining = asyncio.ensure_future(server.retention.run())
+            slowest = 0.0
+            for number in range(20):
+                began = time.monotonic()
+                await alice.say(str(number))
+                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.sleep(0.02)
+            assert not retaining.done()
+            assert size_of(log) > 0
+            other.execute("COMMIT")
+            await retaining
+            assert slowest < PATIENT_SECONDS
+        other.close()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_reads_on_and_on_keeps_no_room_from_ending(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        room = await open_room(server)
+        other = sqlite3.connect(server.settings.storage.database.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM sqlite_master").fetchall()
+        began = time.monotonic()
+        await server.retention.end(room.id, "ended")
+        assert time.monotonic() - began < PATIENT_SECONDS
         other.close()
 
 

@@ -27,8 +27,9 @@ window.probes = {
   /** Texts and names that are neither somebody's words nor of the catalogue, whose texts stand in ⟦these⟧. */
   outside() {
     const found = [];
-    const free = "bdi, [dir=auto], [dir=ltr], kbd, time, .avatar, .brand, .count, option[lang], noscript, script, style, .states";
-    const isOutside = (text) => /\p{L}{2,}/u.test(text.replace(/⟦[^]*?⟧/g, ""));
+    const free = "bdi, body [dir=auto], body [dir=ltr], kbd, time, .avatar, .brand, .count, option[lang], noscript, script, style, .states";
+    const isSpan = /^\d+ \p{L}+$/u; // as the browser writes it in the language of the page
+    const isOutside = (text) => /\p{L}{2,}/u.test(text.replace(/⟦[^]*?⟧/g, "").trim().replace(isSpan, ""));
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const { parentElement, textContent } = walker.currentNode;

@@ -10,17 +10,15 @@ from playwright.sync_api import expect
 from anonchat.testing.clients import Rest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FrameLocator
+    from playwright.sync_api import Browser, FrameLocator, Page
 
     from tests.web.conftest import Live, Room, Visit
 
 SITE, STRANGER = "http://localhost:8009", "http://localhost:8010"
 
 
-def embedded(browser: Browser, site: str, room: Room) -> tuple[FrameLocator, list[str]]:
+def embedded(page: Page, site: str, room: Room) -> tuple[FrameLocator, list[str]]:
     """The room in a page of `site`, and what the browser complained about."""
-    page = browser.new_context(locale="en-GB", viewport={"width": 900, "height": 700}).new_page()
-    page.set_default_timeout(8_000)
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -33,11 +31,11 @@ def embedded(browser: Browser, site: str, room: Room) -> tuple[FrameLocator, lis
 
 @pytest.mark.server(server={"port": 0, "allowed_origins": [SITE]})
 @pytest.mark.sabotage("client.mjs", '${this.isEmbedded ? "/embed" : ""}/r/', "/r/")
-def test_39_a_site_that_is_allowed_shows_a_room_in_its_page(live: Live, visit: Visit, browser: Browser) -> None:
+def test_39_a_site_that_is_allowed_shows_a_room_in_its_page(live: Live, visit: Visit) -> None:
     room = live.room("Lunch")
     bob = visit()
     bob.join(room.link(), "Bob")
-    frame, complaints = embedded(browser, SITE, room)
+    frame, complaints = embedded(visit(viewport={"width": 900, "height": 700}).page, SITE, room)
     frame.get_by_label("Your name in this room").fill("Ann")
     frame.get_by_role("button", name="Join").click()
     frame.locator("#composer").fill("hello from the site")
@@ -61,7 +59,7 @@ def test_39_a_site_that_is_allowed_shows_a_room_in_its_page(live: Live, visit: V
 @pytest.mark.server(server={"port": 0, "allowed_origins": [SITE]})
 def test_39_another_site_cannot(live: Live, browser: Browser) -> None:
     room = live.room("Lunch")
-    frame, complaints = embedded(browser, STRANGER, room)
+    frame, complaints = embedded(browser.new_context().new_page(), STRANGER, room)
     expect(frame.get_by_label("Your name in this room")).to_have_count(0)
     assert "frame-ancestors" in " ".join(complaints)
 

@@ -268,7 +268,7 @@ def test_19_who_comes_and_goes_is_told_together(live: Live, visit: Visit) -> Non
     expect(ann.page.locator(".comings")).to_have_count(0)
 
 
-@pytest.mark.sabotage("state/comings.mjs", "&& data.total <= CROWD", "")
+@pytest.mark.sabotage("state/comings.mjs", " && data.total <= CROWD", "")
 def test_19_in_a_large_room_nobody_is_told_who_comes(live: Live, visit: Visit) -> None:
     room = live.room()
     ann = visit()
@@ -288,5 +288,4 @@ def test_19_in_a_large_room_nobody_is_told_who_comes(live: Live, visit: Visit) -
     live.run(crowd())
     ann.sees("hello")
     told = ann.page.locator(".comings")
-    expect(told.first).to_contain_text("and")
-    assert "Zoe" not in " ".join(told.all_inner_texts())
+    expect(told.first).to_contain_text("and 24 others came")  # with Ann thirty; of the last two nobody is told

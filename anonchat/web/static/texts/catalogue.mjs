@@ -58,9 +58,17 @@ export const knows = (key) => key in current.value.texts;
 /** The text with this key; the key itself where there is none: a sentence of the server, and nothing else, says a test. */
 export function t(key, values = {}) {
   const { language: tag, texts } = current.value;
+  if (!(key in texts) && /\d/.test(key)) return withNumbers(key, texts);
   const text = texts[key] ?? key;
   const chosen = typeof text === "string" ? text : text[new Intl.PluralRules(tag).select(values.count)] ?? text.other;
   return chosen.replace(/\{(\w+)\}/g, (_, name) => shown(values[name], tag));
+}
+
+/** A sentence of the server with numbers in it, of which the catalogue knows "{0} of {1}". */
+function withNumbers(sentence, texts) {
+  const numbers = [];
+  const key = sentence.replace(/\d+/g, (digits) => `{${numbers.push(Number(digits)) - 1}}`);
+  return key in texts ? t(key, numbers) : sentence;
 }
 
 function shown(value, tag) {

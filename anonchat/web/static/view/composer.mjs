@@ -168,7 +168,7 @@ function Context() {
   return html`
     <div class="composer-context">
       <${Icon} name=${isEditing ? "edit" : "reply"} />
-      <span class="ellipsis">${isEditing ? t("composer.editing") : t("composer.replying", { name })} ${wire ? html`<span class="quiet">${excerpt(wire)}</span>` : null}</span>
+      <span class="ellipsis">${isEditing ? t("composer.editing") : t("composer.replying", { name })} ${wire ? html`<bdi class="quiet">${excerpt(wire)}</bdi>` : null}</span>
       <${IconButton} icon="close" label=${t("action.cancel")} onClick=${cancel} />
     </div>`;
 }

@@ -61,7 +61,7 @@ function Answered({ id, state }) {
   const wire = messageOf(state, id);
   return html`
     <button type="button" class="answered" onClick=${() => session.show(id)}>
-      <${Icon} name="reply" />${wire === undefined ? t("message.unknown") : html`<bdi>${wire.authorUsername}</bdi><span>${excerpt(wire)}</span>`}
+      <${Icon} name="reply" />${wire === undefined ? t("message.unknown") : html`<bdi>${wire.authorUsername}</bdi><span dir="auto">${excerpt(wire)}</span>`}
     </button>`;
 }
 

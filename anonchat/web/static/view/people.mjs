@@ -26,7 +26,7 @@ function Person({ user }) {
   const { state } = session;
   const isMe = user.sessionId === state.room.me.sessionId;
   const actions = session.registry.personActions.filter((action) => action.fits(user, state));
-  const open = () => (session.dialog.value = () => html`<${Menu} title=${user.username} actions=${actions} subject=${user} />`);
+  const open = () => (session.dialog.value = () => html`<${Menu} title=${html`<bdi>${user.username}</bdi>`} actions=${actions} subject=${user} />`);
   const shown = html`<${Avatar} name=${user.username} id=${user.anonymousId} /><span class="ellipsis"><${Name} name=${user.username} role=${user.role} />${isMe ? html` <span class="quiet">${t("people.you")}</span>` : null}</span>`;
   return html`<li>${actions.length > 0 ? html`<button type="button" class="person" onClick=${open}>${shown}</button>` : html`<div class="person">${shown}</div>`}</li>`;
 }

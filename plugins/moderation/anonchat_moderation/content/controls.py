@@ -20,6 +20,8 @@ from anonchat_moderation.log import Log
 
 T = TypeVar("T")
 _SETTINGS = RuleChanges()
+COUNTED = "Held {held}, dropped {dropped}, released {released}."
+"""Stands in the log when a panic is over; clients translate it."""
 
 
 class Controls:
@@ -96,8 +98,7 @@ class Controls:
         row = await tx.fetch_one(LOCK_ROOM, {"room": by.room_id})
         report = _report(row) if row is not None else {"held": 0, "dropped": 0, "released": 0}
         await tx.execute(FORGET_COUNTS, {"room": by.room_id})
-        text = "Held {held}, dropped {dropped}, released {released}.".format(**report)
-        await self._log.write(tx, by.room_id, "calm", by=by, reason=text)
+        await self._log.write(tx, by.room_id, "calm", by=by, reason=COUNTED.format(**report))
         return report
 
     async def _change(self, by: Session, work: Callable[[Transaction, Row], Awaitable[T]]) -> T:

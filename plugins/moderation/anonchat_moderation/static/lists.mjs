@@ -28,10 +28,10 @@ export function listsOf(door) {
     room().show(messageId);
   };
   const ban = (one, load) => html`
-    <li class="entry"><b><bdi>${one.username}</bdi></b><span class="quiet">${t("moderation.until", { moment: times.moment(one.until) })} ${one.reason}</span>
+    <li class="entry"><b><bdi>${one.username}</bdi></b><span class="quiet">${t("moderation.until", { moment: times.moment(one.until) })} <bdi>${one.reason}</bdi></span>
       <button type="button" class="button small" onClick=${() => act("unban", { banId: one.banId }).then(load)}>${t("moderation.unban")}</button></li>`;
   const report = (one, load) => html`
-    <li class="entry"><b><bdi>${one.author.username}</bdi></b><span dir="auto">${one.text}</span><span class="quiet">${one.reason}</span>
+    <li class="entry"><b><bdi>${one.author.username}</bdi></b><span dir="auto">${one.text}</span><bdi class="quiet">${one.reason}</bdi>
       <div class="row"><button type="button" class="button small" onClick=${show(one.messageId)}>${t("moderation.show")}</button>
       <button type="button" class="button small" onClick=${() => act("resolve_report", { reportId: one.reportId }).then(load)}>${t("moderation.resolve")}</button></div></li>`;
 
@@ -39,7 +39,7 @@ export function listsOf(door) {
   const logged = (one) => html`
     <li class="entry"><span>${t(`moderation.log.${one.act}`, { count: one.count })} <time datetime=${one.at} title=${times.exact(one.at)}>${times.clock(one.at)}</time></span>
       ${one.target ? html`<bdi>${one.target.username}</bdi>` : null}
-      ${one.byUser || one.reason ? html`<span class="quiet">${[one.byUser && t("moderation.by", { name: one.byUser.username }), one.reason].filter(Boolean).join(" ")}</span>` : null}</li>`;
+      ${one.byUser || one.reason ? html`<span class="quiet">${one.byUser ? t("moderation.by", { name: one.byUser.username }) : null} <bdi>${one.act === "calm" ? t(one.reason) : one.reason}</bdi></span>` : null}</li>`;
 
   const Reports = ({ state }) => html`<${Asked} version=${state.moderation.reports} title=${t("moderation.reports")} event="get_reports" field="reports" entry=${report} />`;
   const Bans = () => html`<${Asked} version=${done.value} title=${t("moderation.bans")} event="get_bans" field="bans" entry=${ban} />`;

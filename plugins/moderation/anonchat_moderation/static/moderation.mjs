@@ -25,9 +25,10 @@ export default function register(door) {
   function Bar() {
     const { muted, rules } = room().state.moderation;
     const left = muted === null ? 0 : (Date.parse(muted.until) - now.value) / 1_000;
-    const told = [rules.panic && t("moderation.inPanic"), left > 0 && t("moderation.muted", { span: times.span(left) }), left > 0 && muted.reason];
+    const told = [rules.panic && t("moderation.inPanic"), left > 0 && t("moderation.muted", { span: times.span(left) })];
     const sentence = told.filter(Boolean).join(" ");
-    return sentence === "" ? null : html`<p class="banner offline" role="status"><span>${sentence}</span></p>`;
+    const reason = left > 0 && muted.reason ? html` <bdi>${muted.reason}</bdi>` : null;
+    return sentence === "" ? null : html`<p class="banner offline" role="status"><span>${sentence}${reason}</span></p>`;
   }
   door.add("bars", { component: Bar });
 }

@@ -215,6 +215,7 @@ export const texts = {
   },
   said: {
     de: {
+      "Held {0}, dropped {1}, released {2}.": "{0} zurückgehalten, {1} verworfen, {2} freigegeben.",
       "It has a word in it that is not wanted in this room.": "Darin ist ein Wort, das in diesem Raum nicht erwünscht ist.",
       "Links are not let through in this room without a moderator.": "Links kommen in diesem Raum nicht ohne die Moderation durch.",
       "The same has just been said. Say it once.": "Genau das wurde eben gesagt. Sag es einmal.",

@@ -24,7 +24,7 @@ export default function register(door) {
     return html`
       <section class="pins" aria-label=${t("pins.title")}>
         <ul>${shown.map(([id, wire]) => html`
-          <li><button type="button" class="pin ellipsis" onClick=${() => room().show(id)}><${Icon} name="pin" /><span class="ellipsis">${wire === null ? t("pins.unknown") : html`<b><bdi>${wire.authorUsername}</bdi></b> ${wire.content.text}`}</span></button></li>`)}
+          <li><button type="button" class="pin ellipsis" onClick=${() => room().show(id)}><${Icon} name="pin" /><span class="ellipsis">${wire === null ? t("pins.unknown") : html`<b><bdi>${wire.authorUsername}</bdi></b> <bdi>${wire.content.text}</bdi>`}</span></button></li>`)}
         </ul>
         ${all.length > 1 ? html`<${IconButton} icon=${isOpen.value ? "close" : "more"} label=${isOpen.value ? t("action.close") : t("pins.all", { count: all.length })} aria-expanded=${isOpen.value} onClick=${() => (isOpen.value = !isOpen.value)} />` : null}
       </section>`;

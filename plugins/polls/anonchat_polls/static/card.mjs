@@ -25,7 +25,7 @@ export function cardOf(door, ballots) {
           <legend dir="auto">${content.question}</legend>
           ${content.options.map((option) => html`<${Option} option=${option} poll=${poll} content=${content} isPicked=${picked.includes(option.id)} pick=${pick} />`)}
         </fieldset>
-        <p class="quiet">${content.secrecyText}</p>
+        <p class="quiet">${t(content.secrecyText)}</p>
         <div class="row">
           ${isFinal ? null : html`<button class="button small primary" disabled=${chosen.value === null || picked.length === 0}>${t(poll.voted ? "polls.change" : "polls.vote")}</button>`}
           ${!isOver && mayClose(message, state) ? html`<button type="button" class="button small" onClick=${() => room().act("close_poll", { pollId: content.pollId })}>${t("polls.close")}</button>` : null}
