@@ -97,10 +97,9 @@ async def soak(seconds: float, every: float, folder: Path) -> bool:
     began = asyncio.get_running_loop().time()
 
     def tell(happening: Happening, _: Crowd) -> None:
-        print(
-            f"{happening.ended - began:6.0f} s  {happening.name:8} {happening.ended - happening.began:5.1f} s",
-            flush=True,
-        )
+        memory = f"{samples[-1].memory:6.0f} MB" if samples else ""
+        took = happening.ended - happening.began
+        print(f"{happening.ended - began:6.0f} s  {happening.name:8} {took:5.1f} s {memory}", flush=True)
 
     outliving = [fault for name, fault in FAULTS.items() if name not in ENDING] + faults_of(disk)
     with ServerProcess(folder, {**surroundings(), **PLUGGED, **disk.environment()}) as server:
