@@ -71,15 +71,15 @@ async def talk(server: Server) -> None:
 
 # Who talks is Tornado's client, which has streams of its own.
 @pytest.mark.parametrize(
-    ("visit", "kinds"), [(send_no_request, (IOStream,)), (send_no_frames, (IOStream, *OURS)), (talk, OURS)]
+    ("come", "kinds"), [(send_no_request, (IOStream,)), (send_no_frames, (IOStream, *OURS)), (talk, OURS)]
 )
 @pytest.mark.gen_test(timeout=30)
 async def test_a_closed_connection_leaves_nothing_to_the_collector(
-    tmp_path: Path, garbage: list[Any], visit: Visit, kinds: tuple[type[Any], ...]
+    tmp_path: Path, garbage: list[Any], come: Visit, kinds: tuple[type[Any], ...]
 ) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         for _ in range(TIMES):
-            await visit(server)
+            await come(server)
         await asyncio.sleep(0.1)  # the server hears of the end
         gc.collect()
         assert not [type(left).__name__ for left in garbage if isinstance(left, kinds)]

@@ -35,7 +35,8 @@ def test_39_a_site_that_is_allowed_shows_a_room_in_its_page(live: Live, visit: V
     room = live.room("Lunch")
     bob = visit()
     bob.join(room.link(), "Bob")
-    frame, complaints = embedded(visit(viewport={"width": 900, "height": 700}).page, SITE, room)
+    site = visit(viewport={"width": 900, "height": 700})
+    frame, complaints = embedded(site.page, SITE, room)
     frame.get_by_label("Your name in this room").fill("Ann")
     frame.get_by_role("button", name="Join").click()
     frame.locator("#composer").fill("hello from the site")
@@ -54,6 +55,8 @@ def test_39_a_site_that_is_allowed_shows_a_room_in_its_page(live: Live, visit: V
     expect(frame.get_by_role("alert")).to_be_visible()
     expect(frame.get_by_role("button", name="To the front page")).to_have_count(0)
     assert complaints == []
+    assert site.troubles == [f"third party: {SITE}/"]  # the page around it, and nothing else
+    site.troubles.clear()
 
 
 @pytest.mark.server(server={"port": 0, "allowed_origins": [SITE]})

@@ -223,11 +223,14 @@ async def acks_of_a_rush(server: Server) -> int:
             for person in (zoe, yann)
             for _ in range(3)
         ]
-        asked = []
-        for number, message_id in enumerate(messages):
+
+        async def ask(number: int, message_id: str) -> tuple[Person, int]:
             tab = tabs[number % 6]
-            asked.append((tab, await tab.send("pin_message", {"messageId": message_id})))
+            frame_id = await tab.send("pin_message", {"messageId": message_id})
             await tab.send("send_message", {"text": "meanwhile", "clientMsgId": f"c{number}"})
+            return tab, frame_id
+
+        asked = await asyncio.gather(*map(ask, *zip(*enumerate(messages), strict=True)))
         answers = [await tab.answer(frame_id) for tab, frame_id in asked]
         count = len(await pinned(zoe))
         await asyncio.gather(*(tab.close() for tab in tabs))
