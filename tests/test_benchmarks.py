@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -206,9 +207,9 @@ def test_who_comes_back_gets_each_message_once(numbers: Sequence[int], complaint
     from benchmarks.load.sockets import upgrade
     from benchmarks.load.visits import Step, visit
 
-    def talk(socket: ServerConnection) -> None:
-        socket.send(" ".join(["~do not count this", *(f"~d{number:014}" for number in numbers)]))
-        for _ in socket:
+    def talk(connection: ServerConnection) -> None:
+        connection.send(" ".join(["~do not count this", *(f"~d{number:014}" for number in numbers)]))
+        for _ in connection:
             pass
 
     with serve(talk, "127.0.0.1", 0, compression=None) as server:
@@ -224,6 +225,16 @@ def test_who_comes_back_gets_each_message_once(numbers: Sequence[int], complaint
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_visit_that_fails_says_where() -> None:
+    from benchmarks.load.sockets import upgrade
+    from benchmarks.load.visits import Step, visit
+
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(ValueError, match=r"refused a connection in step 1 after \d+\.\d s, Connection refused \(of 2 "):
+        visit(port, [Step([upgrade("/")])], [0, 0], 3, patience=PATIENCE)
 
 
 def test_percentiles_are_off_by_less_than_a_bucket() -> None:

@@ -17,7 +17,7 @@ from anonchat.errors import StartError
 
 log = structlog.get_logger("anonchat.http")
 
-BACKLOG = 4096
+BACKLOG = 65_535  # connections that wait to be accepted; the system takes as many of them as it is set to (somaxconn)
 ACCEPTED = 128  # connections in one turn of the event loop
 PAUSE_SECONDS = 1.0
 

@@ -53,7 +53,7 @@ PRAGMAS = (
     "PRAGMA secure_delete=ON",
     f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-8192",  # KiB for each connection; more made nothing faster, for the system keeps the file in memory, too
+    "PRAGMA cache_size=-8192",  # KiB for each connection; with 32 MiB a million messages were read and written no faster
     # So often a page is written again that it pays to carry it over seldom. The log grows to 32 MB.
     "PRAGMA wal_autocheckpoint=8000",
 )

@@ -70,6 +70,21 @@ async def test_scripts_that_were_forgotten_are_sent_again(redis: RedisServer, tm
 
 
 @asynchronous
+async def test_nodes_share_a_limit(redis: RedisServer, tmp_path: Path) -> None:
+    """Whoever goes to another node after each hit, or to all at once, gets no more through than on one."""
+    nodes = [RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock()) for _ in range(2)]
+    for node in nodes:
+        await node.start()
+    try:
+        waits = await asyncio.gather(*(nodes[number % 2].hit("10/minute", "a") for number in range(50)))
+        assert sum(wait == 0 for wait in waits) == 10
+        assert all([await node.hit("10/minute", "a") > 0 for node in nodes])
+    finally:
+        for node in nodes:
+            await node.close()
+
+
+@asynchronous
 async def test_password_and_database_of_the_url(tmp_path: Path) -> None:
     with RedisServer("--requirepass", "correct") as server:
         for login in (":wrong@", ""):

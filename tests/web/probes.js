@@ -28,8 +28,10 @@ window.probes = {
   outside() {
     const found = [];
     const free = "bdi, body [dir=auto], body [dir=ltr], kbd, time, .avatar, .brand, .count, option[lang], noscript, script, style, .states";
-    const isSpan = /^\d+ \p{L}+$/u; // as the browser writes it in the language of the page
-    const isOutside = (text) => /\p{L}{2,}/u.test(text.replace(/⟦[^]*?⟧/g, "").trim().replace(isSpan, ""));
+    const isSpan = (text) => // as the browser writes it in the language of the page
+      ["second", "minute", "hour", "day"].some((unit) =>
+        new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(parseInt(text, 10)) === text);
+    const isOutside = (text) => /\p{L}{2,}/u.test(text.replace(/⟦[^]*?⟧/g, "")) && !isSpan(text.trim());
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const { parentElement, textContent } = walker.currentNode;
