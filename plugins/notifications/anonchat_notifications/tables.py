@@ -41,7 +41,7 @@ entries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
     Index("notifications_entries_session", "session_id", "id"),
-    Index("notifications_entries_once", "session_id", "message_id", "type", unique=True),
+    Index("notifications_entries_once", "message_id", "session_id", "type", unique=True),
     Index(
         "notifications_entries_room", "room_id", "id", sqlite_where=_EVERYBODY, postgresql_where=_EVERYBODY
     ),
@@ -49,7 +49,7 @@ entries = Table(
         "notifications_entries_message", "message_id", "type",
         unique=True, sqlite_where=_EVERYBODY, postgresql_where=_EVERYBODY,
     ),
-    Index("notifications_entries_of", "message_id"),
+    sqlite_with_rowid=False,
 )  # fmt: skip
 
 # Who has read what is for everybody.
@@ -59,6 +59,7 @@ reads = Table(
     _session_key(primary_key=True),
     Column("entry_id", Text, ForeignKey("notifications_entries.id", ondelete="CASCADE"), primary_key=True),
     Index("notifications_reads_entry", "entry_id"),
+    sqlite_with_rowid=False,
 )
 
 # What a session does not want to hear of: the name of a type, or the id of a session that it ignores.
@@ -69,6 +70,7 @@ unwanted = Table(
     Column("what", Text, primary_key=True),
     _room_key(),
     Index("notifications_unwanted_what", "room_id", "what"),
+    sqlite_with_rowid=False,
 )
 
 # Whose acts notify nobody for now, as moderation said.
@@ -78,4 +80,5 @@ muted = Table(
     _session_key(primary_key=True),
     _room_key(),
     Column("until", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -18,6 +18,7 @@ def upgrade() -> None:
         "notifications_reads",
         _session_key(primary_key=True),
         sa.Column("entry_id", sa.Text, sa.ForeignKey(f"{ENTRIES}.id", ondelete="CASCADE"), primary_key=True),
+        sqlite_with_rowid=False,
     )
     op.create_index("notifications_reads_entry", "notifications_reads", ["entry_id"])
     op.create_table(
@@ -25,6 +26,7 @@ def upgrade() -> None:
         _session_key(primary_key=True),
         sa.Column("what", sa.Text, primary_key=True),
         _room_key(),
+        sqlite_with_rowid=False,
     )
     op.create_index("notifications_unwanted_what", "notifications_unwanted", ["room_id", "what"])
     op.create_table(
@@ -32,6 +34,7 @@ def upgrade() -> None:
         _session_key(primary_key=True),
         _room_key(),
         sa.Column("until", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
@@ -57,10 +60,11 @@ def _create_entries() -> None:
         sa.Column("voters", sa.Integer),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("read_at", sa.BigInteger),
+        sqlite_with_rowid=False,
     )
     everybody = sa.text("session_id IS NULL")
     op.create_index("notifications_entries_session", ENTRIES, ["session_id", "id"])
-    op.create_index("notifications_entries_once", ENTRIES, ["session_id", "message_id", "type"], unique=True)
+    op.create_index("notifications_entries_once", ENTRIES, ["message_id", "session_id", "type"], unique=True)
     op.create_index(
         "notifications_entries_room", ENTRIES, ["room_id", "id"], sqlite_where=everybody, postgresql_where=everybody
     )
@@ -68,7 +72,6 @@ def _create_entries() -> None:
         "notifications_entries_message", ENTRIES, ["message_id", "type"],
         unique=True, sqlite_where=everybody, postgresql_where=everybody,
     )  # fmt: skip
-    op.create_index("notifications_entries_of", ENTRIES, ["message_id"])
 
 
 def downgrade() -> None:
