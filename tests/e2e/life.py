@@ -11,15 +11,16 @@ import difflib
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from anonchat.testing.processes import ServerProcess
 
@@ -31,6 +32,7 @@ KILLS = 2  # of one room: a restart takes most of a second
 MESSAGES = 150  # of one room: fewer than a page of history, so that a fresh client sees all of them
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 LONGEST_SECONDS = 600 if SOAK else 110  # of a test that is longer in a soak
+SOAK_SECONDS = 240  # for which a machine goes on in a soak
 ENVIRONMENT = {
     "ANONCHAT_ROOMS__REPLAY_EVENTS": "20",
     "ANONCHAT_ROOMS__HISTORY_PAGE": "200",
@@ -290,16 +292,26 @@ def _differences(groups: Sequence[Sequence[View]], position: int) -> str:
 
 
 def lives(examples: int, steps: int) -> settings:
-    """Settings of Hypothesis for a machine; in a soak it runs for long, with other examples each time."""
+    """Settings of Hypothesis for a machine: the same few lives each time."""
     return settings(
-        max_examples=600 if SOAK else examples,
-        stateful_step_count=60 if SOAK else steps,
-        derandomize=not SOAK,
+        max_examples=examples,
+        stateful_step_count=steps,
+        derandomize=True,
         deadline=None,
         database=None,
         print_blob=False,
-        phases=[Phase.generate, Phase.shrink] if SOAK else [Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
     )
+
+
+def live(machine: Callable[[], RuleBasedStateMachine], few: settings) -> None:
+    """Run a machine; in a soak it goes on for `SOAK_SECONDS` with longer lives, others each time."""
+    run_state_machine_as_test(machine, settings=few)  # type: ignore[arg-type]
+    many = settings(few, stateful_step_count=60, derandomize=False, phases=[Phase.generate, Phase.shrink])
+    until = time.monotonic() + (SOAK_SECONDS if SOAK else 0)
+    while time.monotonic() < until:
+        run_state_machine_as_test(machine, settings=many)  # type: ignore[arg-type]
 
 
 def broken_server(folder: Path, environment: dict[str, str], *arguments: str) -> ServerProcess:

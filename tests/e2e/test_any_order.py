@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from websockets.exceptions import ConnectionClosed
 
 from anonchat.plugins import bundled
@@ -28,15 +26,9 @@ from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.contract import Contract
 from anonchat.testing.processes import ServerProcess, environment
 
-SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
-BOUND = settings(
-    max_examples=2_000 if SOAK else 12,
-    stateful_step_count=60 if SOAK else 30,
-    derandomize=not SOAK,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.generate),
-)
+from .life import live, lives
+
+FEW = lives(examples=12, steps=30)
 SECONDS = 15.0
 END = "the end"
 MOST_SOCKETS = 6
@@ -271,13 +263,12 @@ def attacked(folder: Path, patience: float = SECONDS, **plugins: Any) -> Iterato
     try:
         with ServerProcess(folder, tables) as server:
             machine = partial(AnyOrder, server, loop, client_events(server), patience)
-            run_state_machine_as_test(machine, settings=BOUND)  # type: ignore[arg-type]
+            live(machine, FEW)
             yield server
     finally:
         loop.close()
 
 
-@pytest.mark.timeout(0 if SOAK else 600)
 def test_any_events_in_any_order(tmp_path: Path) -> None:
     with attacked(tmp_path, enabled=bundled()) as server:
         assert "Traceback" not in server.log

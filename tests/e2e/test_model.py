@@ -13,9 +13,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from .life import ENVIRONMENT, HERE, Caught, Life, broken_server, lives
+from .life import ENVIRONMENT, HERE, Caught, Life, broken_server, live, lives
 
-QUICK = lives(examples=12, steps=25)
+FEW = lives(examples=12, steps=25)
 CARETAKEN = ENVIRONMENT | {
     "ANONCHAT_PLUGINS__PLUGINS_DIR": str(HERE / "plugins"),
     "ANONCHAT_PLUGINS__ENABLED": '["caretaker"]',
@@ -35,11 +35,11 @@ class CaretakenLife(Life):
 
 def test_every_client_sees_what_a_fresh_one_sees(tmp_path: Path) -> None:
     with broken_server(tmp_path, CARETAKEN, "lost_publications", "0.2") as server:
-        run_state_machine_as_test(partial(CaretakenLife, server), settings=QUICK)  # type: ignore[arg-type]
+        live(partial(CaretakenLife, server), FEW)
         assert "Traceback" not in server.log
 
 
 def test_a_skipped_replay_is_caught(tmp_path: Path) -> None:
     """The control: a server that leaves out one replayed event does not get past the same machine."""
     with broken_server(tmp_path, CARETAKEN, "skipped_replay") as server, pytest.raises(Caught):
-        run_state_machine_as_test(partial(CaretakenLife, server, Caught), settings=QUICK)  # type: ignore[arg-type]
+        run_state_machine_as_test(partial(CaretakenLife, server, Caught), settings=FEW)  # type: ignore[arg-type]

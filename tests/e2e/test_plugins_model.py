@@ -19,13 +19,13 @@ from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from anonchat.testing.processes import ServerProcess
 
-from .life import ENVIRONMENT, Caught, Life, broken_server, lives
+from .life import ENVIRONMENT, Caught, Life, broken_server, live, lives
 from .member import Member, look
 from .plugins_member import ANYBODY, MODERATED, MODERATORS, Asked, PluginsMember, vote
 from .plugins_view import Moderation, plugins_view
 from .view import View
 
-QUICK = lives(examples=8, steps=15)
+FEW = lives(examples=8, steps=15)
 MOST_DEEDS = 40
 LOST = 0.2  # of the answers
 LINK = "see https://example.com"  # what waits for a moderator while the rule is on
@@ -131,7 +131,7 @@ class PluginsLife(Life):
 
 def test_every_client_knows_what_a_fresh_one_is_told(tmp_path: Path) -> None:
     with broken_server(tmp_path, PLUGGED, "lost_publications", "0.2") as server:
-        run_state_machine_as_test(partial(PluginsLife, server), settings=QUICK)  # type: ignore[arg-type]
+        live(partial(PluginsLife, server), FEW)
         assert "Traceback" not in server.log
 
 
@@ -139,4 +139,4 @@ def test_every_client_knows_what_a_fresh_one_is_told(tmp_path: Path) -> None:
 def test_what_is_not_told_is_caught(tmp_path: Path, fault: str) -> None:
     """The controls: servers that swallow events do not get past the same machine."""
     with broken_server(tmp_path, PLUGGED, fault) as server, pytest.raises(Caught):
-        run_state_machine_as_test(partial(PluginsLife, server, Caught), settings=QUICK)  # type: ignore[arg-type]
+        run_state_machine_as_test(partial(PluginsLife, server, Caught), settings=FEW)  # type: ignore[arg-type]
