@@ -14,6 +14,8 @@ from anonchat.tables import messages, receipts, rooms
 
 _OF_MESSAGE = messages.c.id == bindparam("message")
 _IN_ROOM = messages.c.room_id == bindparam("room")
+_FIELDS = slice(len(Message._fields))
+_CONTENT, _MENTIONS = map(Message._fields.index, ("content", "mentions"))
 
 INSERT_MESSAGE = insert(messages)
 INSERT_RECEIPT = insert(receipts)
@@ -115,25 +117,15 @@ SELECT_AUTHORED = (
 
 
 def message_of(row: Row) -> Message:
-    """A `Message` of its row."""
-    mentions = row["mentions"]
-    return Message(
-        id=row["id"],
-        room_id=row["room_id"],
-        seq=row["seq"],
-        changed_seq=row["changed_seq"],
-        session_id=row["session_id"],
-        username=row["username"],
-        anonymous_id=row["anonymous_id"],
-        role=row["role"],
-        avatar=row["avatar"],
-        content=orjson.loads(row["content"]),
-        reply_to_id=row["reply_to_id"],
-        mentions=tuple(orjson.loads(mentions)) if mentions else (),
-        created_at=row["created_at"],
-        edited_at=row["edited_at"],
-        deleted_at=row["deleted_at"],
-    )
+    """A `Message` of a row of the whole table, whose columns begin with its fields.
+
+    They are taken by place: to look up each by its name took twice as long, and a page has fifty rows.
+    """
+    values = list(row[_FIELDS])
+    values[_CONTENT] = orjson.loads(values[_CONTENT])
+    mentions = values[_MENTIONS]
+    values[_MENTIONS] = tuple(orjson.loads(mentions)) if mentions else ()
+    return Message._make(values)
 
 
 def tombstone_of(message: Message, now: int, seq: int) -> Message:

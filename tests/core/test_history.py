@@ -18,9 +18,10 @@ from anonchat.active import ActiveRoom
 from anonchat.app import Server
 from anonchat.errors import ChatError
 from anonchat.history import read_page, read_replay
-from anonchat.models import Receipt, Room, Session
+from anonchat.models import Message, Receipt, Room, Session
 from anonchat.rooms import NewRoom
 from anonchat.seats import Applicant
+from anonchat.tables import messages
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 
@@ -137,3 +138,8 @@ def test_a_stale_memory_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat.history._CHANGES", {})
     with pytest.raises(AssertionError):
         asyncio.run(live(["send", "send", "edit", "delete"], 1))
+
+
+def test_a_row_of_a_message_begins_with_its_fields() -> None:
+    """`message_of` takes them by place."""
+    assert tuple(messages.c.keys())[: len(Message._fields)] == Message._fields
