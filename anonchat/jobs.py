@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,19 +18,29 @@ from anonchat.storage import Ephemeral
 
 log = structlog.get_logger("anonchat.jobs")
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.25  # what is due in one begins together, so that an idle server wakes up seldom
 JOB_SECONDS = 300.0  # after which a run is cut off
-# A lease lasts for so many intervals of its job, and so many seconds at least: what is urgent does not wait long for a
-# node that died.
-LEASE_INTERVALS, LEAST_LEASE_SECONDS = 4, 4.0
+# A lease lasts for so many intervals of its job, and so many milliseconds at least: what is urgent does not wait long for
+# a node that died.
+LEASE_INTERVALS, LEAST_LEASE = 4, 4_000
 
 
 @dataclass(slots=True)
 class _Scheduled:
+    """A job. Times are milliseconds, but that of the next `renewal` of its lease, which is of the event loop."""
+
     job: Job
     everywhere: bool
+    interval: int
     due: int
+    lease: int
     running: asyncio.Task[None] | None = None
+    renewal: float = math.inf
+    renewing: asyncio.Task[None] | None = None
+
+    def renew_later(self) -> None:
+        """Somebody has the lease from now on."""
+        self.renewal = asyncio.get_running_loop().time() + self.lease / 3_000
 
 
 class Jobs:
@@ -51,7 +62,9 @@ class Jobs:
         """Register a job; with `everywhere` each node runs it for itself, without a lease. Raises `StartError`."""
         if job.name in self._jobs:
             raise StartError(f"Two jobs are named {job.name!r}.")
-        self._jobs[job.name] = _Scheduled(job, everywhere, self._clock.now() + round(job.seconds * 1_000))
+        interval = round(job.seconds * 1_000)
+        lease = min(self._lease, max(LEAST_LEASE, LEASE_INTERVALS * interval))
+        self._jobs[job.name] = _Scheduled(job, everywhere, interval, self._clock.now() + interval, lease)
 
     def is_overdue(self, name: str, seconds: float) -> bool:
         """Whether this node has tried the job and not finished it for so long. False where another node runs it."""
@@ -67,7 +80,8 @@ class Jobs:
 
     async def stop(self) -> None:
         """Cut off what runs, and give the leases back so that another node can go on at once."""
-        tasks = [task for task in (self._loop, *(scheduled.running for scheduled in self._jobs.values())) if task]
+        of_jobs = [task for scheduled in self._jobs.values() for task in (scheduled.running, scheduled.renewing)]
+        tasks = [task for task in (self._loop, *of_jobs) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -77,13 +91,17 @@ class Jobs:
                     await self._ephemeral.remove(f"job:{name}", only_if=self._node)
 
     async def _run_forever(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            now = self._clock.now()
+            now, time = self._clock.now(), loop.time()
             for scheduled in self._jobs.values():
-                interval = round(scheduled.job.seconds * 1_000)
+                if scheduled.running is not None:
+                    if time >= scheduled.renewal:
+                        scheduled.renewal = math.inf
+                        scheduled.renewing = asyncio.create_task(self._renew(scheduled))
                 # The second condition catches a clock that was set back.
-                if scheduled.running is None and (now >= scheduled.due or scheduled.due > now + interval):
-                    scheduled.due = now + interval
+                elif now >= scheduled.due or scheduled.due > now + scheduled.interval:
+                    scheduled.due = now + scheduled.interval
                     scheduled.running = asyncio.create_task(self._run(scheduled))
             await asyncio.sleep(TICK_SECONDS)
 
@@ -92,11 +110,12 @@ class Jobs:
         outcome = "failed"
         try:
             if not scheduled.everywhere:
-                outcome = await self._turn(scheduled.job)
+                outcome = await self._turn(scheduled)
                 if outcome:
                     return
             self._elsewhere.discard(name)
-            await self._run_leased(scheduled)
+            async with asyncio.timeout(JOB_SECONDS):
+                await scheduled.job.run()
             outcome = "done"
             self._finished[name] = self._clock.now()
             self._metrics.job_finished.labels(name).set(self._clock.now() / 1_000)
@@ -104,49 +123,36 @@ class Jobs:
             log.exception("job failed", job=name)
         finally:
             self._metrics.jobs.labels(name, outcome).inc()
-            scheduled.running = None
+            scheduled.running, scheduled.renewal = None, math.inf
 
-    async def _turn(self, job: Job) -> str:
-        """Why this node does not run the job now: "elsewhere" or "unleased"; empty if it does."""
+    async def _turn(self, scheduled: _Scheduled) -> str:
+        """Why this node does not run the job now: "elsewhere" or "unleased"; empty if it does, and then it has the lease."""
+        name = scheduled.job.name
         try:
-            mine = await self._leased(job)
+            mine = await self._leased(scheduled)
         except ChatError as error:
-            log.warning("a job waits: nobody can say whose turn it is", job=job.name, code=error.code)
+            log.warning("a job waits: nobody can say whose turn it is", job=name, code=error.code)
             return "unleased"
         if not mine:
-            self._elsewhere.add(job.name)
+            self._elsewhere.add(name)
             return "elsewhere"
+        scheduled.renew_later()
         return ""
 
-    async def _run_leased(self, scheduled: _Scheduled) -> None:
-        """One run, which keeps its lease however long it takes."""
-        keeping = None if scheduled.everywhere else asyncio.create_task(self._keep_lease(scheduled.job))
-        try:
-            async with asyncio.timeout(JOB_SECONDS):
-                await scheduled.job.run()
-        finally:
-            if keeping is not None:
-                keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
+    async def _renew(self, scheduled: _Scheduled) -> None:
+        """Keep the lease of a run that takes long."""
+        key = f"job:{scheduled.job.name}"
+        with suppress(ChatError):  # the next time may go better
+            if await self._ephemeral.get(key) == self._node:
+                await self._ephemeral.put(key, self._node, scheduled.lease)
+        scheduled.renew_later()
 
-    async def _keep_lease(self, job: Job) -> None:
-        lease = self._lease_of(job)
-        while True:
-            await asyncio.sleep(lease / 3_000)
-            with suppress(ChatError):  # the next time may go better
-                if await self._ephemeral.get(f"job:{job.name}") == self._node:
-                    await self._ephemeral.put(f"job:{job.name}", self._node, lease)
-
-    async def _leased(self, job: Job) -> bool:
+    async def _leased(self, scheduled: _Scheduled) -> bool:
         """Whether this node holds the lease of the job, or can take it."""
-        key, lease = f"job:{job.name}", self._lease_of(job)
+        key, lease = f"job:{scheduled.job.name}", scheduled.lease
         holder = await self._ephemeral.get(key)
         if holder == self._node:
             return await self._ephemeral.put(key, self._node, lease)
         if holder is not None:
             return False
         return await self._ephemeral.put(key, self._node, lease, only_if_absent=True)
-
-    def _lease_of(self, job: Job) -> int:
-        """Milliseconds."""
-        return min(self._lease, round(max(LEAST_LEASE_SECONDS, LEASE_INTERVALS * job.seconds) * 1_000))

@@ -100,11 +100,18 @@ class Member:
                 return
 
     async def ask(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send an event until it is answered, over as many connections as that takes; returns the answer's frame."""
+        """Send an event until it is answered, over as many connections as that takes; returns the answer's frame.
+
+        Who is told to wait does so: in a long life an event's own limit is met.
+        """
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (answer := await self.attempt(event, data or {})) is None:
-                pass
-            return answer
+            while True:
+                answer = await self.attempt(event, data or {})
+                if answer is None:
+                    continue
+                if answer["data"].get("code") != "rate_limited":
+                    return answer
+                await asyncio.sleep(answer["data"]["retryAfterMs"] / 1_000)
 
     async def attempt(self, event: str, data: dict[str, Any]) -> dict[str, Any] | None:
         """Send an event over the connection that there is, or a new one; None if it breaks before the answer."""
