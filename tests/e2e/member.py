@@ -104,14 +104,13 @@ class Member:
 
         Who is told to wait does so: in a long life an event's own limit is met.
         """
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                answer = await self.attempt(event, data or {})
-                if answer is None:
-                    continue
-                if answer["data"].get("code") != "rate_limited":
-                    return answer
-                await asyncio.sleep(answer["data"]["retryAfterMs"] / 1_000)
+        while True:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (answer := await self.attempt(event, data or {})) is None:
+                    pass
+            if answer["data"].get("code") != "rate_limited":
+                return answer
+            await asyncio.sleep(answer["data"]["retryAfterMs"] / 1_000)
 
     async def attempt(self, event: str, data: dict[str, Any]) -> dict[str, Any] | None:
         """Send an event over the connection that there is, or a new one; None if it breaks before the answer."""
