@@ -145,7 +145,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that runs every `seconds` on one node at a time. It must be safe to run twice and to be cut off."""
+    """Work that runs every `seconds` on one node at a time. It must be safe to run twice and to be cut off.
+
+    Jobs begin together, twice a second, or four times where one of them asks for that: other times are rounded.
+    """
 
     name: str
     seconds: float

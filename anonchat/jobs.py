@@ -15,10 +15,11 @@ from anonchat.declarations import Job
 from anonchat.errors import ChatError, StartError
 from anonchat.metrics import Metrics
 from anonchat.storage import Ephemeral
+from anonchat.ticks import TICK_SECONDS, next_tick
 
 log = structlog.get_logger("anonchat.jobs")
 
-TICK_SECONDS = 0.25  # what is due in one begins together, so that an idle server wakes up seldom
+LEAST_TICK_SECONDS = 0.25  # for those who have a job that is to run more often than twice a second
 JOB_SECONDS = 300.0  # after which a run is cut off
 # A lease lasts for so many intervals of its job, and so many milliseconds at least: what is urgent does not wait long for
 # a node that died.
@@ -56,6 +57,7 @@ class Jobs:
         self._finished: dict[str, int] = {}
         self._elsewhere: set[str] = set()
         self._started = clock.now()
+        self._tick = TICK_SECONDS
         self._loop: asyncio.Task[None] | None = None
 
     def add(self, job: Job, *, everywhere: bool = False) -> None:
@@ -76,6 +78,8 @@ class Jobs:
     def start(self) -> None:
         """Begin to run what is due, in the running event loop."""
         self._started = self._clock.now()
+        shortest = min([scheduled.job.seconds for scheduled in self._jobs.values()], default=TICK_SECONDS)
+        self._tick = min(TICK_SECONDS, max(LEAST_TICK_SECONDS, shortest))
         self._loop = asyncio.create_task(self._run_forever())
 
     async def stop(self) -> None:
@@ -92,6 +96,7 @@ class Jobs:
 
     async def _run_forever(self) -> None:
         loop = asyncio.get_running_loop()
+        early = round(self._tick * 250)  # no job waits for the next tick because this one came a little too soon
         while True:
             now, time = self._clock.now(), loop.time()
             for scheduled in self._jobs.values():
@@ -101,9 +106,9 @@ class Jobs:
                         scheduled.renewing = asyncio.create_task(self._renew(scheduled))
                 # The second condition catches a clock that was set back.
                 elif now >= scheduled.due or scheduled.due > now + scheduled.interval:
-                    scheduled.due = now + scheduled.interval
+                    scheduled.due = now + scheduled.interval - early
                     scheduled.running = asyncio.create_task(self._run(scheduled))
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(next_tick(loop.time(), self._tick) - loop.time())
 
     async def _run(self, scheduled: _Scheduled) -> None:
         name = scheduled.job.name

@@ -12,19 +12,19 @@ from types import FrameType
 import structlog
 
 from anonchat.metrics import Metrics
+from anonchat.ticks import TICK_SECONDS, next_tick
 
 log = structlog.get_logger("anonchat.watchdog")
 
-BEAT_SECONDS = 0.25
-
 
 class Watchdog:
-    """Looks every quarter of a second whether the event loop has taken its turn."""
+    """Looks twice a second whether the event loop has taken its turn, or more often where less than a second is a block."""
 
     def __init__(self, metrics: Metrics, packages: Mapping[str, str], blocked_seconds: float) -> None:
         self._metrics = metrics
         self._packages = packages
         self._blocked_seconds = blocked_seconds
+        self._beat_seconds = min(TICK_SECONDS, blocked_seconds / 2)
         self._stopped = threading.Event()
         self._beat = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
@@ -47,11 +47,12 @@ class Watchdog:
 
     def _take_turn(self) -> None:
         self._beat = time.monotonic()
-        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._take_turn)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(next_tick(loop.time(), self._beat_seconds), self._take_turn)
 
     def _watch(self, loop_thread: int) -> None:
         told = 0.0
-        while not self._stopped.wait(BEAT_SECONDS):
+        while not self._stopped.wait(self._beat_seconds):
             beat = self._beat
             if time.monotonic() - beat > self._blocked_seconds and beat != told:
                 told = beat

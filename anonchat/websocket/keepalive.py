@@ -3,6 +3,8 @@
 import asyncio
 from typing import Protocol
 
+from anonchat.ticks import next_tick
+
 
 class Watched(Protocol):
     """A connection with a deadline."""
@@ -62,7 +64,8 @@ class Keepalive:
 
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(loop.time() + self._tick_seconds, self._tick, loop.time() + 2 * self._tick_seconds)
+        due = next_tick(loop.time(), self._tick_seconds)
+        self._timer = loop.call_at(due, self._tick, due + self._tick_seconds)
 
     def _tick(self, latest: float) -> None:
         """After a stall of the event loop wait one tick: the pongs may lie in the sockets, not yet read."""

@@ -230,7 +230,7 @@ def hurry() -> None:
         add(self, Job(job.name, min(job.seconds, HURRY_SECONDS), job.run), everywhere=everywhere)
 
     Jobs.add = soon  # type: ignore[method-assign]
-    anonchat.jobs.TICK_SECONDS = HURRY_SECONDS
+    anonchat.jobs.TICK_SECONDS = HURRY_SECONDS  # type: ignore[attr-defined]
 
 
 FAULTS: dict[str, Callable[..., None]] = {
