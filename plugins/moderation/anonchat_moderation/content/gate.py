@@ -83,8 +83,11 @@ class Gate:
         return Facts(now, session.id, client_msg_id, session.created_at, sender, crowd, edited)
 
     async def _refuse(self, verdict: Verdict, facts: Facts, session: Session) -> Rejected:
-        """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo."""
-        if verdict.until is None:
+        """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo.
+
+        An edit is also refused where a message would be held for a time: that mutes nobody.
+        """
+        if verdict.action != "refuse" or verdict.until is None:
             facts.sender.times.append(facts.now)
         elif await self._mutes.has_place(session.room_id):
             await self._mute(session, verdict.until, verdict.reason, facts.sender)
