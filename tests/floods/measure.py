@@ -54,6 +54,9 @@ SIZES = {
 }
 
 
+STAYING = frozenset({"stopped readers", "idle connections", "slow headers", "slow bodies", "pings"})
+"""Those who come once: what is measured begins when all are there, for hundreds that connect are another flood."""
+
 WITHOUT = {"stopped readers": "idle connections"}
 """What is there when the flood is not, in place of nobody: they are receivers, who cost their share if they read, too."""
 
@@ -127,7 +130,7 @@ def flooding(server: ServerProcess, kind: str, tokens: Sequence[str]) -> Iterato
         process.stdin.close()
         process.stdin = None  # closed; communicate() would flush it
         try:
-            _wait_for(server, len(tokens) if kind == "idle connections" else 0)
+            _wait_for(server, len(tokens) if kind in STAYING else 0)
             asyncio.run(asyncio.sleep(SETTLE_SECONDS))
             yield done
         finally:
