@@ -45,7 +45,7 @@ from anonchat.websocket.transport import SocketLimits, Transports
 
 HEADER_BYTES = 16_384
 BODY_BYTES = 65_536
-READ_BYTES = 8_192  # that a request gives to each read; Tornado's 64 KiB left 50 MB of holes after floods
+READ_BYTES = 8_192  # of one read of a request; Tornado's 64 KiB left 50 MB of holes after floods
 HEADER_SECONDS, BODY_SECONDS = 15, 10  # to send the whole of it
 LOOPBACK = "127.0.0.1"
 METRICS_PATH = "/metrics"

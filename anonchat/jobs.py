@@ -40,7 +40,7 @@ class _Scheduled:
     renewing: asyncio.Task[None] | None = None
 
     def renew_later(self) -> None:
-        """Somebody has the lease from now on."""
+        """The lease was taken or renewed just now."""
         self.renewal = asyncio.get_running_loop().time() + self.lease / 3_000
 
 

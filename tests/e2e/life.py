@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -300,7 +300,6 @@ def lives(examples: int, steps: int) -> settings:
         deadline=None,
         database=None,
         print_blob=False,
-        suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
 

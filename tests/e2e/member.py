@@ -102,15 +102,19 @@ class Member:
     async def ask(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send an event until it is answered, over as many connections as that takes; returns the answer's frame.
 
-        Who is told to wait does so: in a long life an event's own limit is met.
+        Who is told to wait does so, once: in a long life an event's own limit is met.
         """
-        while True:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while (answer := await self.attempt(event, data or {})) is None:
-                    pass
-            if answer["data"].get("code") != "rate_limited":
-                return answer
+        answer = await self._ask_until_answered(event, data or {})
+        if answer["data"].get("code") == "rate_limited":
             await asyncio.sleep(answer["data"]["retryAfterMs"] / 1_000)
+            answer = await self._ask_until_answered(event, data or {})
+        return answer
+
+    async def _ask_until_answered(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (answer := await self.attempt(event, data)) is None:
+                pass
+            return answer
 
     async def attempt(self, event: str, data: dict[str, Any]) -> dict[str, Any] | None:
         """Send an event over the connection that there is, or a new one; None if it breaks before the answer."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from websockets.exceptions import ConnectionClosed
@@ -28,7 +29,7 @@ from anonchat.testing.processes import ServerProcess, environment
 
 from .life import live, lives
 
-FEW = lives(examples=12, steps=30)
+FEW = settings(lives(examples=12, steps=30), suppress_health_check=list(HealthCheck))
 SECONDS = 15.0
 END = "the end"
 MOST_SOCKETS = 6
@@ -269,6 +270,7 @@ def attacked(folder: Path, patience: float = SECONDS, **plugins: Any) -> Iterato
         loop.close()
 
 
+@pytest.mark.timeout(600)
 def test_any_events_in_any_order(tmp_path: Path) -> None:
     with attacked(tmp_path, enabled=bundled()) as server:
         assert "Traceback" not in server.log
