@@ -89,7 +89,7 @@ browser: $(DEVELOPMENT)
 autobahn: $(DEVELOPMENT)  ## run the Autobahn test suite for WebSockets (needs CPython 2.7 or Docker; ARGUMENTS="7.*")
 	$(PYTHON) -m tests.conformance.autobahn $(ARGUMENTS)
 
-floods: $(DEVELOPMENT)  ## measure how long people wait beside each kind of flood (10 minutes; ARGUMENTS="pings" narrows it)
+floods: $(DEVELOPMENT)  ## measure how long people wait beside each kind of flood (a quarter of an hour; ARGUMENTS="pings" narrows it)
 	$(PYTHON) -m tests.floods.measure $(ARGUMENTS)
 
 lint: $(DEVELOPMENT)  ## check style, layout and types
