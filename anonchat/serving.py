@@ -118,8 +118,8 @@ def _collect_rarely() -> None:
     """Look for garbage in cycles so seldom that it does not show; reference counting frees nearly all there is at once.
 
     With Python's own thresholds a busy server spends a quarter of its time on looking through messages that are in use.
-    What is there by now stays, and is not looked through at all. Everybody waits for a look: a millisecond with 5,000, ten
-    with 50,000, which made people beside 500 slow requests wait longer and spared a busy server nothing.
+    What is there by now stays, and is not looked through at all. Everybody waits for a look: six to eleven milliseconds at
+    50,000, which people beside 500 slow requests felt. At 5,000 rooms of two with one message in flight lose 3 %.
     """
     gc.collect()
     gc.freeze()

@@ -52,7 +52,7 @@ SIZES = {
     "slow headers": Size(500, 500),
     "slow bodies": Size(500, 500),
     "pings": Size(100, 5_000),
-    "malformed frames": Size(100, 5_000),  # more than 100,000 in all turns together
+    "malformed frames": Size(100, 9_000),  # more than 100,000 in all turns together
 }
 
 
