@@ -26,7 +26,7 @@ class Watchdog:
         self._blocked_seconds = blocked_seconds
         self._beat_seconds = min(TICK_SECONDS, blocked_seconds / 2)
         self._stopped = threading.Event()
-        self._beat = time.monotonic()
+        self._due = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
 
@@ -46,16 +46,18 @@ class Watchdog:
             self._thread.join()
 
     def _take_turn(self) -> None:
-        self._beat = time.monotonic()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(next_tick(loop.time(), self._beat_seconds), self._take_turn)
+        now = loop.time()
+        tick = next_tick(now, self._beat_seconds)
+        self._due = time.monotonic() + tick - now
+        self._timer = loop.call_at(tick, self._take_turn)
 
     def _watch(self, loop_thread: int) -> None:
         told = 0.0
         while not self._stopped.wait(self._beat_seconds):
-            beat = self._beat
-            if time.monotonic() - beat > self._blocked_seconds and beat != told:
-                told = beat
+            due = self._due
+            if time.monotonic() - due > self._blocked_seconds and due != told:
+                told = due
                 self._tell(sys._current_frames().get(loop_thread))
 
     def _tell(self, frame: FrameType | None) -> None:

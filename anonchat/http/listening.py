@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import cast
 
 import structlog
 from tornado.http1connection import HTTP1ServerConnection
@@ -14,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from anonchat.errors import StartError
+from anonchat.http.arrivals import Arrivals
 
 log = structlog.get_logger("anonchat.http")
 
@@ -48,10 +49,13 @@ class PatientServer(HTTPServer):
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Begin to accept on listening sockets."""
+        silent_seconds = self.conn_params.header_timeout
+        assert silent_seconds is not None  # HTTPServer sets it in any case
         for listening in sockets:
             descriptor = listening.fileno()
+            arrivals = Arrivals(self._handle_connection, silent_seconds)
             self._sockets[descriptor] = listening
-            self._handlers[descriptor] = Acceptor(listening, self._handle_connection).stop
+            self._handlers[descriptor] = Acceptor(listening, arrivals).stop
 
     def on_close(self, server_conn: object) -> None:
         """A connection is over. Its stream refers to itself by way of its last error, and has a read of 64 KiB in it."""
@@ -60,18 +64,19 @@ class PatientServer(HTTPServer):
 
 
 class Acceptor:
-    """Accepts connections of one listening socket and hands them to `handle(connection, address)`."""
+    """Accepts connections of one listening socket and adds them to `arrivals`."""
 
-    def __init__(self, listening: socket.socket, handle: Callable[[socket.socket, Any], None]) -> None:
+    def __init__(self, listening: socket.socket, arrivals: Arrivals) -> None:
         self._listening = listening
-        self._handle = handle
+        self._arrivals = arrivals
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._resume()
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Accept nothing more, and close those who have said nothing yet."""
         self._loop.remove_reader(self._listening.fileno())
+        self._arrivals.close()
         if self._pause is not None:
             self._pause.cancel()
 
@@ -90,7 +95,7 @@ class Acceptor:
             except OSError as error:
                 self._wait(error)
                 return
-            self._handle(connection, address)
+            self._arrivals.add(connection, address)
 
     def _wait(self, error: OSError) -> None:
         self._loop.remove_reader(self._listening.fileno())

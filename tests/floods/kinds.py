@@ -191,6 +191,7 @@ MALFORMED = (
 KINDS: dict[str, tuple[Visit, bool, bool]] = {
     "stopped readers": (stop_reading, True, True),
     "idle connections": (be_idle, True, True),
+    "reconnect storm": (be_idle, True, True),
     "handshakes": (say_nothing, True, False),
     "slow headers": (send_slow_header, False, False),
     "slow bodies": (send_slow_body, False, False),

@@ -48,6 +48,7 @@ class Size(NamedTuple):
 SIZES = {
     "stopped readers": Size(100, 1_000),
     "idle connections": Size(10_000, 1_000),
+    "reconnect storm": Size(5_000, 5_000),
     "handshakes": Size(500, 1_000),
     "slow headers": Size(500, 500),
     "slow bodies": Size(500, 500),
@@ -56,8 +57,13 @@ SIZES = {
 }
 
 
+OTHER_ROOMS = frozenset({"idle connections", "reconnect storm"})
+
 STAYING = frozenset({"stopped readers", "idle connections", "slow headers", "slow bodies", "pings"})
 """Those who come once: what is measured begins when all are there, for hundreds that connect are another flood."""
+
+COMING = frozenset({"reconnect storm"})
+"""That other flood: what is measured begins with the first of them."""
 
 INSTEAD = {"stopped readers": "idle connections"}
 """What is there when the flood is not, in place of nobody: they are receivers, who cost their share if they read, too."""
@@ -102,7 +108,7 @@ def measure(kind: str) -> Figures:
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder), environment(limits=limits)) as server:
         _share_processors(server)
         rest, connections = Rest(server.port), SIZES[kind].connections
-        if kind == "idle connections":
+        if kind in OTHER_ROOMS:
             # In the same room they would be receivers, which is no flood but a large room.
             tokens = open_room(rest, 2)
             crowd = [token for _ in range(connections // IDLE_ROOM) for token in open_room(rest, IDLE_ROOM)]
@@ -152,8 +158,8 @@ def flooding(kind: str, port: int, tokens: Sequence[str]) -> Iterator[list[int]]
         process.stdin.close()
         process.stdin = None  # closed; communicate() would flush it
         try:
-            _wait_for(port, len(tokens) if kind in STAYING else 0)
-            asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+            _wait_for(port, len(tokens) if kind in STAYING else 1)
+            asyncio.run(asyncio.sleep(0 if kind in COMING else SETTLE_SECONDS))
             yield done
         finally:
             process.terminate()

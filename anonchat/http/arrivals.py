@@ -1,0 +1,80 @@
+"""Those who have just connected: let in once they speak, a few in a turn, so that a crowd at the door holds up nobody inside."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+ADMITTED = 4
+"""In a turn of the event loop. Reading a request and answering it takes a fraction of a millisecond, and those who are
+inside wait for all of these: when 10,000 came at once and all were let in as they came, for seconds."""
+
+
+class Arrival(NamedTuple):
+    """A connection that has said nothing so far, and the time of the loop until which it may be silent."""
+
+    connection: socket.socket
+    address: Any
+    until: float
+
+
+class Arrivals:
+    """Keeps connections and hands each to `admit(connection, address)` when it has something to say or has ended.
+
+    In the order in which they speak. Who says nothing for `silent_seconds` is closed; it has cost a descriptor and a few
+    hundred bytes until then.
+    """
+
+    def __init__(self, admit: Callable[[socket.socket, Any], None], silent_seconds: float) -> None:
+        self._admit = admit
+        self._silent_seconds = silent_seconds
+        self._loop = asyncio.get_running_loop()
+        self._silent: dict[int, Arrival] = {}  # by descriptor, the oldest first
+        self._speaking: deque[Arrival] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def add(self, connection: socket.socket, address: Any) -> None:
+        """Take a connection that was just accepted."""
+        connection.setblocking(False)
+        until = self._loop.time() + self._silent_seconds
+        self._silent[connection.fileno()] = Arrival(connection, address, until)
+        self._loop.add_reader(connection.fileno(), self._hear, connection.fileno())
+        if self._sweep is None:
+            self._sweep = self._loop.call_at(until, self._close_silent)
+
+    def close(self) -> None:
+        """Close all who are not let in yet."""
+        for descriptor in [*self._silent]:
+            self._take(descriptor).connection.close()
+        while self._speaking:
+            self._speaking.popleft().connection.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    def _take(self, descriptor: int) -> Arrival:
+        self._loop.remove_reader(descriptor)
+        return self._silent.pop(descriptor)
+
+    def _hear(self, descriptor: int) -> None:
+        self._speaking.append(self._take(descriptor))
+        if len(self._speaking) == 1:
+            self._loop.call_soon(self._let_in)
+
+    def _let_in(self) -> None:
+        for _ in range(min(ADMITTED, len(self._speaking))):
+            arrival = self._speaking.popleft()
+            self._admit(arrival.connection, arrival.address)
+        if self._speaking:
+            self._loop.call_soon(self._let_in)
+
+    def _close_silent(self) -> None:
+        self._sweep = None
+        while self._silent:
+            descriptor, oldest = next(iter(self._silent.items()))
+            if oldest.until > self._loop.time():
+                self._sweep = self._loop.call_at(oldest.until, self._close_silent)
+                return
+            self._take(descriptor).connection.close()
