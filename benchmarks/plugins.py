@@ -3,10 +3,11 @@
     python benchmarks/plugins.py [rounds] [seconds] [messages for each mention] [members of a room ...]
 
 A server for each set of plugins runs in a process of its own; they take turns, in another order each round, so that
-whatever else the machine does, and what the one before has left to the disk, meets all of them alike. In each of the rooms one member sends, with several messages in flight, and all hear it; one
-message in twenty mentions somebody, unless it is said otherwise. Rooms of 5 are measured, and then rooms of 50, fewer of
-them, so that there are as many people. Two ratios to the server without plugins are told, each the median over the
-rounds: of messages a second, and of the server's processor time a message, which a busy machine disturbs less.
+whatever else the machine does, and what the one before has left to the disk, meets all of them alike. In each of the
+rooms one member sends, with several messages in flight, and all hear it; one message in twenty mentions somebody, unless
+it is said otherwise. Rooms of 5 are measured, and then rooms of 50, fewer of them, so that there are as many people. Two
+ratios to the server without plugins are told, each the median over the rounds: of messages a second, and of the server's
+processor time a message, which a busy machine disturbs less.
 """
 
 from __future__ import annotations

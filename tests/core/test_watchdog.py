@@ -1,0 +1,37 @@
+"""The watchdog: what is longer than a block is told, and nothing shorter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from anonchat.metrics import Metrics
+from anonchat.testing import asynchronous
+from anonchat.ticks import TICK_SECONDS
+from anonchat.watchdog import Watchdog
+
+BLOCKED_SECONDS = 1.0
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.97, 0), (2.0, 1)], ids=["shorter", "longer"])
+@asynchronous
+async def test_a_block_is_told_when_it_has_lasted_the_whole_time(seconds: float, told: int) -> None:
+    """The event loop takes its turns at whole ticks. The thread looks at 0.1 after each, which is where it is started; at the
+    second look after the shorter block has begun, the last turn was more than a second ago.
+    """
+    metrics = Metrics()
+    watchdog = Watchdog(metrics, {}, BLOCKED_SECONDS)
+    loop = asyncio.get_running_loop()
+    begun = (loop.time() // TICK_SECONDS + 1) * TICK_SECONDS
+    await asyncio.sleep(begun + 0.1 - loop.time())
+    watchdog.start()
+    try:
+        await asyncio.sleep(begun + TICK_SECONDS + 0.18 - loop.time())
+        time.sleep(seconds)  # noqa: ASYNC251 (this is what is to be noticed)
+        await asyncio.sleep(TICK_SECONDS)
+    finally:
+        await asyncio.to_thread(watchdog.stop)
+    found = metrics.registry.get_sample_value("anonchat_loop_blocked_total", {"by": "anonchat"}) or 0
+    assert found == told
