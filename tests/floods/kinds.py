@@ -1,12 +1,14 @@
 """What a hostile or broken crowd does to a server, each kind until it is cancelled.
 
 ``python -m tests.floods.kinds KIND PORT CONNECTIONS RATE`` does one from a process of its own, with session tokens on
-standard input, and prints at SIGTERM how much it did.
+standard input. It prints 0 when the first has come, the number of connections when all are there, and at SIGTERM how much it
+did.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import signal
@@ -37,8 +39,18 @@ class Target:
     done: int = 0
     """Frames or bytes sent; connections, where these are what floods."""
     came: int = 0
-    """Connections, those too that were ended and came again."""
+    """Connections, those too that were ended and came again; WebSockets when they have shaken hands."""
+    is_coming: bool = False
+    """Whether the first has connected."""
+    tell: Callable[[int], None] = lambda came: None
+    """Called with 0 when the first has come, and with their number when all are there."""
     _next: float = field(default=0.0, repr=False)
+
+    def arrived(self) -> None:
+        """One more is there."""
+        self.came += 1
+        if self.came == self.connections:
+            self.tell(self.came)
 
     async def turn(self, count: int) -> None:
         """Wait until it is time for so many more."""
@@ -64,12 +76,15 @@ async def _come_again(kind: str, target: Target, number: int) -> None:
     while True:
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await _connect(target.port)
-            target.came += 1
+            if not target.is_coming:
+                target.is_coming = True
+                target.tell(0)
             try:
                 if is_upgrade:
                     header = f"Authorization: Bearer {target.tokens[number]}\r\n" if comes_in else ""
                     writer.write(REQUEST.format(header).encode())
                     await reader.readuntil(b"\r\n\r\n")
+                target.arrived()
                 await visit(target, reader, writer)
             finally:
                 writer.transport.abort()
@@ -204,7 +219,8 @@ KINDS: dict[str, tuple[Visit, bool, bool]] = {
 async def main(kind: str, port: str, connections: str, rate: str) -> None:
     if hasattr(os, "SCHED_IDLE"):  # what is measured beside it must not wait for the flood itself
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    target = Target(int(port), int(connections), float(rate), sys.stdin.read().split())
+    tokens = sys.stdin.read().split()
+    target = Target(int(port), int(connections), float(rate), tokens, tell=functools.partial(print, flush=True))
     flooding = asyncio.ensure_future(flood(kind, target))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, flooding.cancel)
     with suppress(asyncio.CancelledError):

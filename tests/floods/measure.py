@@ -4,7 +4,7 @@
 
 The server, those who flood it, and the two people are processes of their own. With and without take turns, so that
 whatever else the machine does meets both alike. What counts is the median of twenty turns with a thousand messages each: a
-disk that is slow once must not decide. Linux only, for memory, connections and processor of the server.
+disk that is slow once must not decide. Linux only, for memory and processor of the server.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,17 +25,18 @@ from typing import NamedTuple
 
 from anonchat.testing.clients import Rest
 from anonchat.testing.processes import ServerProcess, environment
+from benchmarks.machine import processor_seconds
 
 from .bystanders import open_room, resident_bytes, talk
 from .kinds import KINDS
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
-ROUNDS = 20
+ROUNDS = 3
 MESSAGES, RATE = 1_000, 1_000.0  # in a turn; a second
 WARM_UP = 500
 SETTLE_SECONDS = 1.0
+QUIET = 0.05  # of a processor
 COMING_SECONDS = 60.0
-ESTABLISHED = "01"  # in /proc/net/tcp
 IDLE_ROOM = 100
 
 
@@ -118,8 +120,10 @@ def measure(kind: str) -> Figures:
         asyncio.run(talk(server.port, tokens, WARM_UP, RATE))
         found = Figures([], [], [], [], [])
         for _ in range(ROUNDS):
+            _until_quiet(server)
             with without(kind, server.port, crowd):
                 found.without.append(percentile(asyncio.run(talk(server.port, tokens, MESSAGES, RATE))))
+            _until_quiet(server)
             before = resident_bytes(server.pid)
             with flooding(kind, server.port, crowd) as done:
                 found.beside.append(percentile(asyncio.run(talk(server.port, tokens, MESSAGES, RATE))))
@@ -158,14 +162,13 @@ def flooding(kind: str, port: int, tokens: Sequence[str]) -> Iterator[list[int]]
         process.stdin.close()
         process.stdin = None  # closed; communicate() would flush it
         try:
-            _wait_for(port, len(tokens) if kind in STAYING else 1)
+            _wait_for(process, len(tokens) if kind in STAYING else 0)
             asyncio.run(asyncio.sleep(0 if kind in COMING else SETTLE_SECONDS))
             yield done
         finally:
             process.terminate()
             output, _ = process.communicate(timeout=30)
-            done.append(int(output))
-    asyncio.run(asyncio.sleep(SETTLE_SECONDS))
+            done.append(int(output.split()[-1]))
 
 
 def _share_processors(server: ServerProcess) -> None:
@@ -176,17 +179,27 @@ def _share_processors(server: ServerProcess) -> None:
     os.sched_setaffinity(0, others or {first})
 
 
-def _wait_for(port: int, connections: int) -> None:
-    """Until so many are there. Raises AssertionError if they do not come."""
+def _until_quiet(server: ServerProcess) -> None:
+    """Until it has nothing more to do with those who went. Raises AssertionError if that never ends."""
     deadline = time.monotonic() + COMING_SECONDS
-    while _connections_at(port) < connections:
-        assert time.monotonic() < deadline, f"not all of the {connections} connections have come"
-        time.sleep(0.05)
+    is_quiet = False
+    while not is_quiet:
+        assert time.monotonic() < deadline, "the server does not come to rest"
+        before = processor_seconds(server.pid)
+        time.sleep(SETTLE_SECONDS)
+        is_quiet = processor_seconds(server.pid) - before < QUIET * SETTLE_SECONDS
 
 
-def _connections_at(port: int) -> int:
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return sum(local.endswith(f":{port:04X}") and state == ESTABLISHED for _, local, _, state, *_ in rows)
+def _wait_for(process: subprocess.Popen[str], connections: int) -> None:
+    """Until so many are there, or at least the first has come. Raises ValueError if they do not come."""
+    assert process.stdout is not None
+    end = threading.Timer(COMING_SECONDS, process.kill)
+    end.start()
+    try:
+        while int(process.stdout.readline()) < connections:
+            pass
+    finally:
+        end.cancel()
 
 
 if __name__ == "__main__":
