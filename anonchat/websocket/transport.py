@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import random
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -152,7 +153,8 @@ class SocketTransport:
         """Read from now on and give what comes to `peer`; called once."""
         self._peer = peer
         self._transports.keepalive.add(self)
-        self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds
+        # The first ping comes at any moment of its time, so that those who came together are not due together for ever.
+        self._ping_due = asyncio.get_running_loop().time() + self._transports.limits.ping_seconds * random.random()
         self._set_due()
         self._link.start(self._received, self.flush)
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
@@ -356,6 +356,19 @@ def test_a_half_open_connection_is_gone_after_ping_pong_and_close() -> None:
             assert await client.payloads() == [(4408, "no pong")]
             assert await peer.end() == 4408
             assert 0.35 < loop.time() - start < 2
+
+    asyncio.run(main())
+
+
+def test_those_who_come_together_are_not_pinged_together() -> None:
+    async def main() -> None:
+        transports = Transports(SocketLimits(ping_seconds=100))
+        async with AsyncExitStack() as stack:
+            begun = asyncio.get_running_loop().time()
+            crowd = [await stack.enter_async_context(connected(transports)) for _ in range(100)]
+            moments = sorted(echo.transport.due - begun for _, echo in crowd)
+            most = asyncio.get_running_loop().time() - begun + 100
+            assert 0 <= moments[0] < 30 < 70 < moments[-1] <= most
 
     asyncio.run(main())
 

@@ -31,7 +31,7 @@ from .bystanders import open_room, resident_bytes, talk
 from .kinds import KINDS
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
-ROUNDS = 3
+ROUNDS = 20
 MESSAGES, RATE = 1_000, 1_000.0  # in a turn; a second
 WARM_UP = 500
 SETTLE_SECONDS = 1.0
