@@ -355,7 +355,7 @@ def test_a_half_open_connection_is_gone_after_ping_pong_and_close() -> None:
             assert frame.opcode is Opcode.PING
             assert await client.payloads() == [(4408, "no pong")]
             assert await peer.end() == 4408
-            assert 0.35 < loop.time() - start < 2
+            assert 0.25 < loop.time() - start < 2  # the ping comes at any moment of its time
 
     asyncio.run(main())
 
@@ -366,7 +366,7 @@ def test_those_who_come_together_are_not_pinged_together() -> None:
         async with AsyncExitStack() as stack:
             begun = asyncio.get_running_loop().time()
             crowd = [await stack.enter_async_context(connected(transports)) for _ in range(100)]
-            moments = sorted(echo.transport.due - begun for _, echo in crowd)
+            moments = sorted(peer.transport.due - begun for peer, _ in crowd)
             most = asyncio.get_running_loop().time() - begun + 100
             assert 0 <= moments[0] < 30 < 70 < moments[-1] <= most
 
