@@ -6,11 +6,16 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 ADMITTED = 4
 """In a turn of the event loop. Reading a request and answering it takes a fraction of a millisecond, and those who are
 inside wait for all of these: when 10,000 came at once and all were let in as they came, for seconds."""
+
+
+CLOSED = 128
+"""In a turn, of those who have been silent for too long."""
 
 
 class Arrival(NamedTuple):
@@ -41,9 +46,9 @@ class Arrivals:
         connection.setblocking(False)
         until = self._loop.time() + self._silent_seconds
         self._silent[connection.fileno()] = Arrival(connection, address, until)
-        self._loop.add_reader(connection.fileno(), self._hear, connection.fileno())
         if self._sweep is None:
             self._sweep = self._loop.call_at(until, self._close_silent)
+        self._loop.add_reader(connection.fileno(), self._hear, connection.fileno())
 
     def close(self) -> None:
         """Close all who are not let in yet."""
@@ -64,17 +69,18 @@ class Arrivals:
             self._loop.call_soon(self._let_in)
 
     def _let_in(self) -> None:
-        for _ in range(min(ADMITTED, len(self._speaking))):
-            arrival = self._speaking.popleft()
-            self._admit(arrival.connection, arrival.address)
+        together = [self._speaking.popleft() for _ in range(min(ADMITTED, len(self._speaking)))]
         if self._speaking:
             self._loop.call_soon(self._let_in)
+        for arrival in together:
+            self._admit(arrival.connection, arrival.address)
 
     def _close_silent(self) -> None:
         self._sweep = None
-        while self._silent:
-            descriptor, oldest = next(iter(self._silent.items()))
-            if oldest.until > self._loop.time():
-                self._sweep = self._loop.call_at(oldest.until, self._close_silent)
-                return
-            self._take(descriptor).connection.close()
+        now = self._loop.time()
+        for descriptor, arrival in [*islice(self._silent.items(), CLOSED)]:
+            if arrival.until <= now:
+                self._take(descriptor).connection.close()
+        if self._silent:
+            oldest = next(iter(self._silent.values()))
+            self._sweep = self._loop.call_at(max(oldest.until, now), self._close_silent)

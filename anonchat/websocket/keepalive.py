@@ -81,15 +81,16 @@ class Keepalive:
         self._waited = now > latest and not self._waited
         if self._waited:
             return
-        self._look_after(iter([connection for connection in self._watched if connection.due <= now]))
+        self._look_after(iter([connection for connection in self._watched if connection.due <= now]), now)
 
-    def _look_after(self, due: Iterator[Watched]) -> None:
+    def _look_after(self, due: Iterator[Watched], since: float) -> None:
+        """Those of the tick that was at `since`."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
         together = [*islice(due, TOGETHER)]
         for connection in together:
-            # Meanwhile it may have been heard of, have been closed, or have been due in the next tick as well.
-            if connection.due <= now and connection in self._watched:
-                connection.overdue(now)
+            # Meanwhile it may have been heard of, have been closed, or have been looked after in the next tick: what it
+            # has time for since then is not over, even if the event loop stalls.
+            if connection.due <= since and connection in self._watched:
+                connection.overdue(loop.time())
         if len(together) == TOGETHER:
-            loop.call_soon(self._look_after, due)
+            loop.call_soon(self._look_after, due, since)

@@ -100,7 +100,10 @@ def test_who_goes_without_a_word_is_let_in_to_be_closed() -> None:
     in_a_loop(go)
 
 
-def test_silence_ends() -> None:
+@pytest.mark.parametrize("closed", [1, CROWD], ids=["one in a turn", "all in a turn"])
+def test_silence_ends(closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "CLOSED", closed)
+
     async def wait(entrance: Entrance) -> None:
         clients = [entrance.come() for _ in range(3)]
         clients[1].send(b"G")
