@@ -13,7 +13,6 @@ ADMITTED = 4
 """In a turn of the event loop. Reading a request and answering it takes a fraction of a millisecond, and those who are
 inside wait for all of these: when 10,000 came at once and all were let in as they came, for seconds."""
 
-
 CLOSED = 128
 """In a turn, of those who have been silent for too long."""
 

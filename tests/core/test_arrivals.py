@@ -94,8 +94,11 @@ def test_who_speaks_first_is_first_and_who_says_nothing_waits() -> None:
 
 def test_who_goes_without_a_word_is_let_in_to_be_closed() -> None:
     async def go(entrance: Entrance) -> None:
-        entrance.come().close()
+        client = entrance.come()
+        address = client.getsockname()
+        client.close()
         await entrance.until_admitted(1)
+        assert entrance.admitted == [address]
 
     in_a_loop(go)
 

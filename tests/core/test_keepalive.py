@@ -69,3 +69,17 @@ async def test_who_is_gone_before_its_turn_is_left_alone() -> None:
         watching.discard(connection)
     await asyncio.sleep(3 * TICK_SECONDS)
     assert len(looked_after) == TOGETHER
+
+
+@pytest.mark.parametrize("since", [100.0, 300.0], ids=["of an earlier tick", "control"])
+@asynchronous
+async def test_what_was_given_time_in_a_later_tick_has_that_time(since: float) -> None:
+    """Two ticks find the same connection while the event loop stalls: what the second says of it, the first must not end."""
+    looked_after: list[Connection] = []
+    watching = Keepalive(60)
+    connection = Connection(looked_after)
+    watching.add(connection)
+    connection.due = 200.0  # long over, and set after the tick of the first
+    watching._look_after(iter([connection]), since)
+    assert bool(looked_after) == (since == 300)
+    watching.discard(connection)

@@ -349,13 +349,15 @@ def test_a_half_open_connection_is_gone_after_ping_pong_and_close() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         async with connected(Transports(QUICK)) as (peer, client):
-            start = loop.time()
             frame = await client.frame()
+            start = (
+                loop.time()
+            )  # the ping comes at any moment of its time; a pong may take 0.1 s, the answer to a close 0.2
             assert frame is not None
             assert frame.opcode is Opcode.PING
             assert await client.payloads() == [(4408, "no pong")]
             assert await peer.end() == 4408
-            assert 0.25 < loop.time() - start < 2  # the ping comes at any moment of its time
+            assert 0.29 < loop.time() - start < 2
 
     asyncio.run(main())
 
