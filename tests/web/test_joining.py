@@ -90,6 +90,18 @@ def test_01_a_qr_code_can_be_scanned_where_the_browser_can_read_one(live: Live, 
     ann.page.wait_for_function("!window.stream.active")
 
 
+@pytest.mark.sabotage("view/scanner.mjs", "} finally {", "} catch (error) { throw error; }\n  if (signal.aborted) {")
+def test_01_the_camera_is_off_when_reading_its_picture_fails(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.page.add_init_script(
+        CAMERA + "BarcodeDetector.prototype.detect = () => Promise.reject(new Error('no detector'));"
+    )
+    ann.page.goto(live.url)
+    ann.page.get_by_role("button", name="Scan a QR code").click()
+    expect(ann.page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
+    ann.page.wait_for_function("!window.stream.active")
+
+
 @pytest.mark.sabotage("view/create.mjs", "maxParticipants: places", "maxParticipants: 100")
 def test_01_a_room_is_opened_with_more_choices_and_plugins_ask_for_theirs(live: Live, visit: Visit) -> None:
     mona = visit()

@@ -105,6 +105,20 @@ def test_14_it_sticks_to_the_bottom_only_at_the_bottom(live: Live, visit: Visit)
     assert ann.page.evaluate(f"{BOX}.scrollHeight - {BOX}.scrollTop - {BOX}.clientHeight") < 5
 
 
+@pytest.mark.sabotage(
+    "view/conversation.mjs", "if (!box.isConnected) return;", "if (element.current.scrollTop < 0) return;"
+)
+def test_14_a_scroll_that_is_told_after_the_room_was_left_does_no_harm(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.join(live.room().link(), "Ann")
+    box = ann.page.locator(".list").element_handle()
+    ann.page.get_by_role("button", name="About this room", exact=True).click()
+    ann.page.get_by_role("button", name="Leave and forget me").click()
+    ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
+    box.evaluate("(box) => box.dispatchEvent(new Event('scroll'))")
+    assert ann.troubles == []
+
+
 @pytest.mark.sabotage("attention.mjs", "this.line.value = this.#seen.value;", "{}")
 def test_15_what_is_new_begins_at_a_line_that_stays(live: Live, visit: Visit) -> None:
     room = live.room()

@@ -33,7 +33,7 @@ export function Composer() {
   const wait = waitOf(session);
   const isReady = text.value.trim() !== "" && count <= limit && wait === 0;
   const send = () => isReady && submit(session, client, text, write, field);
-  const insert = (sign) => insertAt(field.current, sign, write);
+  const insert = (sign) => field.current && insertAt(field.current, sign, write); // chosen in a dialog that outlives the field
   const keys = (event) => suggestions.key(event) || key(event, { session, client, text, send });
   return html`
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>

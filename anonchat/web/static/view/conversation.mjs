@@ -89,8 +89,9 @@ function useScroll(session) {
     }
     isLoading.current = false;
   };
-  const moved = () => {
-    const box = element.current;
+  const moved = (event) => {
+    const box = event.currentTarget;
+    if (!box.isConnected) return; // browsers tell of a scroll in the next frame, and the room may be left by then
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
     isAtEnd.value = left < BOTTOM && part.end === list.length;
     hidden.look(box);
@@ -173,11 +174,12 @@ function useWanted(session, { element, anchor, top, isAtEnd }) {
     const id = wanted?.id;
     const index = list.findIndex((wire) => wire.id === id);
     if (index < 0) return;
+    const box = element.current; // which is still the one to look in when the room was left meanwhile
     isAtEnd.value = false;
-    anchor.current = { key: id, offset: Math.round(element.current.clientHeight / 3) };
+    anchor.current = { key: id, offset: Math.round(box.clientHeight / 3) };
     top.value = list[Math.max(0, Math.min(index - STEP, list.length - SIZE))].seq;
     requestAnimationFrame(() => {
-      const row = rowWith(element.current, id);
+      const row = rowWith(box, id);
       row?.classList.add("wanted");
       row?.focus({ preventScroll: true });
       setTimeout(() => row?.classList.remove("wanted"), 2_000);

@@ -54,7 +54,7 @@ export function Copyable({ label, text, isSecret = false }) {
   const field = useRef(null);
   const copy = async () => {
     await copyText(text);
-    field.current.select();
+    field.current?.select(); // it may be closed by now
     copied.value = true;
   };
   return html`

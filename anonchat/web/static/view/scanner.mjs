@@ -29,13 +29,16 @@ export function Scanner({ found, close }) {
 /** Look through the camera until `found` is content or `signal` aborts; then the camera is off. Throws without a camera. */
 async function watch(screen, found, signal) {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-  const detector = new BarcodeDetector({ formats: ["qr_code"] });
-  screen.srcObject = stream;
-  await screen.play();
-  while (!signal.aborted) {
-    const codes = await detector.detect(screen);
-    if (codes.some(({ rawValue }) => found(rawValue))) break;
-    await new Promise((next) => setTimeout(next, PAUSE));
+  try {
+    const detector = new BarcodeDetector({ formats: ["qr_code"] });
+    screen.srcObject = stream;
+    await screen.play();
+    while (!signal.aborted) {
+      const codes = await detector.detect(screen);
+      if (codes.some(({ rawValue }) => found(rawValue))) break;
+      await new Promise((next) => setTimeout(next, PAUSE));
+    }
+  } finally {
+    for (const track of stream.getTracks()) track.stop();
   }
-  for (const track of stream.getTracks()) track.stop();
 }
