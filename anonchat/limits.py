@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from anonchat.clock import Clock
 from anonchat.config.settings import LimitSettings
+from anonchat.config.values import IPNetwork
 from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import keyed_hash
@@ -105,18 +108,27 @@ class Networks:
 
 def network_of(address: str) -> str:
     """What counts as one network: an IPv4 address, an IPv6 /64, or the text itself where it is no address."""
+    if _is_ipv4(address):
+        return address
     try:
-        parsed: IPv4Address | IPv6Address = ip_address(address)
+        parsed = IPv6Address(address)
     except ValueError:
         return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
-    return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
-def sender_of(address: str, forwarded: str | None, trusted: tuple[object, ...]) -> str:
+def _is_ipv4(text: str) -> bool:
+    """Asked for each request, so of the system: half a microsecond instead of the ten that `ip_address` takes."""
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def sender_of(address: str, forwarded: str | None, trusted: Sequence[IPNetwork]) -> str:
     """The address that a request comes from: the last one in `X-Forwarded-For` that is not a trusted proxy's.
 
     The header counts only if the request itself comes from a trusted proxy; every address in it was appended by the
@@ -124,7 +136,7 @@ def sender_of(address: str, forwarded: str | None, trusted: tuple[object, ...]) 
     """
     sender = address
     for candidate in reversed((forwarded or "").split(",")):
-        if not is_trusted(sender, trusted) or not candidate.strip():
+        if not candidate.strip() or not is_trusted(sender, trusted):
             break
         sender = _without_port(candidate.strip())
     return sender
@@ -136,10 +148,10 @@ def _without_port(address: str) -> str:
     return bare.partition(":")[0] if bare.count(":") == 1 else bare
 
 
-def is_trusted(address: str, trusted: tuple[object, ...]) -> bool:
+def is_trusted(address: str, trusted: Sequence[IPNetwork]) -> bool:
     """Whether an address is in one of the networks; what is no address is in none."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return any(parsed in ip_network(str(network)) for network in trusted)
+    return any(parsed in network for network in trusted)

@@ -8,6 +8,7 @@ import itertools
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from .acts import routes_of
 pytestmark = pytest.mark.gen_test(timeout=30)
 
 EVIL = "https://evil.example"
-PROXY = {"port": 0, "trusted_proxies": ("127.0.0.1",), "operator_token": "an-operator-token-of-24"}
+PROXY = {"port": 0, "trusted_proxies": (ip_network("127.0.0.1"),), "operator_token": "an-operator-token-of-24"}
 
 
 @pytest.fixture
