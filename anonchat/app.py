@@ -34,6 +34,7 @@ from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
 from anonchat.http.rooms import RoomRoutes
 from anonchat.http.server import Check, ServerRoutes
+from anonchat.http.tarpit import Tarpit
 from anonchat.limits import Networks
 from anonchat.node import Node
 from anonchat.overview import Overview
@@ -69,7 +70,9 @@ class Server(Node):
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[HTTPServer] = []
         self.metrics_port: int | None = None
-        self.door = Door(settings.server, Networks(self.ephemeral, self.clock))
+        networks = Networks(self.ephemeral, self.clock)
+        self.door = Door(settings.server, networks)
+        self.tarpit = Tarpit(settings.limits.violations_per_network, networks, self.dispatcher, self.clock)
         packages = {plugin.package: plugin.name for plugin in self.plugins.all}
         self.watchdog = Watchdog(self.metrics, packages, self.budgets.blocked_seconds)
 
@@ -122,12 +125,25 @@ class Server(Node):
         )
         self.sockets = Sockets(
             self._desk(), self.door, self.transports, SocketWire(self.transports), settings.limits.sockets_per_network,
-            settings.server.token_in_url, Tally(),
+            settings.server.token_in_url, self.tarpit, Tally(),
         )  # fmt: skip
         public_rules, metrics_rules = self._rules()
-        self._listeners = [_http_server(public_rules, public), _http_server(metrics_rules, metrics)]
+        self._listeners = [self._listener(public_rules, public), self._listener(metrics_rules, metrics)]
         self.jobs.start()
         self.watchdog.start()
+
+    def _listener(self, rules: list[Any], listening: list[socket]) -> HTTPServer:
+        server = PatientServer(
+            Application(rules, log_function=lambda _: None),
+            max_body_size=2 * BODY_BYTES,
+            max_header_size=HEADER_BYTES,
+            idle_connection_timeout=HEADER_SECONDS,
+            body_timeout=BODY_SECONDS,
+            chunk_size=READ_BYTES,
+            tarpit=self.tarpit,
+        )
+        server.add_sockets(listening)
+        return server
 
     def _desk(self) -> Desk:
         limits = self.settings.limits
@@ -225,16 +241,3 @@ class Server(Node):
         await self.jobs.stop()
         self.watchdog.stop()
         await self.close()
-
-
-def _http_server(rules: list[Any], listening: list[socket]) -> HTTPServer:
-    server = PatientServer(
-        Application(rules, log_function=lambda _: None),
-        max_body_size=2 * BODY_BYTES,
-        max_header_size=HEADER_BYTES,
-        idle_connection_timeout=HEADER_SECONDS,
-        body_timeout=BODY_SECONDS,
-        chunk_size=READ_BYTES,
-    )
-    server.add_sockets(listening)
-    return server

@@ -144,7 +144,7 @@ class Connection:
             self._timer.cancel()
         self._inbox.end()
         self._go_if_closed()
-        self._on_closed(self)
+        self._on_closed(self, code)
 
     def _go_if_closed(self) -> None:
         """Take an identified connection that is closed out of its room, once."""

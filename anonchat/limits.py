@@ -85,6 +85,10 @@ class Networks:
     async def of(self, address: str) -> Network:
         """The network of an IPv4 address or an IPv6 /64."""
         await self._renew()
+        return self.known(address)
+
+    def known(self, address: str) -> Network:
+        """The same under the latest key that was asked for, without asking for one."""
         prefix = network_of(address)
         return Network(keyed_hash(self._key, prefix), prefix, self._key)
 

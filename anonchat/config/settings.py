@@ -273,6 +273,9 @@ class LimitSettings(Table):
     sockets_per_network: Annotated[int, whole(1, 1_000_000)] = 200
     """Open sockets from one network, on each node."""
 
+    violations_per_network: Rate = "60/minute"
+    """Sockets of one network that a node may have to close for what they send, before it keeps off new ones for a minute."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PluginSettings(Table):

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from tornado.http1connection import HTTP1ServerConnection
@@ -15,6 +15,7 @@ from tornado.netutil import bind_sockets
 
 from anonchat.errors import StartError
 from anonchat.http.arrivals import Arrivals
+from anonchat.http.tarpit import Tarpit
 
 log = structlog.get_logger("anonchat.http")
 
@@ -44,8 +45,14 @@ def listen(host: str, port: int, setting: str, *, shared: bool = False) -> list[
 class PatientServer(HTTPServer):
     """Tornado's server, but that it stops accepting for a second when there are no descriptors left.
 
-    Tornado's own handler would be called again at once, and fail again, as fast as the processor can.
+    Tornado's own handler would be called again at once, and fail again, as fast as the processor can. Connections that
+    `tarpit` takes are not answered.
     """
+
+    def initialize(self, *arguments: Any, tarpit: Tarpit, **options: Any) -> None:  # type: ignore[override]
+        """Called by Tornado with what the server is made with."""
+        super().initialize(*arguments, **options)
+        self._tarpit = tarpit
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Begin to accept on listening sockets."""
@@ -55,7 +62,7 @@ class PatientServer(HTTPServer):
             descriptor = listening.fileno()
             arrivals = Arrivals(self._handle_connection, silent_seconds)
             self._sockets[descriptor] = listening
-            self._handlers[descriptor] = Acceptor(listening, arrivals).stop
+            self._handlers[descriptor] = Acceptor(listening, arrivals, self._tarpit).stop
 
     def on_close(self, server_conn: object) -> None:
         """A connection is over. Its stream refers to itself by way of its last error, and has a read of 64 KiB in it."""
@@ -64,19 +71,21 @@ class PatientServer(HTTPServer):
 
 
 class Acceptor:
-    """Accepts connections of one listening socket and adds them to `arrivals`."""
+    """Accepts connections of one listening socket and adds them to `arrivals`, but for those that `tarpit` takes."""
 
-    def __init__(self, listening: socket.socket, arrivals: Arrivals) -> None:
+    def __init__(self, listening: socket.socket, arrivals: Arrivals, tarpit: Tarpit) -> None:
         self._listening = listening
         self._arrivals = arrivals
+        self._tarpit = tarpit
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._resume()
 
     def stop(self) -> None:
-        """Accept nothing more, and close those who have said nothing yet."""
+        """Accept nothing more, and close those who have said nothing yet or wait in vain."""
         self._loop.remove_reader(self._listening.fileno())
         self._arrivals.close()
+        self._tarpit.close()
         if self._pause is not None:
             self._pause.cancel()
 
@@ -95,7 +104,8 @@ class Acceptor:
             except OSError as error:
                 self._wait(error)
                 return
-            self._arrivals.add(connection, address)
+            if not self._tarpit.takes(connection, address[0]):
+                self._arrivals.add(connection, address)
 
     def _wait(self, error: OSError) -> None:
         self._loop.remove_reader(self._listening.fileno())

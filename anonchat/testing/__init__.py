@@ -36,6 +36,7 @@ UNLIMITED = {
     "typing_per_session": "off",
     "events_per_session": "off",
     "sockets_per_network": 100_000,
+    "violations_per_network": "off",
 }
 
 

@@ -13,6 +13,7 @@ from anonchat.connection import Connection, Desk
 from anonchat.errors import ChatError
 from anonchat.http.door import Door
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
+from anonchat.http.tarpit import Tarpit
 from anonchat.hub import Wire
 from anonchat.limits import Network
 from anonchat.websocket.handshake import SocketHandler
@@ -31,12 +32,14 @@ class Sockets:
     wire: Wire
     per_network: int
     token_in_url: bool
+    tarpit: Tarpit
     open: Counter[str]
     draining: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def closed(self, connection: Connection) -> None:
-        """Called by each connection at its end."""
+    def closed(self, connection: Connection, code: int | None) -> None:
+        """Called by each connection at its end, with the code with which it was closed, if it was."""
+        self.tarpit.blame(connection.network, code)
         self.open[connection.network.today] -= 1
         if self.open[connection.network.today] <= 0:
             del self.open[connection.network.today]
@@ -78,6 +81,14 @@ class WebSocketEntrance(SocketHandler):
                 "rate_limited",
                 "Too many connections from your network ([limits] sockets_per_network).",
                 retry_after_ms=RETRY_MILLISECONDS,
+            )
+        wait = sockets.tarpit.wait(self.network)
+        if wait:
+            raise ChatError(
+                "rate_limited",
+                "Connections from your network sent what this chat does not understand, again and again ([limits] "
+                "violations_per_network).",
+                retry_after_ms=wait,
             )
         self.token = self._token()
 

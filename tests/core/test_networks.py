@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from ipaddress import ip_address, ip_network
 
-from anonchat.limits import Networks
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anonchat.limits import Networks, network_of
 from anonchat.testing.clocks import SettableClock
 from anonchat_memory import MemoryEphemeral
 
@@ -34,3 +38,17 @@ async def test_nothing_that_stands_for_a_network_shows_its_address() -> None:
     clock = SettableClock()
     network = await Networks(MemoryEphemeral("memory://", clock), clock).of(ADDRESS)
     assert ADDRESS not in f"{network!r} {network}"
+
+
+@given(
+    st.one_of(st.ip_addresses().map(str), st.text(alphabet="0123456789abcdef.:%x ", max_size=20), st.text(max_size=20))
+)
+def test_a_network_is_an_ipv4_address_an_ipv6_64_or_the_text(address: str) -> None:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        assert network_of(address) == address
+        return
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    around = ip_network(f"{str(parsed).partition('%')[0]}/64", strict=False) if parsed.version == 6 else parsed
+    assert network_of(address) == str(around)

@@ -1,8 +1,8 @@
 """What a hostile or broken crowd does to a server, each kind until it is cancelled.
 
-``python -m tests.floods.kinds KIND PORT CONNECTIONS RATE`` does one from a process of its own, with session tokens on
-standard input. It prints 0 when the first has come, the number of connections when all are there, and at SIGTERM how much it
-did.
+``python -m tests.floods.kinds KIND PORT CONNECTIONS RATE ADDRESS`` does one from a process of its own and from that address
+of this machine, with session tokens on standard input. It prints 0 when the first has come, the number of connections when
+all are there, and at SIGTERM how much it did.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Target:
     rate: float
     tokens: Sequence[str] = ()
     """Sessions, for those who come in: one for each connection."""
+    address: str = "127.0.0.1"
+    """Where they come from."""
     done: int = 0
     """Frames or bytes sent; connections, where these are what floods."""
     came: int = 0
@@ -75,7 +77,7 @@ async def _come_again(kind: str, target: Target, number: int) -> None:
     visit, is_upgrade, comes_in = KINDS[kind]
     while True:
         with suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await _connect(target.port)
+            reader, writer = await _connect(target)
             if not target.is_coming:
                 target.is_coming = True
                 target.tell(0)
@@ -91,12 +93,13 @@ async def _come_again(kind: str, target: Target, number: int) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _connect(port: int) -> Streams:
+async def _connect(target: Target) -> Streams:
     connection = socket.socket()
     connection.setblocking(False)
+    connection.bind((target.address, 0))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     try:
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", target.port))
         return await asyncio.open_connection(sock=connection, limit=RECEIVE_BYTES)
     except BaseException:
         connection.close()
@@ -216,11 +219,13 @@ KINDS: dict[str, tuple[Visit, bool, bool]] = {
 """What each connection does, whether it is a WebSocket, and whether it comes into the room."""
 
 
-async def main(kind: str, port: str, connections: str, rate: str) -> None:
+async def main(kind: str, port: str, connections: str, rate: str, address: str) -> None:
     if hasattr(os, "SCHED_IDLE"):  # what is measured beside it must not wait for the flood itself
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     tokens = sys.stdin.read().split()
-    target = Target(int(port), int(connections), float(rate), tokens, tell=functools.partial(print, flush=True))
+    target = Target(
+        int(port), int(connections), float(rate), tokens, address, tell=functools.partial(print, flush=True)
+    )
     flooding = asyncio.ensure_future(flood(kind, target))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, flooding.cancel)
     with suppress(asyncio.CancelledError):

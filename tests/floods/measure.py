@@ -23,12 +23,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from anonchat.config.settings import LimitSettings
 from anonchat.testing.clients import Rest
 from anonchat.testing.processes import ServerProcess, environment
 from benchmarks.machine import processor_seconds
 
 from .bystanders import open_room, resident_bytes, talk
-from .kinds import KINDS
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
 ROUNDS = 20
@@ -56,7 +56,14 @@ SIZES = {
     "slow bodies": Size(500, 500),
     "pings": Size(100, 5_000),
     "malformed frames": Size(100, 9_000),  # more than 100,000 in all turns together
+    "malformed, limited": Size(100, 9_000),
 }
+
+LIMITED = {"malformed, limited": "malformed frames"}
+"""What meets the limit of violations that servers are shipped with, and which kind it is; otherwise no rate is limited."""
+
+FLOODING = "127.0.0.2"
+"""The network of those who flood, which is not that of the two who talk."""
 
 
 OTHER_ROOMS = frozenset({"idle connections", "reconnect storm"})
@@ -89,7 +96,7 @@ def main() -> None:
     print(
         f"{'flood':18} {'connections':>11} {'acts':>8} {'p99 ms':>8} {'beside':>8} {'ratio':>6} {'MiB':>6} {'log':>4}"
     )
-    for kind in sys.argv[1:] or KINDS:
+    for kind in sys.argv[1:] or SIZES:
         found = measure(kind)
         without, beside = statistics.median(found.without), statistics.median(found.beside)
         print(
@@ -107,7 +114,9 @@ def percentile(seconds: Sequence[float]) -> float:
 def measure(kind: str) -> Figures:
     """Take turns on a server of its own."""
     # Without a grace those who go have left before anything is measured without them.
-    tables = environment(limits={"identify_seconds": 10}, sessions={"grace_seconds": 0})
+    violations = LimitSettings().violations_per_network if kind in LIMITED else "off"
+    limits = {"identify_seconds": 10, "violations_per_network": violations}
+    tables = environment(limits=limits, sessions={"grace_seconds": 0})
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder), tables) as server:
         _share_processors(server)
         rest, connections = Rest(server.port), SIZES[kind].connections
@@ -154,8 +163,8 @@ def without(kind: str, port: int, tokens: Sequence[str]) -> Iterator[None]:
 @contextmanager
 def flooding(kind: str, port: int, tokens: Sequence[str]) -> Iterator[list[int]]:
     """A process that floods, with a connection for each token; the list it gives holds at the end how much it did."""
-    arguments = map(str, (port, len(tokens), SIZES[kind].rate))
-    command = [sys.executable, "-m", "tests.floods.kinds", kind, *arguments]
+    arguments = map(str, (port, len(tokens), SIZES[kind].rate, FLOODING))
+    command = [sys.executable, "-m", "tests.floods.kinds", LIMITED.get(kind, kind), *arguments]
     done: list[int] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
