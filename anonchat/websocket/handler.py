@@ -100,7 +100,11 @@ class WebSocketEntrance(SocketHandler):
         if error.status == 426:
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", "13")
+        self.set_header("Connection", "close")
         refuse(self, error)
+        # Who wanted a socket has no other use for the connection, but to flood it.
+        assert self.request.connection is not None
+        self.request.connection.close()  # type: ignore[attr-defined]
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """A refusal is no failure of ours."""

@@ -25,6 +25,10 @@ ALLOWED = 3
 UNMASKED = b"\x81\x01a"
 BEHIND_A_PROXY = {"port": 0, "trusted_proxies": (ip_network("127.0.0.1"),)}
 SECONDS = 10
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 @asynccontextmanager
@@ -74,6 +78,7 @@ async def test_a_network_that_breaks_the_protocol_again_and_again_is_refused(
         await offend(server.port, frames)
         assert await is_refused(server.port)
         assert not await is_refused(server.port, "192.0.2.2")  # a neighbour
+        await asyncio.to_thread(is_closed_after_a_refusal, server.port)
         assert (await Rest(server.port).acall("GET", "/health", headers={"X-Forwarded-For": "192.0.2.1"})).status == 200
 
 
@@ -116,6 +121,17 @@ async def test_most_connections_of_a_network_that_is_kept_off_wait_in_vain(
         else:
             assert sorted(answer[:12] for answer in answers) == [b""] * 7 + [b"HTTP/1.1 200"] * 5
             assert asyncio.get_running_loop().time() - started >= 1.0
+
+
+def is_closed_after_a_refusal(port: int) -> None:
+    """Raises AssertionError unless one answer comes and then the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as client:
+        client.sendall(HANDSHAKE)
+        answer = b""
+        while data := client.recv(4_096):
+            answer += data
+        assert answer.startswith(b"HTTP/1.1 429")
+        assert b"Connection: close" in answer
 
 
 def answer_of(port: int) -> bytes:
