@@ -25,6 +25,7 @@ REQUEST = (
 PAUSE_SECONDS = 0.05  # before a connection that was ended comes again
 BATCH = 20  # frames in one send
 RECEIVE_BYTES = 4096  # the buffer of those who do not read
+IP_BIND_ADDRESS_NO_PORT = 24  # Linux, ip(7); the module socket has no name for it
 
 
 @dataclass
@@ -36,8 +37,8 @@ class Target:
     rate: float
     tokens: Sequence[str] = ()
     """Sessions, for those who come in: one for each connection."""
-    address: str = "127.0.0.1"
-    """Where they come from."""
+    address: str = ""
+    """Where they come from; empty: where the system takes."""
     done: int = 0
     """Frames or bytes sent; connections, where these are what floods."""
     came: int = 0
@@ -96,7 +97,9 @@ async def _come_again(kind: str, target: Target, number: int) -> None:
 async def _connect(target: Target) -> Streams:
     connection = socket.socket()
     connection.setblocking(False)
-    connection.bind((target.address, 0))
+    if target.address:
+        connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)  # else ports run out for everybody
+        connection.bind((target.address, 0))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     try:
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", target.port))
