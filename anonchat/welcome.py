@@ -26,8 +26,9 @@ log = structlog.get_logger("anonchat.plugins")
 
 RETRY_MILLISECONDS = 10_000  # a connection that broke is noticed after a ping and a pong, not sooner
 # Who identify at a time; the others wait in line. When thousands come back at once, each of them, once it has its turn, is
-# through in a fraction of the second that a plugin's guard may take; all at once, all would be late.
-TOGETHER = 128
+# through in a fraction of the second that a plugin's guard may take; all at once, all would be late. They share reads and so
+# go on in one turn of the event loop, for which all who are inside wait.
+TOGETHER = 32
 ATTEMPTS = 3  # to find a moment in which the state that was read is still in reach
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, NamedTuple
 
-ADMITTED = 4
+ADMITTED = 2
 """In a turn of the event loop. Reading a request and answering it takes a fraction of a millisecond, and those who are
 inside wait for all of these: when 10,000 came at once and all were let in as they came, for seconds."""
 
