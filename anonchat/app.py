@@ -72,7 +72,13 @@ class Server(Node):
         self.metrics_port: int | None = None
         networks = Networks(self.ephemeral, self.clock)
         self.door = Door(settings.server, networks)
-        self.tarpit = Tarpit(settings.limits.violations_per_network, networks, self.dispatcher, self.clock)
+        self.tarpit = Tarpit(
+            settings.limits.violations_per_network,
+            settings.server.trusted_proxies,
+            networks,
+            self.dispatcher,
+            self.clock,
+        )
         packages = {plugin.package: plugin.name for plugin in self.plugins.all}
         self.watchdog = Watchdog(self.metrics, packages, self.budgets.blocked_seconds)
 

@@ -29,6 +29,8 @@ GOING_ON = frozenset(
 class Transport(Source, Protocol):
     """What carries a connection's frames."""
 
+    ended_here: bool
+
     def enqueue(self, frame: bytes, droppable: bool = False) -> None: ...
 
 
@@ -137,6 +139,7 @@ class Connection:
     def transport_closed(self, code: int | None) -> None:
         """The connection is gone."""
         self._desk.metrics.connections.dec()
+        code = code if self.transport.ended_here else None
         if code == 4413:
             self._desk.metrics.slow_closed.inc()
         self._is_gone = True

@@ -274,7 +274,7 @@ class LimitSettings(Table):
     """Open sockets from one network, on each node."""
 
     violations_per_network: Rate = "60/minute"
-    """Sockets of one network that a node may have to close for what they send, before it keeps off new ones for a minute."""
+    """Sockets of one network that a node may have to close for what they send, before it keeps off new connections for a minute."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,7 +1,7 @@
 """Networks whose connections had to be closed again and again for what they sent: for a minute most of theirs wait in vain.
 
 Whoever floods a server with nonsense comes again as often as its connection is closed, and to take a connection costs more
-than all the rest. Closed at once it would come again at once; so it waits, unread, and costs a descriptor.
+than all the rest. Closed at once it would come again at once; so it waits, unread, and costs a descriptor and a few KiB.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import asyncio
 import math
 import socket
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 import structlog
 
 from anonchat.clock import Clock
+from anonchat.config.values import IPNetwork
 from anonchat.dispatch import Dispatcher
-from anonchat.limits import Network, Networks
+from anonchat.limits import Network, Networks, is_trusted
 from anonchat.rates import Rates
 
 log = structlog.get_logger("anonchat.http")
 
-VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 4429})
+VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 4400, 4429})
 """Codes of connections that were closed for what came: a broken protocol, too much, or nonsense on and on."""
 
 KEPT_OFF_SECONDS = 60.0
@@ -29,7 +31,11 @@ ANSWERED = "10/second"
 """Connections of a network that is kept off which are answered all the same, for others may sit behind its address: their
 requests are served, and their sockets refused with the reason."""
 
+SPARED = ("127.0.0.1", "::1")
+"""From here come proxies on the same machine; one that `[server] trusted_proxies` does not name stands for all its people."""
+
 WAITING_SECONDS = 15.0
+UNREAD_BYTES = 2_048  # that the system keeps of what comes on one of them
 MOST_WAITING = 1_000  # connections of all such networks; what is more is closed at once
 MOST_NETWORKS = 10_000  # that are kept off at once; of more, those that have been for longest come back
 
@@ -37,24 +43,24 @@ MOST_NETWORKS = 10_000  # that are kept off at once; of more, those that have be
 class Tarpit:
     """Who is kept off, on this node and in memory only. Not thread-safe; belongs to one event loop."""
 
-    def __init__(self, rate: str, networks: Networks, dispatcher: Dispatcher, clock: Clock) -> None:
-        """`rate` is `[limits] violations_per_network`."""
+    def __init__(
+        self, rate: str, trusted: Sequence[IPNetwork], networks: Networks, dispatcher: Dispatcher, clock: Clock
+    ) -> None:
+        """`rate` is `[limits] violations_per_network`, and `trusted` are the proxies, whose connections are never kept."""
         self._rate = rate
+        self._trusted = trusted
         self._networks = networks
         self._dispatcher = dispatcher
         self._rates = Rates(clock)
-        self._until: OrderedDict[str, float] = (
-            OrderedDict()
-        )  # by network, in the time of the event loop, the first to end first
+        self._until: OrderedDict[str, float] = OrderedDict()
+        """By network, in the time of the event loop; the first to end comes first."""
         self._waiting: deque[socket.socket] = deque()
 
     def blame(self, network: Network, code: int | None) -> None:
         """A connection from there was closed with that code."""
-        if (
-            code not in VIOLATIONS
-            or self._rate == "off"
-            or not self._rates.hit(self._rate, f"violations:{network.today}")
-        ):
+        if code not in VIOLATIONS or self._rate == "off" or self._is_spared(network):
+            return
+        if not self._rates.hit(self._rate, f"violations:{network.today}"):
             return
         if self.wait(network) == 0:
             self._dispatcher.observe("limit_exceeded", limit="violations_per_network")
@@ -74,14 +80,20 @@ class Tarpit:
         if not self._is_anybody_kept_off():
             return False
         network = self._networks.known(address)
-        if not self.wait(network) or not self._rates.hit(ANSWERED, f"answered:{network.today}"):
+        if not self.wait(network) or is_trusted(address, self._trusted):
+            return False
+        if not self._rates.hit(ANSWERED, f"answered:{network.today}"):
             return False
         if len(self._waiting) < MOST_WAITING:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
             self._waiting.append(connection)
             asyncio.get_running_loop().call_later(WAITING_SECONDS, self._close_oldest)
         else:
             connection.close()
         return True
+
+    def _is_spared(self, network: Network) -> bool:
+        return any(network.today == self._networks.known(address).today for address in SPARED)
 
     def _is_anybody_kept_off(self) -> bool:
         now = asyncio.get_running_loop().time()

@@ -38,12 +38,12 @@ class Sockets:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def closed(self, connection: Connection, code: int | None) -> None:
-        """Called by each connection at its end, with the code with which it was closed, if it was."""
-        self.tarpit.blame(connection.network, code)
+        """Called by each connection at its end, with the code with which the server has closed it, if it has."""
         self.open[connection.network.today] -= 1
         if self.open[connection.network.today] <= 0:
             del self.open[connection.network.today]
         self.changed.set()
+        self.tarpit.blame(connection.network, code)
 
     async def emptied(self) -> None:
         """Wait until no connection is open."""

@@ -9,7 +9,7 @@ from anonchat.ticks import next_tick
 
 TOGETHER = 8
 """Connections that are looked after in one turn of the event loop. A ping takes 20 µs and its pong twice that: of 10,000 who
-are idle 200 are due in a tick, and at once they would keep everybody waiting for some 10 ms.
+are idle 400 are due in a second, and at once they would keep everybody waiting for some 20 ms.
 """
 
 
@@ -30,7 +30,7 @@ class Watched(Protocol):
 
 
 class Keepalive:
-    """Calls every connection whose `due` has passed, at most two ticks late: those of a tick are spread over the next one.
+    """Calls every connection whose `due` has passed, about two ticks late at most: those of a tick are spread over the next one.
 
     A comparison for each connection and tick costs 8,000 connections half a millisecond a second; a timer for each
     connection would cost more memory, and more time whenever a deadline moves. The timer runs while anything is

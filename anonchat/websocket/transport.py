@@ -64,7 +64,7 @@ class SocketLimits:
 
     @property
     def tick_seconds(self) -> float:
-        """How late a deadline may be seen: a quarter of the shortest one, at most a second."""
+        """A deadline may be seen two of these late: a quarter of the shortest one, at most a second."""
         shortest = min(self.unfinished_seconds, self.ping_seconds, self.pong_seconds, self.close_seconds)
         return min(1.0, shortest / 4)
 
@@ -120,6 +120,7 @@ class SocketTransport:
         "_transports",
         "closed",
         "due",
+        "ended_here",
         "is_ready",
         "place",
         "write",
@@ -140,6 +141,8 @@ class SocketTransport:
         self._flushing = False
         self._close_code: int | None = None
         self._close_received = False
+        self.ended_here = False
+        """Whether the end began here, and not with a close frame of the client, who may write any code into it."""
         self._failed = False
         self._channel: Channel | None = None
         self.place = 0
@@ -291,6 +294,7 @@ class SocketTransport:
         self.is_ready = False
         self._channel = None
         self._close_code = code
+        self.ended_here = not self._close_received
         self._outbox.add_last(frame)
         self.due = asyncio.get_running_loop().time() + seconds
         self.resume_reading()

@@ -19,6 +19,17 @@ async def test_a_rate_lets_a_burst_pass_and_then_one_at_a_time() -> None:
     assert [await ephemeral.hit("2/10 seconds", "a") for _ in range(2)] == [0, 5_000]
 
 
+@pytest.mark.gen_test
+async def test_a_clock_that_was_set_back_locks_nobody_out_for_longer_than_a_burst() -> None:
+    clock = SettableClock()
+    ephemeral = MemoryEphemeral("memory://", clock)
+    assert [await ephemeral.hit("2/10 seconds", "a") for _ in range(2)] == [0, 0]
+    clock.advance(-3_600)
+    assert await ephemeral.hit("2/10 seconds", "a") == 5_000
+    clock.advance(5)
+    assert await ephemeral.hit("2/10 seconds", "a") == 0
+
+
 @pytest.mark.gen_test(timeout=30)
 async def test_keys_that_strangers_choose_fill_no_memory() -> None:
     ephemeral = MemoryEphemeral("memory://", SettableClock())
