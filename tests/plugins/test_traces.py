@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def headers_from(address: str) -> dict[str, str]:
 
 
 def settings(folder: Path) -> Any:
-    server = {"port": 0, "trusted_proxies": ("127.0.0.1",), "operator_token": f"{BROUGHT}-operator-token"}
+    server = {"port": 0, "trusted_proxies": (ip_network("127.0.0.1"),), "operator_token": f"{BROUGHT}-operator-token"}
     return settings_in(folder, server=server, plugins={"enabled": bundled()})
 
 
