@@ -48,7 +48,8 @@ class Rates:
         arrival = min(max(self._arrivals.get(slot, 0.0), now), now + rate.burst)
         wait = arrival + rate.interval * cost - rate.burst - now
         if wait > 0:
-            self._arrivals[slot] = arrival
+            if slot in self._arrivals:
+                self._arrivals[slot] = arrival
             return max(1, round(wait))
         self._arrivals[slot] = arrival + rate.interval * cost
         if len(self._arrivals) > MOST_LIMITED:

@@ -110,6 +110,7 @@ class Acceptor:
     def _wait(self, error: OSError) -> None:
         self._loop.remove_reader(self._listening.fileno())
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+        self._tarpit.close()  # who waits in vain gives way to those who would be answered
         log.error(
             "no connection can be accepted; the limit of open files may be too low, see anonchat doctor",
             reason=error.strerror,

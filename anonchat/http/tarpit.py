@@ -11,6 +11,7 @@ import math
 import socket
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -85,7 +86,8 @@ class Tarpit:
         if not self._rates.hit(ANSWERED, f"answered:{network.today}"):
             return False
         if len(self._waiting) < MOST_WAITING:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
+            with suppress(OSError):  # some systems say so if it is closed by now
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
             self._waiting.append(connection)
             asyncio.get_running_loop().call_later(WAITING_SECONDS, self._close_oldest)
         else:
@@ -102,7 +104,7 @@ class Tarpit:
         return bool(self._until)
 
     def close(self) -> None:
-        """Close all that wait."""
+        """Close all that wait, when descriptors are needed or the server stops."""
         while self._waiting:
             self._waiting.popleft().close()
 
