@@ -2,24 +2,10 @@
 
 from anonchat.clock import Clock, iso
 from anonchat.context import PluginContext
-from anonchat.declarations import (
-    Answer,
-    Call,
-    ClientEvent,
-    Job,
-    Metric,
-    Request,
-    Route,
-    ServerEvent,
-    Tables,
-    WebAssets,
-)
+from anonchat.delivery.journal import Journal, Transaction
 from anonchat.errors import ChatError, StartError
-from anonchat.hookspecs import hookimpl, hookspec
 from anonchat.ids import keyed_hash, new_id
-from anonchat.journal import Journal, Transaction
-from anonchat.maintenance import Finding, Maintenance
-from anonchat.migrate.revisions import MigrationError
+from anonchat.migrate.revisions import MigrationError, Migrations
 from anonchat.models import (
     RANK_MODERATOR,
     RANK_OWNER,
@@ -38,18 +24,32 @@ from anonchat.models import (
     Room,
     Session,
 )
-from anonchat.names import folded as folded_name
-from anonchat.queues import PendingWork, WorkQueue
+from anonchat.people.names import folded as folded_name
+from anonchat.people.seats import Applicant
+from anonchat.people.skeletons import skeleton
+from anonchat.plugins.declarations import (
+    Answer,
+    Call,
+    ClientEvent,
+    Job,
+    Metric,
+    Request,
+    Route,
+    ServerEvent,
+    Tables,
+    WebAssets,
+)
+from anonchat.plugins.hookspecs import hookimpl, hookspec
+from anonchat.plugins.remembered import Remembered
+from anonchat.protocol.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.rates import Rates
-from anonchat.remembered import Remembered
-from anonchat.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
-from anonchat.seats import Applicant
-from anonchat.skeletons import skeleton
-from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
-from anonchat.storage import Bus, Database, Ephemeral, Migrations, Parameters, Row, Statements, Work
-from anonchat.tables import messages as messages_table
-from anonchat.tables import rooms as rooms_table
-from anonchat.tables import sessions as sessions_table
+from anonchat.storage.maintenance import Finding, Maintenance
+from anonchat.storage.queues import PendingWork, WorkQueue
+from anonchat.storage.roles import Bus, Database, Ephemeral, Parameters, Row, Statements, Work
+from anonchat.store.sql import insert_or_ignore, one_of, pair_of, upsert
+from anonchat.store.tables import messages as messages_table
+from anonchat.store.tables import rooms as rooms_table
+from anonchat.store.tables import sessions as sessions_table
 
 __all__ = [
     "RANK_MODERATOR",

@@ -13,14 +13,11 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from anonchat.budgets import Budgets
 from anonchat.clock import Clock
 from anonchat.config import Settings
-from anonchat.connection import Desk
-from anonchat.declarations import Route
-from anonchat.drain import drain
+from anonchat.connections.connection import Desk
+from anonchat.connections.events import CORE
 from anonchat.errors import StartError
-from anonchat.events import CORE
 from anonchat.http.api import Counter, NotFound, route_table
 from anonchat.http.assets import all_assets, asset_rules
 from anonchat.http.door import Door
@@ -37,11 +34,14 @@ from anonchat.http.server import Check, ServerRoutes
 from anonchat.http.tarpit import Tarpit
 from anonchat.limits import Networks
 from anonchat.node import Node
-from anonchat.overview import Overview
-from anonchat.schemas import Identify
-from anonchat.watchdog import Watchdog
+from anonchat.observability.watchdog import Watchdog
+from anonchat.plugins.budgets import Budgets
+from anonchat.plugins.declarations import Route
+from anonchat.protocol.schemas import Identify
+from anonchat.rooms.overview import Overview
+from anonchat.websocket.drain import drain
 from anonchat.websocket.fanout import SocketWire
-from anonchat.websocket.handler import Sockets, WebSocketEntrance
+from anonchat.websocket.handler import Sockets, socket_rules
 from anonchat.websocket.transport import SocketLimits, Transports
 
 HEADER_BYTES = 16_384
@@ -182,8 +182,8 @@ class Server(Node):
         assets = all_assets(self.plugins.declared("register_web_assets"))
         routes += [(CORE, route) for route in documents.routes()]
         public = [
-            (r"/ws", WebSocketEntrance, {"sockets": self.sockets}),
-            *page_rules(self.sockets, self.door, self.rooms, self.limits, assets, server.operator_token is not None),
+            *socket_rules(self.sockets),
+            *page_rules(self.door, self.rooms, self.limits, assets, server.operator_token is not None),
             *asset_rules(assets, self.door),
             *route_table(routes, counter),
             (r".*", NotFound),

@@ -41,8 +41,8 @@ class CommandLine(click.Group):
 def _commands_of(plugin: str) -> click.Command | None:
     """The group of an enabled plugin's commands, or None. Raises `Refused` if the plugin cannot be loaded."""
     from anonchat.commands.options import load, refusing
-    from anonchat.plugins import bundled
-    from anonchat.plugins import load as load_plugins
+    from anonchat.plugins.registry import bundled
+    from anonchat.plugins.registry import load as load_plugins
 
     settings = load(None)
     enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
@@ -57,7 +57,7 @@ def _commands_of(plugin: str) -> click.Command | None:
 def _plugins_with_commands() -> list[str]:
     """For the list of commands, which must not fail because a plugin or the configuration does."""
     from anonchat.commands.options import Refused, load
-    from anonchat.plugins import bundled
+    from anonchat.plugins.registry import bundled
 
     try:
         settings = load(None)

@@ -1,10 +1,12 @@
-"""Time: one clock for a whole server, so that tests can set it."""
+"""Time: one clock for a whole server, so that tests can set it; how times are written; when what recurs begins."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+
+TICK_SECONDS = 0.5
 
 
 class Clock:
@@ -30,3 +32,12 @@ def _seconds(seconds: int) -> str:
 def iso_or_none(milliseconds: int | None) -> str | None:
     """Like `iso`; None stays None."""
     return None if milliseconds is None else iso(milliseconds)
+
+
+def next_tick(now: float, seconds: float = TICK_SECONDS) -> float:
+    """The next multiple of `seconds` after `now`, in the time of the event loop.
+
+    What recurs begins together there, so that a server with nothing to do wakes up a few times a second and not at every
+    timer. Timers of the loop may be early: the moment that was waited for is not the next.
+    """
+    return ((now + seconds / 4) // seconds + 1) * seconds

@@ -11,24 +11,24 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from anonchat.clock import Clock
-from anonchat.dispatch import Dispatcher
-from anonchat.events import Events
-from anonchat.flow import Flow
-from anonchat.held import HeldMessages
+from anonchat.connections.events import Events
+from anonchat.delivery.journal import Also, Journal, Transaction
+from anonchat.delivery.relay import Relay
 from anonchat.ids import new_id
-from anonchat.intake import Intake
-from anonchat.invites import Invites
-from anonchat.journal import Also, Journal, Transaction
 from anonchat.limits import Limits
-from anonchat.messages import Messages
+from anonchat.messages.held import HeldMessages
+from anonchat.messages.intake import Intake
+from anonchat.messages.messages import Messages
 from anonchat.models import Audience, Draft, HeldMessage, Message, Receipt, Role, Room, Session
-from anonchat.plugin_tasks import PluginTasks
-from anonchat.presence import Presence
-from anonchat.relay import Relay
-from anonchat.retention import Retention
-from anonchat.rooms import Rooms
-from anonchat.sessions import Sessions
-from anonchat.storage import Ephemeral
+from anonchat.people.presence import Presence
+from anonchat.people.sessions import Sessions
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.plugins.flow import Flow
+from anonchat.plugins.tasks import PluginTasks
+from anonchat.rooms.invites import Invites
+from anonchat.rooms.retention import Retention
+from anonchat.rooms.rooms import Rooms
+from anonchat.storage.roles import Ephemeral
 
 
 class PluginRooms:

@@ -12,10 +12,10 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from anonchat.clock import Clock
 from anonchat.config.settings import LimitSettings
 from anonchat.config.values import IPNetwork
-from anonchat.dispatch import Dispatcher
 from anonchat.errors import ChatError
 from anonchat.ids import keyed_hash
-from anonchat.storage import Ephemeral
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.storage.roles import Ephemeral
 
 DAY = 86_400_000
 ROOM_DIGITS = 5  # hex digits, 20 bits: 4,096 IPv4 addresses share each mark of a network in a room

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from anonchat.active import ActiveRooms
-from anonchat.backends import migrations_of, open_backend, tables_of_rooms
-from anonchat.backlog import Backlog
-from anonchat.budgets import Budgets
 from anonchat.clock import Clock
 from anonchat.config import Settings
+from anonchat.connections.backlog import Backlog
+from anonchat.connections.core_events import CoreEvents
+from anonchat.connections.events import CORE, Events
+from anonchat.connections.welcome import Welcome
 from anonchat.context import (
     PluginContext,
     PluginEphemeral,
@@ -23,39 +23,40 @@ from anonchat.context import (
     PluginSessions,
     logger_of,
 )
-from anonchat.core_events import CoreEvents
-from anonchat.declarations import Job
-from anonchat.directory import Directory
-from anonchat.dispatch import Dispatcher
-from anonchat.doors import Doors
-from anonchat.epoch import stored_epoch
+from anonchat.delivery.active import ActiveRooms
+from anonchat.delivery.epoch import stored_epoch
+from anonchat.delivery.hub import Hub
+from anonchat.delivery.journal import Journal
+from anonchat.delivery.relay import Relay
 from anonchat.errors import ChatError, StartError
-from anonchat.events import CORE, Events
-from anonchat.flow import Flow
-from anonchat.held import HeldMessages
-from anonchat.hub import Hub
-from anonchat.intake import Intake
-from anonchat.invites import Invites
-from anonchat.jobs import Jobs
-from anonchat.journal import Journal
 from anonchat.limits import Limits
-from anonchat.messages import Messages
-from anonchat.metrics import Metrics
+from anonchat.messages.held import HeldMessages
+from anonchat.messages.intake import Intake
+from anonchat.messages.messages import Messages
+from anonchat.messages.receipts import Receipts
+from anonchat.messages.writer import Writer
 from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Event
-from anonchat.plugin_options import options_of
-from anonchat.plugin_tasks import PluginTasks
-from anonchat.plugins import bundled, load
-from anonchat.presence import Presence
-from anonchat.receipts import Receipts
-from anonchat.relay import Relay
-from anonchat.retention import Retention
-from anonchat.rooms import Rooms
-from anonchat.seats import Seats
-from anonchat.sessions import Sessions
-from anonchat.storage import Bus, Database, Ephemeral
-from anonchat.welcome import Welcome
-from anonchat.writer import Writer
+from anonchat.observability.metrics import Metrics
+from anonchat.people.directory import Directory
+from anonchat.people.doors import Doors
+from anonchat.people.presence import Presence
+from anonchat.people.seats import Seats
+from anonchat.people.sessions import Sessions
+from anonchat.plugins.budgets import Budgets
+from anonchat.plugins.declarations import Job
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.plugins.flow import Flow
+from anonchat.plugins.jobs import Jobs
+from anonchat.plugins.migrations import migrations_of, tables_of_rooms
+from anonchat.plugins.options import options_of
+from anonchat.plugins.registry import bundled, load
+from anonchat.plugins.tasks import PluginTasks
+from anonchat.rooms.invites import Invites
+from anonchat.rooms.retention import Retention
+from anonchat.rooms.rooms import Rooms
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Bus, Database, Ephemeral
 
 log = structlog.get_logger("anonchat.server")
 

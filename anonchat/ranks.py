@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from anonchat.delivery.journal import Transaction
 from anonchat.errors import ChatError
-from anonchat.journal import Transaction
 from anonchat.models import RANK_MODERATOR, RANK_PARTICIPANT, Message, Session
 from anonchat.store import sessions as statements
 

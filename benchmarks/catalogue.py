@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from benchmarks.competitors.base import Competitor
 from benchmarks.competitors.express import Express
 from benchmarks.competitors.in_memory import PLAIN, SOCKETIO, Floor, NodeChat, PythonChat

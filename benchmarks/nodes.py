@@ -21,10 +21,11 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import cast
 
-from anonchat.backends import migrations_of, open_backend
 from anonchat.clock import Clock
-from anonchat.plugins import Plugins
-from anonchat.storage import Bus
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import Plugins
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Bus
 from anonchat.testing.databases import BETWEEN_NODES, VARIABLE, make_template
 from anonchat.testing.people import Heard, OpenRoom, Person, open_room
 from anonchat.testing.postgres import PostgresServer

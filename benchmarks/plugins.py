@@ -30,7 +30,7 @@ from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient
 
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing.processes import ServerProcess, environment
 
 PEOPLE, IN_FLIGHT = 100, 160  # on a server, and messages of them all that wait for their acknowledgement

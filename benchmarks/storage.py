@@ -20,12 +20,12 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 from anonchat.app import Server
-from anonchat.backends import migrations_of
 from anonchat.errors import ChatError
 from anonchat.models import Draft, Session
-from anonchat.plugins import Plugins
-from anonchat.rooms import CreatedRoom, NewRoom
-from anonchat.seats import Applicant
+from anonchat.people.seats import Applicant
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import Plugins
+from anonchat.rooms.rooms import CreatedRoom, NewRoom
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import VARIABLE, database_in, make_template
 from anonchat.testing.postgres import PostgresServer

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from anonchat.backends import migrations_of
-from anonchat.plugins import bundled, load
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import bundled, load
 from anonchat.testing.databases import BETWEEN_NODES, VARIABLE, drop_databases_in, make_template
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.redis import RedisServer

@@ -3,11 +3,13 @@
 Core names no plugin and no backend; its client, which talks to servers from afar, knows plugins by the names that the protocol
 has for them, and nothing of their code. Plugins, storage and examples know the public names of `anonchat` and nobody else's;
 storage may also use `anonchat.migrate`, with which it brings the tables up to date. Tests may use `anonchat.testing`.
+Inside of the core, modules and packages know only what stands below them in the tree of docs/design.md.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,9 +23,9 @@ CORE = ROOT / "anonchat"
 OTHERS = ("plugins", "storage", "examples")
 
 # Where Tornado is at home: what serves, what connects, and the saying goodbye.
-TORNADO = ("http", "websocket", "client", "testing", "commands", "app.py", "serving.py")
+TORNADO = ("http", "websocket", "client", "testing", "commands", "app.py", "server")
 # Where statements are made. Elsewhere a statement is a value that is passed on, and these are its types.
-STATEMENTS = ("store", "migrate", "migrations", "tables.py", "sql.py", "testing")
+STATEMENTS = ("store", "migrate", "migrations", "testing")
 SQL_TYPES = {"ClauseElement", "Connection", "MetaData", "Table"}
 MUTABLE_CALLS = {"dict", "list", "set", "defaultdict", "deque", "Counter", "OrderedDict", "WeakValueDictionary"}
 CHANGES = {
@@ -58,10 +60,15 @@ def name_of(path: Path) -> str:
 def imports(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
     """(module, name) of every import, wherever it stands; name is None for ``import module``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield from ((node.module or "", alias.name) for alias in node.names)
+        yield from imports_of(node)
+
+
+def imports_of(node: ast.AST) -> Iterator[tuple[str, str | None]]:
+    """The same of one statement."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, None) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        yield from ((node.module or "", alias.name) for alias in node.names)
 
 
 def is_in(path: Path, places: tuple[str, ...]) -> bool:
@@ -100,6 +107,37 @@ def test_core_names_no_plugin_and_no_backend(path: Path) -> None:
     named = set(strings(tree))
     assert named.isdisjoint(packages(*OTHERS))
     assert named.isdisjoint(plugins) or is_in(path, ("client",))
+
+
+def layers() -> dict[str, int]:
+    """Module or package of the core -> the line of the tree on which it stands, from the top."""
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    tree = design.partition("\nanonchat/")[2].partition("\nstorage/")[0]
+    lines = [re.findall(r"(?<![\w/])(\w+)(?:\.py|/)", line) for line in tree.splitlines()]
+    return {name: number for number, names in enumerate(lines) for name in names}
+
+
+def needed(node: ast.AST) -> Iterator[str]:
+    """The modules and packages of the core that code imports when it runs."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield from (module.split(".")[1] for module, _ in imports_of(child) if module.startswith("anonchat."))
+        yield from needed(child)
+
+
+@pytest.mark.parametrize("path", CORE_SOURCES)
+def test_nobody_knows_who_stands_above(path: Path) -> None:
+    lines, own = layers(), path.relative_to(CORE).with_suffix("").parts[0]
+    known = set(needed(parsed(path))) - {own}
+    assert {name for name in known if lines[name] <= lines.get(own, -1)} == set()
+
+
+def test_who_knows_somebody_above_would_be_found() -> None:
+    lines = layers()
+    assert lines["commands"] < lines["app"] < lines["rooms"] < lines["delivery"] < lines["errors"]
+    code = "if x:\n    from anonchat.app import Server\nif TYPE_CHECKING:\n    from anonchat.rooms.rooms import Rooms\n"
+    assert list(needed(ast.parse(code))) == ["app"]
 
 
 @pytest.mark.parametrize("path", OTHER_SOURCES)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from anonchat import PluginContext, hookspecs
-from anonchat.hookspecs import SPECS
+from anonchat.plugins.hookspecs import SPECS
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room
 

@@ -1,4 +1,4 @@
-"""Write `anonchat/data/confusables.json`, the look-alike table behind `anonchat.skeletons`.
+"""Write `anonchat/data/confusables.json`, the look-alike table behind `anonchat.people.skeletons`.
 
 The prototypes are those of Unicode's confusables.txt (UTS #39), read from the copy that ICU carries, so nothing is
 downloaded. Run it with any PyICU (`pip install PyICU`, or `pip install pyicu-wheels` without an ICU):

@@ -19,7 +19,7 @@ file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type
 def backup(file: Path, config: Path | None, force: bool) -> None:
     """Write a copy of the database to FILE. The server may go on running."""
     settings = load(config)
-    from anonchat.maintenance import maintenance_of
+    from anonchat.storage.maintenance import maintenance_of
 
     with refusing():
         size = maintenance_of(settings.storage.database).backup(file, force=force)
@@ -36,8 +36,8 @@ def restore(file: Path, config: Path | None, force: bool) -> None:
     Everything whose time has passed since is removed before anybody can see it.
     """
     settings = load(config)
-    from anonchat.maintenance import maintenance_of
-    from anonchat.restore import restore as bring_back
+    from anonchat.maintenance.restore import restore as bring_back
+    from anonchat.storage.maintenance import maintenance_of
 
     with refusing():
         removed = asyncio.run(bring_back(settings, file, keep=not force))

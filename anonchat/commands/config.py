@@ -44,8 +44,8 @@ def example() -> None:
 
 def _check_plugins(settings: Settings) -> None:
     """Raises `StartError` or `ConfigError` for a plugin that does not load or does not take its options."""
-    from anonchat.plugin_options import options_of
-    from anonchat.plugins import load as load_plugins
+    from anonchat.plugins.options import options_of
+    from anonchat.plugins.registry import load as load_plugins
 
     options_of(load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir), settings.plugins)
 

@@ -13,7 +13,7 @@ import click
 from anonchat.commands.options import config_option
 
 if TYPE_CHECKING:
-    from anonchat.maintenance import Finding
+    from anonchat.storage.maintenance import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -38,8 +38,8 @@ def doctor(config: Path | None, as_json: bool) -> None:
 
 def _findings(config: Path | None) -> list[Finding]:
     from anonchat.config import ConfigError, load_settings
-    from anonchat.doctor import examine
-    from anonchat.maintenance import Finding
+    from anonchat.maintenance.doctor import examine
+    from anonchat.storage.maintenance import Finding
 
     try:
         settings = load_settings(config, os.environ)

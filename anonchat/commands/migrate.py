@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from anonchat.config import Settings
-    from anonchat.migrate.revisions import MigrationSet, Step
-    from anonchat.storage import Migrations
+    from anonchat.migrate.revisions import Migrations, MigrationSet, Step
 
 
 @click.group(invoke_without_command=True)
@@ -51,7 +50,7 @@ def new(plugin: str, message: str, config: Path | None) -> None:
     """Write an empty revision for the tables of PLUGIN, and print where."""
     settings = load(config)
     from anonchat.migrate.draft import new_revision
-    from anonchat.plugins import load as load_plugins
+    from anonchat.plugins.registry import load as load_plugins
 
     with refusing():
         names = [plugin] if plugin != "core" else []
@@ -60,15 +59,15 @@ def new(plugin: str, message: str, config: Path | None) -> None:
 
 
 def _migrations(plugins: object) -> Migrations:
-    from anonchat.backends import migrations_of
-    from anonchat.plugins import Plugins
+    from anonchat.plugins.migrations import migrations_of
+    from anonchat.plugins.registry import Plugins
 
     assert isinstance(plugins, Plugins)
     return migrations_of(plugins)
 
 
 def _enabled(settings: Settings) -> Migrations:
-    from anonchat.plugins import load as load_plugins
+    from anonchat.plugins.registry import load as load_plugins
 
     return _migrations(load_plugins(settings.plugins.enabled, settings.plugins.plugins_dir))
 
@@ -98,8 +97,8 @@ def _owner_of(target: str, sets: Sequence[MigrationSet]) -> str:
 
 
 def _show_status(settings: Settings) -> None:
-    from anonchat.maintenance import maintenance_of
     from anonchat.migrate.runner import status
+    from anonchat.storage.maintenance import maintenance_of
 
     sets = _enabled(settings).sets
     for found in maintenance_of(settings.storage.database).read(lambda connection: status(connection, sets)):
@@ -108,17 +107,17 @@ def _show_status(settings: Settings) -> None:
 
 
 def _upgrade(settings: Settings) -> Sequence[Step]:
-    from anonchat.maintenance import maintenance_of
     from anonchat.migrate.runner import upgrade_tables
+    from anonchat.storage.maintenance import maintenance_of
 
     migrations = _enabled(settings)
     return maintenance_of(settings.storage.database).migrate(lambda connection: upgrade_tables(connection, migrations))
 
 
 def _go_to(settings: Settings, target: str, owner: str | None) -> None:
-    from anonchat.maintenance import maintenance_of
     from anonchat.migrate.lineage import load_lineage
     from anonchat.migrate.runner import downgrade, status, upgrade
+    from anonchat.storage.maintenance import maintenance_of
 
     sets = _enabled(settings).sets
     revisions = _of_owner(sets, owner or _owner_of(target, sets))

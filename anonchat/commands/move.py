@@ -23,7 +23,7 @@ def move(source: str | None, target: str, leave_unknown: bool, config: Path | No
     The source is left as it is. Clients that come back go on where they were.
     """
     settings = load(config)
-    from anonchat.moving import move as copy_all
+    from anonchat.maintenance.moving import move as copy_all
 
     with refusing():
         counts = copy_all(

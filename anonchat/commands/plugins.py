@@ -18,8 +18,8 @@ def plugins(config: Path | None) -> None:
     """
     settings = load(config)
     from anonchat.errors import StartError
-    from anonchat.plugins import available, bundled, origin_of
-    from anonchat.plugins import load as load_plugins
+    from anonchat.plugins.registry import available, bundled, origin_of
+    from anonchat.plugins.registry import load as load_plugins
 
     found, folder = available(), settings.plugins.plugins_dir
     enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled

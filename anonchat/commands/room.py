@@ -48,7 +48,7 @@ def room() -> None:
 @click.option("--qr/--no-qr", default=None, help="A QR code of the link; without either, only in a terminal.")
 def create(config: Path | None, server: str | None, operator_token: str | None, qr: bool | None, **wanted: Any) -> None:
     """Create a room on a running server and print its links."""
-    from anonchat.commands.rest import Unreachable, call, local_address
+    from anonchat.maintenance.rest import Unreachable, call, local_address
 
     if server is None:
         settings = load(config)

@@ -23,10 +23,10 @@ def serve(config: Path | None, port: int | None, workers: int, room: bool) -> No
     """Start the server. SIGTERM or Ctrl-C stops it with a goodbye to everybody, a second one at once."""
     variables = {} if port is None else {"ANONCHAT_SERVER__PORT": str(port)}
     settings = load(config, CannotStart, variables)
-    from anonchat.logs import set_up
-    from anonchat.serving import serve_until_told
-    from anonchat.streams import open_missing
-    from anonchat.workers import Place, Supervisor, check_sharing, choose_port, settings_of
+    from anonchat.observability.logs import set_up
+    from anonchat.server.serving import serve_until_told
+    from anonchat.server.streams import open_missing
+    from anonchat.server.workers import Place, Supervisor, check_sharing, choose_port, settings_of
 
     open_missing()
     set_up(settings.log.level, settings.log.format)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from anonchat.schemas import EventSchema
-from anonchat.shapes import ChatMessage, RoomDetails, User
+from anonchat.protocol.schemas import EventSchema
+from anonchat.protocol.shapes import ChatMessage, RoomDetails, User
 
 
 class CreatedRoom(EventSchema):

@@ -13,20 +13,20 @@ import structlog
 from marshmallow import Schema, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
-from anonchat.budgets import PluginFailed, bounded
-from anonchat.declarations import Answer, Request, Route
-from anonchat.dispatch import Dispatcher
+from anonchat.connections.events import CORE
 from anonchat.errors import ChatError, StartError
-from anonchat.events import CORE
 from anonchat.http.door import Door
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.limits import Limits
-from anonchat.metrics import Metrics
 from anonchat.models import Session
-from anonchat.protocol import load_json
-from anonchat.rooms import Rooms
-from anonchat.schemas import problems
-from anonchat.sessions import Sessions
+from anonchat.observability.metrics import Metrics
+from anonchat.people.sessions import Sessions
+from anonchat.plugins.budgets import PluginFailed, bounded
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.protocol.codec import load_json
+from anonchat.protocol.schemas import problems
+from anonchat.rooms.rooms import Rooms
 
 log = structlog.get_logger("anonchat.http")
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anonchat.declarations import WebAssets
+from anonchat.connections.events import CORE
 from anonchat.errors import ChatError
-from anonchat.events import CORE
 from anonchat.http.api import PlainHandler
 from anonchat.http.door import Door
+from anonchat.plugins.declarations import WebAssets
 
 STATIC = Path(__file__).parent.parent / "web" / "static"
 CLIENT = WebAssets(STATIC, "main.mjs")

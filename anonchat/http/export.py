@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anonchat.clock import Clock, iso
-from anonchat.declarations import Answer, Request, Route
-from anonchat.dispatch import Dispatcher
-from anonchat.history import read_page
+from anonchat.delivery.history import read_page
+from anonchat.delivery.journal import Journal
 from anonchat.http.answers import Export
-from anonchat.journal import Journal
-from anonchat.rooms import Rooms
-from anonchat.schemas import ExportQuery
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.protocol.schemas import ExportQuery
+from anonchat.rooms.rooms import Rooms
 
 MESSAGES = 1_000  # in one answer: encoding more would hold up everybody
 

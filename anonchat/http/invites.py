@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import schemas
-from anonchat.declarations import Answer, Request, Route
 from anonchat.http import answers
 from anonchat.http.rooms import ROOM
-from anonchat.invites import Invites
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.protocol import schemas
+from anonchat.rooms.invites import Invites
 
 
 class InviteRoutes:

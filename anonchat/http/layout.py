@@ -6,8 +6,8 @@ import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from anonchat.declarations import Answer
 from anonchat.http.assets import Assets
+from anonchat.plugins.declarations import Answer
 
 STYLES = ("tokens.css", "style.css")
 CLIENT_STYLES = (*STYLES, "client.css")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import schemas
-from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
 from anonchat.http import answers
 from anonchat.http.rooms import ROOM
 from anonchat.ids import keyed_hash
-from anonchat.invites import Invites
 from anonchat.limits import Limits
 from anonchat.models import Room
-from anonchat.seats import Applicant, Seats
-from anonchat.sessions import Sessions
+from anonchat.people.seats import Applicant, Seats
+from anonchat.people.sessions import Sessions
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.protocol import schemas
+from anonchat.rooms.invites import Invites
 
 
 class MemberRoutes:

@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 from marshmallow import Schema
 
-from anonchat.declarations import Answer, Request, Route
+from anonchat.connections.events import CORE, Events
 from anonchat.errors import CODES
-from anonchat.events import CORE, Events
 from anonchat.http.layout import page_answer, table
-from anonchat.schemas import Identify
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.protocol.schemas import Identify
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 PROBLEM = {

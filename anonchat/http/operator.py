@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat.declarations import Answer, Request, Route
 from anonchat.http import answers
-from anonchat.overview import Overview
-from anonchat.schemas import ListQuery
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.protocol.schemas import ListQuery
+from anonchat.rooms.overview import Overview
 
 
 class OperatorRoutes:

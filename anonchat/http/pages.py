@@ -6,9 +6,6 @@ import html
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
-from tornado.httputil import HTTPServerRequest
-from tornado.routing import PathMatches
-
 from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
 from anonchat.http.assets import Assets
@@ -16,8 +13,7 @@ from anonchat.http.door import Door
 from anonchat.http.layout import client_page, client_policy, moment_text, span_text, table
 from anonchat.limits import Limits
 from anonchat.models import Room
-from anonchat.rooms import Rooms
-from anonchat.websocket.handler import Sockets, WebSocketEntrance
+from anonchat.rooms.rooms import Rooms
 
 JOINING = """
 <ol>
@@ -37,15 +33,6 @@ when the room ends, everything in it is deleted.</p>
 <p>It prints a link for your guests and one for you, as the room's moderator, and a QR code.</p>
 <h2>Join a room</h2>
 """
-
-
-class Upgrade(PathMatches):
-    """A path, if the client wants to speak WebSocket there."""
-
-    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """Like `PathMatches`, for requests with ``Upgrade: websocket``."""
-        wanted = request.headers.get("Upgrade", "").lower() == "websocket"
-        return super().match(request) if wanted else None
 
 
 class PageHandler(PlainHandler):
@@ -152,13 +139,10 @@ class AdminPage(PageHandler):
         self.show("The operator's page", numbers)
 
 
-def page_rules(
-    sockets: Sockets, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets], has_operator: bool
-) -> list[Any]:
-    """Tornado's rules for the pages; a WebSocket upgrade of ``/`` goes where ``/ws`` goes."""
+def page_rules(door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets], has_operator: bool) -> list[Any]:
+    """Tornado's rules for the pages."""
     keywords = {"door": door, "rooms": rooms, "limits": limits, "assets": assets}
     return [
-        (Upgrade(r"/"), WebSocketEntrance, {"sockets": sockets}),
         (r"/", FrontPage, keywords),
         (r"/r/([^/]{1,64})", RoomPage, keywords),
         (r"/embed/r/([^/]{1,64})", EmbeddedRoomPage, keywords),

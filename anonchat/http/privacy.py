@@ -6,9 +6,9 @@ import html
 from collections.abc import Mapping, Sequence
 
 from anonchat.config import Settings
-from anonchat.declarations import Answer, Request, Route
-from anonchat.dispatch import Dispatcher
 from anonchat.http.layout import page_answer, span_text
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.plugins.dispatch import Dispatcher
 
 
 class Privacy:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import schemas
-from anonchat.backlog import Backlog
 from anonchat.clock import Clock, iso
 from anonchat.config import Settings
-from anonchat.declarations import Answer, Request, Route
+from anonchat.connections.backlog import Backlog
 from anonchat.errors import ChatError
 from anonchat.http import answers
 from anonchat.limits import Limits
-from anonchat.rooms import NewRoom, Rooms
-from anonchat.shapes import RoomDetails
+from anonchat.plugins.declarations import Answer, Request, Route
+from anonchat.protocol import schemas
+from anonchat.protocol.shapes import RoomDetails
+from anonchat.rooms.rooms import NewRoom, Rooms
 
 ROOM = "/api/rooms/{roomId}"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import structlog
 
-from anonchat.declarations import Answer, Request, Route
 from anonchat.errors import ChatError
 from anonchat.http import answers
-from anonchat.metrics import Metrics
+from anonchat.observability.metrics import Metrics
+from anonchat.plugins.declarations import Answer, Request, Route
 
 EXAMINED_SECONDS = 1.0
 CHECK_SECONDS = 5.0

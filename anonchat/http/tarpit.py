@@ -17,8 +17,8 @@ import structlog
 
 from anonchat.clock import Clock
 from anonchat.config.values import IPNetwork
-from anonchat.dispatch import Dispatcher
 from anonchat.limits import Network, Networks, is_trusted
+from anonchat.plugins.dispatch import Dispatcher
 from anonchat.rates import Rates
 
 log = structlog.get_logger("anonchat.http")

@@ -7,7 +7,7 @@ is up to date learns that from a directory listing and never imports Alembic.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # Alembic's version column has 32 characters, so the name of an owner has 27: `<owner>_0001`.
@@ -52,6 +52,18 @@ class MigrationSet:
     def revision(self, number: int) -> str:
         """The name of the revision with this number, counted from 1."""
         return f"{self.owner}_{number:04}"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """What the enabled owners need: the core's revisions first, and the names of each plugin's tables.
+
+    `sums` names those of them that outlive the rooms.
+    """
+
+    sets: Sequence[MigrationSet]
+    tables: Mapping[str, Sequence[str]]
+    sums: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

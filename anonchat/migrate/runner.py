@@ -15,8 +15,7 @@ from sqlalchemy.engine import Connection
 
 from anonchat.migrate.cascades import check_tables
 from anonchat.migrate.lineage import Lineage, load_lineage
-from anonchat.migrate.revisions import MigrationError, MigrationSet, Status, Step, reason
-from anonchat.storage import Migrations
+from anonchat.migrate.revisions import MigrationError, Migrations, MigrationSet, Status, Step, reason
 
 
 def upgrade(connection: Connection, sets: Sequence[MigrationSet], target: str = "head") -> list[Step]:

@@ -8,9 +8,9 @@ import orjson
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from anonchat.models import Event
-from anonchat.sql import insert_or_ignore, one_of, upsert
-from anonchat.storage import Row
-from anonchat.tables import events, meta, rooms
+from anonchat.storage.roles import Row
+from anonchat.store.sql import insert_or_ignore, one_of, upsert
+from anonchat.store.tables import events, meta, rooms
 
 # The row of the room is locked by this until the commit, so two transactions never get the same seq.
 TAKE_SEQ = (

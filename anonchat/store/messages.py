@@ -8,9 +8,9 @@ import orjson
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from anonchat.models import Message, Receipt
-from anonchat.sql import one_of, pair_of
-from anonchat.storage import Row
-from anonchat.tables import messages, receipts, rooms
+from anonchat.storage.roles import Row
+from anonchat.store.sql import one_of, pair_of
+from anonchat.store.tables import messages, receipts, rooms
 
 _OF_MESSAGE = messages.c.id == bindparam("message")
 _IN_ROOM = messages.c.room_id == bindparam("room")

@@ -10,10 +10,10 @@ from sqlalchemy.sql import ClauseElement
 
 from anonchat.ids import new_id, token_hash
 from anonchat.models import Invite, Room
-from anonchat.sql import insert_or_ignore, one_of, upsert
-from anonchat.storage import Row
+from anonchat.storage.roles import Row
 from anonchat.store.events import REMOVED
-from anonchat.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions, unpurged
+from anonchat.store.sql import insert_or_ignore, one_of, upsert
+from anonchat.store.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions, unpurged
 
 _OF_ROOM = rooms.c.id == bindparam("room")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from anonchat.models import Session
-from anonchat.sql import insert_or_ignore, one_of
-from anonchat.storage import Row
-from anonchat.tables import rooms, sessions, tokens
+from anonchat.storage.roles import Row
+from anonchat.store.sql import insert_or_ignore, one_of
+from anonchat.store.tables import rooms, sessions, tokens
 
 _OF_SESSION = sessions.c.id == bindparam("session")
 _IN_ROOM = sessions.c.room_id == bindparam("room")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, func, or_, select, union_all
 from sqlalchemy.sql import ClauseElement
 
-from anonchat.tables import ended_rooms, messages, rooms, sessions
+from anonchat.store.tables import ended_rooms, messages, rooms, sessions
 
 SELECT_NEWEST = select(func.max(rooms.c.created_at))
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
     from anonchat.app import Server
-    from anonchat.budgets import Budgets
     from anonchat.clock import Clock
     from anonchat.config import Settings
+    from anonchat.plugins.budgets import Budgets
 
 Arguments = ParamSpec("Arguments")
 TEST_SECONDS = 60.0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
-    from anonchat.storage import Migrations
+    from anonchat.migrate.revisions import Migrations
 
 T = TypeVar("T")
 
@@ -85,8 +85,8 @@ async def _make(server: str, name: str, template: str) -> None:
 
 
 async def _migrate(url: str, migrations: Migrations) -> None:
-    from anonchat.backends import open_backend
     from anonchat.clock import Clock
+    from anonchat.storage.backends import open_backend
 
     database = open_backend("database", url, Clock())
     await database.start(migrations)

@@ -6,8 +6,8 @@ how far in the log it is, and catches up before it is told something of its own,
 
 from typing import Final, Protocol, cast
 
-from anonchat.hub import Channel, Member
-from anonchat.protocol import JsonWire
+from anonchat.delivery.hub import Channel, Member
+from anonchat.protocol.codec import JsonWire
 from anonchat.websocket.outbox import SEND_BYTES, Flusher
 from anonchat.websocket.transport import SocketTransport, Transports
 

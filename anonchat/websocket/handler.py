@@ -7,14 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.routing import PathMatches
 
-from anonchat.connection import Connection, Desk
+from anonchat.connections.connection import Connection, Desk
+from anonchat.delivery.hub import Wire
 from anonchat.errors import ChatError
 from anonchat.http.door import Door
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.http.tarpit import Tarpit
-from anonchat.hub import Wire
 from anonchat.limits import Network
 from anonchat.websocket.handshake import SocketHandler
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
@@ -136,3 +137,17 @@ def _asks_for_upgrade(headers: HTTPHeaders) -> bool:
     wanted = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
     is_websocket = headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in wanted
     return is_websocket and headers.get("Sec-WebSocket-Version") == "13"
+
+
+class Upgrade(PathMatches):
+    """A path, if the client wants to speak WebSocket there."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Like `PathMatches`, for requests with ``Upgrade: websocket``."""
+        wanted = request.headers.get("Upgrade", "").lower() == "websocket"
+        return super().match(request) if wanted else None
+
+
+def socket_rules(sockets: Sockets) -> list[Any]:
+    """Tornado's rules for WebSockets: ``/ws``, and an upgrade of ``/``."""
+    return [(path, WebSocketEntrance, {"sockets": sockets}) for path in (r"/ws", Upgrade(r"/"))]

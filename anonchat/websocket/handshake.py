@@ -15,7 +15,7 @@ from tornado.iostream import IOStream
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
-from anonchat.websocket.frames import encode_close
+from anonchat.protocol.frames import encode_close
 from anonchat.websocket.link import Link
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
 

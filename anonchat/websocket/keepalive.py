@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol
 
-from anonchat.ticks import next_tick
+from anonchat.clock import next_tick
 
 TOGETHER = 8
 """Connections that are looked after in one turn of the event loop. A ping takes 20 µs and its pong twice that: of 10,000 who

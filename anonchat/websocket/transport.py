@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from tornado.util import _websocket_mask as unmask
 
-from anonchat.websocket.frames import (
+from anonchat.protocol.frames import (
     CONTROL_FRAMES,
     NO_STATUS,
     Close,

@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from anonchat.websocket.frames import BINARY, TEXT, encode_frame
+from anonchat.protocol.frames import BINARY, TEXT, encode_frame
 from anonchat.websocket.handshake import SocketHandler
 from anonchat.websocket.transport import Peer, SocketLimits, SocketTransport, Transports
 

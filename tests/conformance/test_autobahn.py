@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from anonchat.protocol.frames import FrameReader
 from anonchat.testing import running_server, settings_in
 from anonchat.websocket import transport
-from anonchat.websocket.frames import FrameReader
 from anonchat.websocket.transport import SocketLimits
 
 from .autobahn import failures

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from anonchat.active import ActiveRooms
-from anonchat.history import Replay
+from anonchat.delivery.active import ActiveRooms
+from anonchat.delivery.history import Replay
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import Person, open_room
 

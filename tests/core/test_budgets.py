@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from anonchat.budgets import TICKS, PluginFailed, bounded
+from anonchat.plugins.budgets import TICKS, PluginFailed, bounded
 
 SECONDS = 0.2
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from anonchat.app import Server
 from anonchat.cli import main
 from anonchat.models import Receipt
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import NewRoom
 from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.processes import ServerProcess

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from anonchat.app import Server
 from anonchat.cli import main
-from anonchat.rooms import NewRoom
+from anonchat.rooms.rooms import NewRoom
 from anonchat.testing import settings_in
 from anonchat.testing.processes import ServerProcess
 

@@ -28,7 +28,7 @@ from anonchat.client import (
 from anonchat.client.ballots import Ballots
 from anonchat.client.reducers.polls import Polls
 from anonchat.client.sentences import sentence
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
 SECONDS = 20

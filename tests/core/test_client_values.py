@@ -22,7 +22,7 @@ from anonchat.client.server import _secure
 from anonchat.client.suggestions import suggest_name
 from anonchat.client.text import literal, one_line, quoted, said
 from anonchat.client.times import duration, later, remaining
-from anonchat.names import clean_name
+from anonchat.people.names import clean_name
 
 
 def test_a_link_is_read_as_it_is_written() -> None:

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from anonchat.coalesced import Coalesced
+from anonchat.connections.coalesced import Coalesced
 from anonchat.testing import asynchronous
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anonchat.config import Settings, describe_settings, load_settings, settings
-from anonchat.plugins import load
+from anonchat.plugins.registry import load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.toml"

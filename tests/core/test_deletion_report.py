@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from anonchat.app import Server
-from anonchat.backends import tables_of_rooms
 from anonchat.client import receipt
-from anonchat.plugins import bundled, load
+from anonchat.plugins.migrations import tables_of_rooms
+from anonchat.plugins.registry import bundled, load
 from anonchat.store.rooms import CATEGORIES
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock

@@ -13,8 +13,8 @@ from tornado.websocket import websocket_connect
 
 from anonchat.app import Server
 from anonchat.errors import ChatError
-from anonchat.hookspecs import hookimpl
 from anonchat.models import Draft, Held
+from anonchat.plugins.hookspecs import hookimpl
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import open_room, request

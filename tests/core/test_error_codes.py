@@ -12,9 +12,9 @@ from marshmallow import ValidationError, fields
 from sqlalchemy import text
 
 from anonchat.app import Server
+from anonchat.delivery.journal import Transaction
 from anonchat.errors import CODES
-from anonchat.journal import Transaction
-from anonchat.schemas import Schema, problems
+from anonchat.protocol.schemas import Schema, problems
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Reply, Rest, Socket, connected
 from anonchat.testing.clocks import SettableClock

@@ -13,8 +13,8 @@ from anonchat.app import Server
 from anonchat.errors import ChatError
 from anonchat.http import export
 from anonchat.models import Receipt
-from anonchat.rooms import CreatedRoom, NewRoom
-from anonchat.seats import Applicant
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import CreatedRoom, NewRoom
 from anonchat.testing import running_server, settings_in
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tornado.speedups import websocket_mask
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
-from anonchat.websocket.frames import (
+from anonchat.protocol.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,

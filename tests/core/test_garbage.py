@@ -14,11 +14,11 @@ from tornado.iostream import IOStream
 
 from anonchat.app import Server
 from anonchat.chaos.flood import HANDSHAKE
-from anonchat.connection import Connection
-from anonchat.inbox import Inbox
+from anonchat.connections.connection import Connection
+from anonchat.connections.inbox import Inbox
+from anonchat.protocol.frames import ProtocolError
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room
-from anonchat.websocket.frames import ProtocolError
 from anonchat.websocket.transport import SocketTransport
 
 OURS = (SocketTransport, Connection, Inbox, ProtocolError)

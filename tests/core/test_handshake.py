@@ -17,7 +17,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 from wsproto.frame_protocol import FrameProtocol
 
-from anonchat.websocket.frames import BINARY, TEXT, encode_frame
+from anonchat.protocol.frames import BINARY, TEXT, encode_frame
 from anonchat.websocket.handshake import SocketHandler
 from anonchat.websocket.transport import Peer, SocketTransport, Transports
 

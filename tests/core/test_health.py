@@ -13,7 +13,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 import anonchat.http.server
 from anonchat.app import Server
 from anonchat.http.server import _outcome
-from anonchat.tables import sessions
+from anonchat.store.tables import sessions
 from anonchat.testing import running_server, settings_in
 
 TOKEN = "the-token-of-the-operator"

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonchat.active import ActiveRoom
 from anonchat.app import Server
+from anonchat.delivery.active import ActiveRoom
+from anonchat.delivery.history import read_page, read_replay
 from anonchat.errors import ChatError
-from anonchat.history import read_page, read_replay
 from anonchat.models import Message, Receipt, Room, Session
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
-from anonchat.tables import messages
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import NewRoom
+from anonchat.store.tables import messages
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 
@@ -135,7 +135,7 @@ def test_memory_equals_database(acts: list[str], seed: int) -> None:
 
 def test_a_stale_memory_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a memory that forgets to apply edits is caught."""
-    monkeypatch.setattr("anonchat.history._CHANGES", {})
+    monkeypatch.setattr("anonchat.delivery.history._CHANGES", {})
     with pytest.raises(AssertionError):
         asyncio.run(live(["send", "send", "edit", "delete"], 1))
 

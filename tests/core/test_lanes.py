@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonchat.lanes import Lanes
+from anonchat.messages.lanes import Lanes
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

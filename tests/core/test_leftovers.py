@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from anonchat.app import Server
-from anonchat.connection import Connection
-from anonchat.history import Page, Recent
+from anonchat.connections.connection import Connection
+from anonchat.delivery.history import Page, Recent
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, open_room

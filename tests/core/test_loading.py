@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import fields, validate
 
-from anonchat import Schema, Truth, Whole, schemas
-from anonchat.loading import Loader
+from anonchat import Schema, Truth, Whole
+from anonchat.protocol import schemas
+from anonchat.protocol.loading import Loader
 
 
 class Everything(Schema):

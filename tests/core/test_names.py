@@ -8,8 +8,8 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anonchat.names import InvalidName, clean_name, name_key
-from anonchat.skeletons import prototypes, skeleton
+from anonchat.people.names import InvalidName, clean_name, name_key
+from anonchat.people.skeletons import prototypes, skeleton
 
 # The same examples in every run.
 repeatable = settings(derandomize=True, max_examples=150, deadline=None)

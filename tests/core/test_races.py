@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from anonchat.app import Server
 from anonchat.errors import ChatError
 from anonchat.models import Invite, Role, Room, Session
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
-from anonchat.tables import invites, rooms, sessions
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import NewRoom
+from anonchat.store.tables import invites, rooms, sessions
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import open_room

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from anonchat import ChatError, Draft, Held, Receipt, Rejected, Session, hookimpl
-from anonchat import receipts as receipts
+from anonchat.messages import receipts
 from anonchat.node import Node
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import NewRoom
 from anonchat.store.messages import SELECT_AFTER
 from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock

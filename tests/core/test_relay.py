@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from anonchat import active as active_module
-from anonchat.active import ActiveRoom
 from anonchat.app import Server
-from anonchat.hub import Channel, Wire
-from anonchat.journal import Transaction
+from anonchat.delivery import active as active_module
+from anonchat.delivery.active import ActiveRoom
+from anonchat.delivery.hub import Channel, Wire
+from anonchat.delivery.journal import Transaction
 from anonchat.models import Event, Session
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
+from anonchat.people.seats import Applicant
+from anonchat.rooms.rooms import NewRoom
 from anonchat.testing import running_server, settings_in
 
 REPLAY = 10

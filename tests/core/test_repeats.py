@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from anonchat.repeats import KINDS, SECONDS, OncePerMinute
+from anonchat.observability.repeats import KINDS, SECONDS, OncePerMinute
 
 LOOP = """
 import logging
 import structlog
-from anonchat.logs import set_up
+from anonchat.observability.logs import set_up
 
 set_up("info", {style!r})
 log = structlog.get_logger("anonchat.test")

@@ -14,10 +14,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from anonchat.app import Server
+from anonchat.connections.welcome import TOGETHER
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.clocks import SettableClock
-from anonchat.welcome import TOGETHER
 
 SECONDS = 10
 HANDSHAKE = (

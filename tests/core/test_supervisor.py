@@ -15,7 +15,7 @@ SECONDS = 15.0
 # Each worker says its number and process on a line. Those whose number is named behave badly; SIGTERM ends the others.
 SCRIPT = """
 import os, select, signal, sys
-from anonchat.workers import Pace, Supervisor
+from anonchat.server.workers import Pace, Supervisor
 
 count, way, *bad = sys.argv[1:]
 

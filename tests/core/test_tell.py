@@ -12,7 +12,7 @@ import pytest
 
 from anonchat import EventSchema, Message, PluginContext, ServerEvent, Transaction, Work, hookimpl
 from anonchat.app import Server
-from anonchat.journal import PUBLISHED, Journal
+from anonchat.delivery.journal import PUBLISHED, Journal
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import OpenRoom, Person, open_room
 

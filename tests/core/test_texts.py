@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anonchat.names import InvalidName, clean_name
-from anonchat.texts import is_visible, one_line
+from anonchat.people.names import InvalidName, clean_name
+from anonchat.protocol.texts import is_visible, one_line
 
 
 @pytest.mark.parametrize("text", ["a", " . ", "\u200ba", "字", "🍎", "e\u0301", "?"])

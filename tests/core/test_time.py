@@ -11,17 +11,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from anonchat import Draft, Event, Held, hookimpl
-from anonchat import jobs as jobs_module
-from anonchat import retention as retention_module
 from anonchat.app import Server
 from anonchat.clock import Clock
-from anonchat.declarations import Job
 from anonchat.errors import ChatError
 from anonchat.ids import MessageIds
-from anonchat.jobs import Jobs
-from anonchat.metrics import Metrics
-from anonchat.rooms import NewRoom
-from anonchat.seats import Applicant
+from anonchat.observability.metrics import Metrics
+from anonchat.people.seats import Applicant
+from anonchat.plugins import jobs as jobs_module
+from anonchat.plugins.declarations import Job
+from anonchat.plugins.jobs import Jobs
+from anonchat.rooms import retention as retention_module
+from anonchat.rooms.rooms import NewRoom
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.databases import is_on_postgres, run_sql, tables_in

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 from wsproto.frame_protocol import Frame, FrameProtocol, Opcode
 
-from anonchat.websocket.frames import encode_frame
+from anonchat.protocol.frames import encode_frame
 from anonchat.websocket.link import Link
 from anonchat.websocket.transport import SocketLimits, SocketTransport, Transports
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from anonchat.metrics import Metrics
+from anonchat.clock import TICK_SECONDS
+from anonchat.observability.metrics import Metrics
+from anonchat.observability.watchdog import Watchdog
 from anonchat.testing import asynchronous
-from anonchat.ticks import TICK_SECONDS
-from anonchat.watchdog import Watchdog
 
 BLOCKED_SECONDS = 1.0
 

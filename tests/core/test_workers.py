@@ -68,9 +68,7 @@ def test_a_worker_that_is_ended_before_it_listens_has_not_failed(signals: str, c
     work = (
         f"lambda place: (signal.signal(signal.SIGTERM, signal.{signals}), print('there', flush=True), time.sleep(30))"
     )
-    script = (
-        f"import signal, sys, time; from anonchat.workers import Supervisor; sys.exit(Supervisor({work}, 1, 0.5).run())"
-    )
+    script = f"import signal, sys, time; from anonchat.server.workers import Supervisor; sys.exit(Supervisor({work}, 1, 0.5).run())"
     with subprocess.Popen((sys.executable, "-c", script), stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
         supervisor.stdout.readline()

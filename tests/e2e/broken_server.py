@@ -15,28 +15,28 @@ from dataclasses import replace
 from typing import Any
 
 import anonchat.app
-import anonchat.jobs
+import anonchat.plugins.jobs
 import anonchat_moderation.content.tally
 import anonchat_moderation.log
 import anonchat_polls.telling
 import anonchat_sqlite.database
 from anonchat import Message, Session, Transaction, hookimpl
-from anonchat.active import ActiveRoom, ActiveRooms
 from anonchat.cli import main
-from anonchat.connection import Connection
-from anonchat.declarations import Job
+from anonchat.connections.connection import Connection
+from anonchat.delivery.active import ActiveRoom, ActiveRooms
+from anonchat.delivery.gaps import Gaps
+from anonchat.delivery.history import Replay
+from anonchat.delivery.hub import Hub
+from anonchat.delivery.relay import Relay
 from anonchat.errors import ChatError
-from anonchat.gaps import Gaps
-from anonchat.history import Replay
-from anonchat.hub import Hub
 from anonchat.ids import new_id
-from anonchat.jobs import Jobs
+from anonchat.messages.writer import Done, Writer
 from anonchat.models import Audience, Draft, Event, Held, Receipt
-from anonchat.presence import Presence
-from anonchat.protocol import Frame
-from anonchat.relay import Relay
-from anonchat.seats import Seats
-from anonchat.writer import Done, Writer
+from anonchat.people.presence import Presence
+from anonchat.people.seats import Seats
+from anonchat.plugins.declarations import Job
+from anonchat.plugins.jobs import Jobs
+from anonchat.protocol.codec import Frame
 from anonchat_notifications import Notifications
 from anonchat_polls.poll import Poll
 from anonchat_polls.votes import Votes
@@ -230,7 +230,7 @@ def hurry() -> None:
         add(self, Job(job.name, min(job.seconds, HURRY_SECONDS), job.run), everywhere=everywhere)
 
     Jobs.add = soon  # type: ignore[method-assign]
-    anonchat.jobs.TICK_SECONDS = HURRY_SECONDS  # type: ignore[attr-defined]
+    anonchat.plugins.jobs.TICK_SECONDS = HURRY_SECONDS  # type: ignore[attr-defined]
 
 
 FAULTS: dict[str, Callable[..., None]] = {

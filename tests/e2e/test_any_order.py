@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from websockets.exceptions import ConnectionClosed
 
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.contract import Contract
 from anonchat.testing.processes import ServerProcess, environment

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing.processes import ServerProcess, environment
 
 from .life import SOAK, SOAK_SECONDS

@@ -23,7 +23,7 @@ from anonchat.client.terminal.entries import Entry
 from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
 from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.config import Settings
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
 SECONDS = 20

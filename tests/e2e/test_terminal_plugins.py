@@ -15,7 +15,7 @@ from anonchat.app import Server as RunningServer
 from anonchat.client import Chat, ChatRefused, CreatedRoom, Pace, Server, join
 from anonchat.client.commands import COMMANDS
 from anonchat.client.plain import PlainChat
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
 SECONDS = 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from anonchat.backends import migrations_of
-from anonchat.plugins import bundled, load
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import bundled, load
 from anonchat.testing.databases import VARIABLE, drop_databases_in, make_template
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.redis import RedisServer

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.dml import UpdateBase
 
-from anonchat.journal import Transaction
+from anonchat.delivery.journal import Transaction
 
 CALLS = ("fetch_one", "fetch_all", "execute", "execute_many")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anonchat import EventSchema, PluginContext, ServerEvent, hookimpl
-from anonchat.hub import ARRIVAL_BYTES
+from anonchat.delivery.hub import ARRIVAL_BYTES
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room
 

@@ -34,7 +34,7 @@ from anonchat import (
     hookimpl,
 )
 from anonchat.app import Server
-from anonchat.budgets import Budgets
+from anonchat.plugins.budgets import Budgets
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import open_room, request

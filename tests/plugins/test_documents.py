@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from anonchat.plugins import Plugins, bundled, load
-from anonchat.shapes import DURABLE, PASSING
+from anonchat.plugins.registry import Plugins, bundled, load
+from anonchat.protocol.shapes import DURABLE, PASSING
 from anonchat.testing import running_server, settings_in
 
 EVENTS = ("event", "the server sends")  # how the tables begin that have an event in each row

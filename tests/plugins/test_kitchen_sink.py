@@ -27,7 +27,7 @@ from anonchat import (
     hookimpl,
 )
 from anonchat.app import Server
-from anonchat.hookspecs import SPECS
+from anonchat.plugins.hookspecs import SPECS
 from anonchat.store.events import SELECT_EVENTS
 from anonchat.store.messages import SELECT_AFTER, message_of
 from anonchat.testing import running_server, settings_in
@@ -422,7 +422,7 @@ async def test_nothing_that_a_hook_raises_keeps_a_send_waiting(
 async def test_a_message_that_cannot_be_released_holds_up_no_other(
     room: OpenRoom, alice: Person, server: Server, sink: Plugin, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anonchat.held.AT_ONCE", 1)
+    monkeypatch.setattr("anonchat.messages.held.AT_ONCE", 1)
     sink.refuse.add("write_messages")
     sink.hold = Held(clock.now() + 1_000, "Wait.")
     for text in ("broken", "fine"):

@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType
 
 from anonchat import one_of, pair_of, sessions_table
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 
 from .built_statements import built_by
 

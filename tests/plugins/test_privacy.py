@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anonchat.plugins import bundled, load
+from anonchat.plugins.registry import bundled, load
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import request
 

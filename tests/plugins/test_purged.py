@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anonchat.app import Server
-from anonchat.plugins import bundled, load
+from anonchat.plugins.registry import bundled, load
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import is_on_postgres, run_sql, tables_in
 from anonchat.testing.people import request

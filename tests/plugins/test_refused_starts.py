@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
 
 from anonchat import ClientEvent, Job, Metric, PluginContext, Route, Schema, ServerEvent, StartError, Tables, hookimpl
-from anonchat.budgets import Budgets
 from anonchat.config import ConfigError
-from anonchat.plugins import bundled, load
+from anonchat.plugins.budgets import Budgets
+from anonchat.plugins.registry import bundled, load
 from anonchat.testing import running_server, settings_in
 
 pytestmark = pytest.mark.gen_test(timeout=20)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anonchat import Remembered
-from anonchat.remembered import ROOMS
+from anonchat.plugins.remembered import ROOMS
 from anonchat.testing import asynchronous, running_server, settings_in
 from anonchat.testing.people import OpenRoom, open_room
 from anonchat_pins import Pins

@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete
 from sqlalchemy.sql.dml import UpdateBase
 
 from anonchat import messages_table
-from anonchat.plugins import bundled, load
+from anonchat.plugins.registry import bundled, load
 
 from .built_statements import built_by, inside
 

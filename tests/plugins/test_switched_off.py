@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anonchat.app import Server
-from anonchat.plugins import Plugins, available, bundled, load
+from anonchat.plugins.registry import Plugins, available, bundled, load
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import EMPTY, database_in, tables_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request

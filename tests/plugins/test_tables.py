@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Index, MetaData, Table
 
-from anonchat.maintenance import maintenance_of
-from anonchat.plugins import bundled, load
-from anonchat.tables import metadata as core
+from anonchat.plugins.registry import bundled, load
+from anonchat.storage.maintenance import maintenance_of
+from anonchat.store.tables import metadata as core
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import database_in
 

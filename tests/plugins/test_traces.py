@@ -23,8 +23,8 @@ from structlog.testing import capture_logs
 import anonchat_sqlite.database
 from anonchat import Message, Metric, PluginContext, hookimpl
 from anonchat.app import Server
-from anonchat.maintenance import maintenance_of
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
+from anonchat.storage.maintenance import maintenance_of
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.databases import BETWEEN_NODES, is_on_postgres, run_sql, tables_in

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from anonchat.cli import main
 from anonchat.config import Settings
 from anonchat.migrate.copying import CHUNK, Tally
-from anonchat.plugins import bundled
+from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_sql

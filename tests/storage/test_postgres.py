@@ -12,11 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from anonchat.backends import open_backend
 from anonchat.clock import Clock
 from anonchat.errors import ChatError, StartError
-from anonchat.storage import Database, Statements
-from anonchat.tables import metadata
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Database, Statements
+from anonchat.store.tables import metadata
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import (

@@ -16,8 +16,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from anonchat.errors import ChatError
-from anonchat.storage import Database, Statements
-from anonchat.tables import metadata
+from anonchat.storage.roles import Database, Statements
+from anonchat.store.tables import metadata
 from anonchat.testing import asynchronous, running_server, settings_in
 from anonchat.testing.contracts import DatabaseContract
 from anonchat.testing.contracts.databases import INSERT, count, opened, row, store

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
-from anonchat.sql import upsert
+from anonchat.store.sql import upsert
 from anonchat_sqlite.statements import Compiler, SQLiteStatements, drive
 
 birds = Table(

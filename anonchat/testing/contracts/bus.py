@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
-from anonchat.backends import open_backend
 from anonchat.clock import Clock
-from anonchat.storage import Bus
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Bus
 from anonchat.testing import asynchronous
 
 PATIENCE_SECONDS = 10.0

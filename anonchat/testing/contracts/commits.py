@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anonchat.storage import Statements
+from anonchat.storage.roles import Statements
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts.databases import INSERT, ROOMS, DatabaseCase, count, opened, row
 

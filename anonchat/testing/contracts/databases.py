@@ -9,12 +9,13 @@ from typing import cast
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from anonchat.backends import migrations_of, open_backend
 from anonchat.clock import Clock
-from anonchat.plugins import Plugins
-from anonchat.sql import insert_or_ignore, one_of, pair_of, upsert
-from anonchat.storage import Database, Statements
-from anonchat.tables import meta
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import Plugins
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Database, Statements
+from anonchat.store.sql import insert_or_ignore, one_of, pair_of, upsert
+from anonchat.store.tables import meta
 
 # Keys of the contract; what the core itself stores in this table is left alone.
 _OURS = meta.c.key.startswith("contract.")

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
-from anonchat.backends import open_backend
-from anonchat.storage import Ephemeral
+from anonchat.storage.backends import open_backend
+from anonchat.storage.roles import Ephemeral
 from anonchat.testing import asynchronous
 from anonchat.testing.clocks import SettableClock
 

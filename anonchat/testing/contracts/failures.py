@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anonchat.errors import ChatError
-from anonchat.storage import Database, Statements
+from anonchat.storage.roles import Database, Statements
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts.databases import INSERT, DatabaseCase, count, opened, row, store, value_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anonchat.errors import ChatError
-from anonchat.storage import Statements
+from anonchat.storage.roles import Statements
 from anonchat.testing import asynchronous
 from anonchat.testing.contracts.databases import (
     COUNT,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anonchat.dispatch import Dispatcher
+from anonchat.plugins.dispatch import Dispatcher
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.databases import failing, run_sql
 from anonchat.testing.people import open_room

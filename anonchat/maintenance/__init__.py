@@ -1,0 +1,1 @@
+"""What is done while no server runs: examine, restore, move."""

@@ -1,0 +1,1 @@
+"""Messages: taken in, stored, held, edited, deleted."""

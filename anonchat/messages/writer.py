@@ -1,0 +1,257 @@
+"""The writer of messages: all sends that wait become one batch of one transaction, where they get their seq.
+
+This is the fast path of a send: a batch costs a handful of statements, however many messages are in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from anonchat.clock import Clock
+from anonchat.delivery.journal import Journal, Transaction
+from anonchat.errors import ChatError
+from anonchat.ids import MessageIds
+from anonchat.messages.receipts import Key, Receipts, key_of
+from anonchat.models import Draft, Held, Message, Receipt
+from anonchat.observability.metrics import Metrics
+from anonchat.plugins.dispatch import Dispatcher
+from anonchat.protocol.schemas import message_event
+from anonchat.store import messages as statements
+from anonchat.store import sessions as session_statements
+
+log = structlog.get_logger("anonchat.writer")
+
+BATCH = 500
+STORAGE = frozenset({"storage_full", "storage_unavailable", "overloaded"})  # errors that are nobody's own
+WAITING = 20_000  # sends that may wait before new ones are refused as `overloaded`
+
+Done = Callable[[Receipt | ChatError], None]
+
+
+@dataclass(slots=True)
+class _Send:
+    """One send on its way into the database, and all who wait for it (a repetition waits for the first)."""
+
+    draft: Draft
+    held: Held | None
+    waiting: list[Done]
+    message: Message | None = None
+    outcome: Receipt | ChatError | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether this very send is stored now."""
+        return self.message is not None and isinstance(self.outcome, Receipt)
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.draft)
+
+
+class Writer:
+    """Collects sends and writes them in batches, one batch at a time."""
+
+    def __init__(
+        self, journal: Journal, receipts: Receipts, dispatcher: Dispatcher, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._journal = journal
+        self._receipts = receipts
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._clock = clock
+        self._ids = MessageIds()
+        self._sends: dict[Key, _Send] = {}
+        self._waiting: list[_Send] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def has(self, key: Key) -> bool:
+        """Whether the same send is on its way already."""
+        return key in self._sends
+
+    def join(self, draft: Draft, done: Done) -> bool:
+        """If the same send is on its way already, wait for it; answers whether it is."""
+        send = self._sends.get(key_of(draft))
+        if send is None:
+            return False
+        send.waiting.append(done)
+        return True
+
+    def submit(self, draft: Draft, done: Done, held: Held | None = None) -> None:
+        """Have a message stored; `done` is called after its commit. Raises `overloaded` if too many wait."""
+        if len(self._waiting) >= WAITING:
+            raise ChatError("overloaded", retry_after_ms=1_000)
+        if self.join(draft, done):
+            return
+        send = _Send(draft, held, [done])
+        self._sends[send.key] = send
+        self._waiting.append(send)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+
+    async def finish(self) -> None:
+        """Wait until everything submitted so far is stored and answered; what others submit meanwhile is not waited for."""
+        if not self._sends:
+            return
+        answered = asyncio.Event()
+        # Sends are answered in the order of their coming.
+        next(reversed(self._sends.values())).waiting.append(lambda _: answered.set())
+        await answered.wait()
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                with self._metrics.commit_seconds.time():
+                    await self._write(batch)
+                for send in batch:
+                    self._answer(send)
+                self._metrics.messages.inc(sum(send.is_stored for send in batch))
+        finally:
+            self._writing = None
+
+    async def _write(self, batch: Sequence[_Send], *, again: bool = False) -> None:
+        try:
+            rooms = {send.draft.room_id for send in batch}
+            await self._journal.transaction(lambda tx: self._store(tx, batch), rooms.pop() if len(rooms) == 1 else None)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_wanted():
+                raise
+            refused = isinstance(error, ChatError) and error.code in STORAGE
+            if not refused and not again:
+                # One of them cannot be stored, or lost a race against another node, which may have stored the same
+                # send: alone, the others stand, and that one finds its receipt.
+                await asyncio.gather(*(self._write([send], again=True) for send in batch))
+                return
+            if not isinstance(error, ChatError):
+                log.exception("a message could not be stored")
+            for send in batch:
+                send.outcome = error if isinstance(error, ChatError) else ChatError("internal")
+
+    def _answer(self, send: _Send) -> None:
+        del self._sends[send.key]
+        outcome = send.outcome or ChatError("internal")
+        for done in send.waiting:
+            try:
+                done(outcome)
+            except Exception:
+                log.exception("an answer to a send failed")
+        if isinstance(outcome, Receipt) and outcome.seq is not None:  # one that is held will change
+            self._receipts.remember(send.key, outcome)
+        if send.message is not None and send.is_stored:
+            if send.held is None:
+                self._dispatcher.observe("message_saved", message=send.message)
+            else:
+                self._dispatcher.observe("message_held", message=send.message, held=send.held)
+
+    # --- inside the transaction
+
+    async def _store(self, tx: Transaction, batch: Sequence[_Send]) -> None:
+        """Decide on each send and store those that stand. May run again from its start."""
+        now = self._clock.now()
+        fresh = await self._undecided(tx, batch)
+        await self._take_seqs(tx, fresh, now)
+        stored = [(send, send.message) for send in fresh if send.message is not None]
+        if not stored:
+            return
+        rows = [
+            statements.row_of(message, send.held.until if send.held else None, send.held.reason if send.held else None)
+            for send, message in stored
+        ]
+        await tx.execute_many(statements.INSERT_MESSAGE, rows)
+        keys = [
+            {
+                "session_id": message.session_id,
+                "client_msg_id": send.draft.client_msg_id,
+                "message_id": message.id,
+                "seq": message.seq,
+                "created_at": now,
+            }
+            for send, message in stored
+        ]
+        await tx.execute_many(statements.INSERT_RECEIPT, keys)
+        visible = [message for _, message in stored if message.seq is not None]
+        if self._dispatcher.has("write_messages") and visible:
+            await self._dispatcher.write("write_messages", tx, messages=visible)
+        tx.publish(*(message_event(message) for message in visible))
+
+    async def _undecided(self, tx: Transaction, batch: Sequence[_Send]) -> list[_Send]:
+        """The sends that are new, whose session is still there, and that reply to something visible."""
+        sessions = list({send.draft.session.id for send in batch})
+        rows = await tx.fetch_all(statements.SELECT_RECEIPTS, {"keys": [send.key for send in batch]})
+        known = {(row["session_id"], row["client_msg_id"]): statements.receipt_of(row) for row in rows}
+        present = {
+            row["id"] for row in await tx.fetch_all(session_statements.SELECT_PRESENT_IDS, {"sessions": sessions})
+        }
+        visible = await self._visible(tx, batch)
+        fresh = []
+        for send in batch:
+            send.message = None
+            reply = send.draft.reply_to_id
+            if send.key in known:
+                send.outcome = known[send.key]
+            elif send.draft.session.id not in present:
+                send.outcome = ChatError("session_expired")
+            elif reply is not None and visible.get(reply) != send.draft.room_id:
+                send.outcome = ChatError(
+                    "message_not_found", "The message that this replies to is not there (any more)."
+                )
+            else:
+                fresh.append(send)
+        return fresh
+
+    async def _visible(self, tx: Transaction, batch: Sequence[_Send]) -> Mapping[str, str]:
+        """Message id -> room id of the messages replied to."""
+        wanted = list({send.draft.reply_to_id for send in batch if send.draft.reply_to_id is not None})
+        if not wanted:
+            return {}
+        rows = await tx.fetch_all(statements.SELECT_VISIBLE_IDS, {"messages": wanted})
+        return {row["id"]: row["room_id"] for row in rows}
+
+    async def _take_seqs(self, tx: Transaction, fresh: Sequence[_Send], now: int) -> None:
+        """Number the sends of each room in the order of their coming."""
+        counts = {send.draft.room_id: 0 for send in fresh}
+        for send in fresh:
+            counts[send.draft.room_id] += send.held is None
+        last = await tx.take_seqs(counts) if counts else {}
+        following = {room_id: seq - counts[room_id] + 1 for room_id, seq in last.items()}
+        for send in fresh:
+            room_id = send.draft.room_id
+            if room_id not in following:
+                send.outcome = ChatError("room_ended")
+                continue
+            seq = None
+            if send.held is None:
+                seq = following[room_id]
+                following[room_id] += 1
+            send.message = message = _message(send.draft, self._ids.next(now), seq, now)
+            held_until, reason = (send.held.until, send.held.reason) if send.held else (None, None)
+            send.outcome = Receipt(send.draft.client_msg_id, message.id, seq, now, held_until, reason)
+
+
+def _is_wanted() -> bool:
+    """Whether somebody cancels the writer; a cancellation out of a transaction that nobody asked for is a failure of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _message(draft: Draft, message_id: str, seq: int | None, now: int) -> Message:
+    session = draft.session
+    return Message(
+        id=message_id,
+        room_id=draft.room_id,
+        seq=seq,
+        changed_seq=seq,
+        session_id=session.id,
+        username=session.username,
+        anonymous_id=session.anonymous_id,
+        role=session.role,
+        avatar=session.avatar,
+        content=draft.content,
+        reply_to_id=draft.reply_to_id,
+        mentions=draft.mentions,
+        created_at=now,
+    )

@@ -1,0 +1,1 @@
+"""What a server says of itself: log, metrics, and who blocks its event loop."""

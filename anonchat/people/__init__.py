@@ -1,0 +1,1 @@
+"""Who is in a room: sessions, names, places, ranks, and who sees whom."""

@@ -1,0 +1,1 @@
+"""How plugins are found, what they declare, and how they are asked: in isolation, and in time."""

@@ -1,0 +1,1 @@
+"""Rooms: made, shown, invited to, expired, ended."""

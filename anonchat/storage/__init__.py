@@ -1,0 +1,1 @@
+"""The roles of storage, and which backend plays them."""
