@@ -8,8 +8,8 @@ from typing import Any
 
 from anonchat.chaos.ledger import Account
 from anonchat.client import NotReachable
-from anonchat.client.line import Frame
-from anonchat.client.line import Line as Socket
+from anonchat.client.connection.line import Frame
+from anonchat.client.connection.line import Line as Socket
 from anonchat.testing.lines import Line
 
 IN_FLIGHT = 8  # sends that wait for their acks

@@ -13,12 +13,12 @@
 from __future__ import annotations
 
 from anonchat.client.chat import Chat
+from anonchat.client.connection.line import Frame
+from anonchat.client.connection.outbox import Ack, Outgoing
+from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import ChatClosed, ChatRefused, ClientError, LinkError, NotOurs, NotReachable, OutboxFull
 from anonchat.client.events import ChatEvent, Closed, Connecting, Offline, Online, Received
-from anonchat.client.line import Frame
 from anonchat.client.link import Link
-from anonchat.client.outbox import Ack, Outgoing
-from anonchat.client.pace import Pace
 from anonchat.client.server import CreatedRoom, Membership, Server
 from anonchat.client.state import RoomState
 

@@ -10,16 +10,16 @@ from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
-from anonchat.client.answers import Answers
-from anonchat.client.ballots import Ballots
-from anonchat.client.courier import Courier
+from anonchat.client.connection.answers import Answers
+from anonchat.client.connection.ballots import Ballots
+from anonchat.client.connection.courier import Courier
+from anonchat.client.connection.feed import Feed
+from anonchat.client.connection.lifeline import Lifeline
+from anonchat.client.connection.line import Frame
+from anonchat.client.connection.outbox import Ack, Outgoing
+from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import ChatClosed
 from anonchat.client.events import ChatEvent, Closed, Received
-from anonchat.client.feed import Feed
-from anonchat.client.lifeline import Lifeline
-from anonchat.client.line import Frame
-from anonchat.client.outbox import Ack, Outgoing
-from anonchat.client.pace import Pace
 from anonchat.client.requests import Requests
 from anonchat.client.server import Membership, Server
 

@@ -14,9 +14,9 @@ from anonchat.client.errors import ChatRefused, ClientError
 from anonchat.client.link import Link
 from anonchat.client.plain import chat_plainly
 from anonchat.client.server import Membership, Server
-from anonchat.client.suggestions import suggest_name
 from anonchat.client.text import literal, one_line, quoted
 from anonchat.client.times import duration
+from anonchat.client.words.suggestions import suggest_name
 
 NO_TEXTUAL = "The full-screen chat needs Textual: pip install 'anonchat[chat]', or use --plain."
 ANOTHER_NAME = frozenset({"username_taken", "username_invalid", "name_lost"})

@@ -10,16 +10,16 @@ from typing import Any
 
 from anonchat.client.chat import Chat
 from anonchat.client.commands import Next
+from anonchat.client.connection.outbox import Outgoing
+from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
-from anonchat.client.outbox import Outgoing
-from anonchat.client.pace import Pace
-from anonchat.client.sentences import closing, message, refusal, sentence, skipped, who
 from anonchat.client.server import Membership
 from anonchat.client.state import RoomState
 from anonchat.client.talk import Talk
 from anonchat.client.text import literal, one_line
+from anonchat.client.words.sentences import closing, message, refusal, sentence, skipped, who
 
 EARLIER = 10
 """Messages that are shown of what was said before."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat.client.line import Frame
+from anonchat.client.connection.line import Frame
 
 
 class Requests(ABC):

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
+from anonchat.client.checks.core import CREATED, JOINED, ROOM, TIME_REMAINING, require
 from anonchat.client.errors import ChatRefused, NotReachable
-from anonchat.client.fitting import CREATED, JOINED, ROOM, TIME_REMAINING, require
 from anonchat.client.link import Link
 
 SECONDS = 20.0

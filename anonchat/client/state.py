@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from anonchat.client.checks.core import fits
 from anonchat.client.errors import NotOurs
-from anonchat.client.fitting import fits
 from anonchat.client.reducers.moderation import Moderation
 from anonchat.client.reducers.notifications import Notifications
 from anonchat.client.reducers.pins import Pins

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from anonchat.client.chat import Chat
 from anonchat.client.commands import COMMANDS, Command, Floor, Misused, Next, Offer, UnknownCommand, offered, parse
+from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError, NotOurs
-from anonchat.client.outbox import Outgoing
-from anonchat.client.sentences import refusal
 from anonchat.client.state import RoomState
+from anonchat.client.words.sentences import refusal
 
 
 class Talk:

@@ -6,10 +6,10 @@ without touching rooms or messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from anonchat.models import EVERYBODY, Audience, Session
+from anonchat.models import Audience, Session
 
 
 class Wire(Protocol):
@@ -60,10 +60,11 @@ ARRIVAL_BYTES = 1_048_576  # that are kept for one connection while it is told t
 class Channel(set[Member]):
     """The members of one room that share a wire. A transport that knows how to serve many at once has one of its own."""
 
-    def send(self, frame: bytes, droppable: bool = False) -> None:
-        """Queue a frame on each. Cost: O(members)."""
+    def send(self, frame: bytes, droppable: bool = False, skip: Collection[Member] = ()) -> None:
+        """Queue a frame on each but those in `skip`. Cost: O(members)."""
         for member in self:
-            member.enqueue(frame, droppable)
+            if member not in skip:
+                member.enqueue(frame, droppable)
 
 
 class _Arrival:
@@ -148,14 +149,15 @@ class Hub:
         What everybody gets is dropped first when a queue fills; what is meant for few is not.
         """
         droppable = audience.only is None and not audience.moderators
-        if audience is EVERYBODY:
+        if droppable:
+            skipped = self._sessions.get(audience.skip, ()) if audience.skip is not None else ()
             for wire, channel in self._rooms.get(room_id, {}).items():
-                channel.send(wire.encode(event, data), droppable)
-            return
-        for wire, members in self._audience(room_id, audience):
-            frame = wire.encode(event, data)
-            for member in members:
-                member.enqueue(frame, droppable)
+                channel.send(wire.encode(event, data), droppable, skipped)
+        else:
+            for wire, members in self._audience(room_id, audience):
+                frame = wire.encode(event, data)
+                for member in members:
+                    member.enqueue(frame)
         if audience.arriving:
             self._keep(room_id, event, data, audience, position)
 

@@ -4,6 +4,7 @@ This is the fast path of a delivery. Nothing is queued on a connection that can 
 how far in the log it is, and catches up before it is told something of its own, so that nothing overtakes.
 """
 
+from collections.abc import Collection
 from typing import Final, Protocol, cast
 
 from anonchat.delivery.hub import Channel, Member
@@ -63,12 +64,15 @@ class Fanout(Channel):
         super().discard(member)
         self._all = None
 
-    def send(self, frame: bytes, droppable: bool = False) -> None:
+    def send(self, frame: bytes, droppable: bool = False, skip: Collection[Member] = ()) -> None:
         if not self._log:
             self._flusher.add(self)
         self._log.append((frame, droppable))
         self._bytes += len(frame)
         self.end += 1
+        for member in skip:
+            if member in self:
+                cast(SocketMember, member).transport.skip(self)
         while self._bytes > LOG_BYTES and self._log:
             self._serve(len(self) or 1)
 

@@ -208,6 +208,12 @@ class SocketTransport:
             if not self.closed:
                 self._add(frame, droppable)
 
+    def skip(self, channel: Channel) -> None:
+        """Leave out the last frame of a channel, if it is the one that is followed."""
+        if channel is self._channel:
+            self.catch_up(channel, channel.end - 1)
+            self.place = channel.end
+
     def hold(self, joined: bytes, sent: int) -> None:
         """The system took a part only of what a channel has written; the rest is sent as soon as it takes more."""
         self.is_ready = False

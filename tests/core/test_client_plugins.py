@@ -25,9 +25,9 @@ from anonchat.client import (
     Server,
     join,
 )
-from anonchat.client.ballots import Ballots
+from anonchat.client.connection.ballots import Ballots
 from anonchat.client.reducers.polls import Polls
-from anonchat.client.sentences import sentence
+from anonchat.client.words.sentences import sentence
 from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 

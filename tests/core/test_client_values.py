@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anonchat.client import Link, LinkError, NotOurs, Online, OutboxFull, Pace, Received, RoomState
-from anonchat.client.backoff import Backoff, Ending
 from anonchat.client.commands import COMMANDS, Command, UnknownCommand, help_text, offered, parse
-from anonchat.client.line import Frame, decode
-from anonchat.client.outbox import Ack, Outbox, Outgoing
-from anonchat.client.reception import Position, Reception
+from anonchat.client.connection.backoff import Backoff, Ending
+from anonchat.client.connection.line import Frame, decode
+from anonchat.client.connection.outbox import Ack, Outbox, Outgoing
+from anonchat.client.connection.reception import Position, Reception
 from anonchat.client.server import _secure
-from anonchat.client.suggestions import suggest_name
 from anonchat.client.text import literal, one_line, quoted, said
 from anonchat.client.times import duration, later, remaining
+from anonchat.client.words.suggestions import suggest_name
 from anonchat.people.names import clean_name
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anonchat.app import Server
-from anonchat.client import receipt
+from anonchat.client.words import receipt
 from anonchat.plugins.migrations import tables_of_rooms
 from anonchat.plugins.registry import bundled, load
 from anonchat.store.rooms import CATEGORIES

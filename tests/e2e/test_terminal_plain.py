@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from anonchat.client import Closed, Server, join
-from anonchat.client.sentences import closing, message, sentence
 from anonchat.client.state import RoomState
+from anonchat.client.words.sentences import closing, message, sentence
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.processes import ServerProcess
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from anonchat.client.commands.floor import Floor, Misused, Next
-from anonchat.client.sentences import who as who_is_here
 from anonchat.client.text import one_line, said
+from anonchat.client.words.sentences import who as who_is_here
 
 QUOTED = 60
 PAGE = 50

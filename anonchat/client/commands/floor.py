@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from anonchat.client.chat import Chat
+from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError
-from anonchat.client.outbox import Outgoing
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line
 

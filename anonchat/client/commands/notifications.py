@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from anonchat.client.commands.floor import Floor
-from anonchat.client.notices import notice
 from anonchat.client.times import when
+from anonchat.client.words.notices import notice
 
 
 async def show(floor: Floor, _: str) -> None:

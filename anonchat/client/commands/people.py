@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anonchat.client.commands.floor import Floor, Misused, Someone
-from anonchat.client.line import Frame
+from anonchat.client.connection.line import Frame
 from anonchat.client.text import one_line
 from anonchat.client.times import when
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.errors import ChatRefused
-from anonchat.client.sentences import shown
+from anonchat.client.words.sentences import shown
 
 FLAGS: Mapping[str, Mapping[str, Any]] = {
     "--several": {"allowMultipleAnswers": True},

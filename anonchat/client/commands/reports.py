@@ -7,7 +7,7 @@ from typing import Any
 
 from anonchat.client.commands.basics import quoted
 from anonchat.client.commands.floor import Floor, Misused
-from anonchat.client.sentences_plugins import reported
+from anonchat.client.words.sentences_plugins import reported
 
 
 async def report(floor: Floor, rest: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from anonchat.client.acts import entry, panic_report
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.times import when
+from anonchat.client.words.acts import entry, panic_report
 
 
 async def log(floor: Floor, _: str) -> None:

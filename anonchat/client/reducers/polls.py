@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from anonchat.client.fitting_plugins import POLL_CONTENT, POLL_STATE
+from anonchat.client.checks.plugins import POLL_CONTENT, POLL_STATE
 from anonchat.client.reducers.removals import removal
 from anonchat.client.times import later
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from anonchat.client.pace import Pace
-from anonchat.client.sentences import closing, skipped
+from anonchat.client.connection.pace import Pace
 from anonchat.client.server import Membership
 from anonchat.client.terminal.app import ChatApp
+from anonchat.client.words.sentences import closing, skipped
 
 __all__ = ["ChatApp", "chat_on_screen"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from anonchat.client.chat import Chat
 from anonchat.client.errors import ClientError
-from anonchat.client.sentences import refusal
 from anonchat.client.terminal.conversation import Conversation
 from anonchat.client.terminal.entries import Pending
 from anonchat.client.terminal.pane import WritingPane
+from anonchat.client.words.sentences import refusal
 
 
 class Actions:

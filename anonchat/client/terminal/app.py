@@ -11,10 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.events import AppBlur, AppFocus
 
 from anonchat.client.chat import Chat
+from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import ClientError
 from anonchat.client.events import ChatEvent, Closed, Received
-from anonchat.client.pace import Pace
-from anonchat.client.sentences import refusal, sentence
 from anonchat.client.server import Membership
 from anonchat.client.terminal.actions import Actions
 from anonchat.client.terminal.composer import Composer
@@ -25,6 +24,7 @@ from anonchat.client.terminal.messages import MessageList
 from anonchat.client.terminal.pane import WritingPane
 from anonchat.client.terminal.theme import CALM
 from anonchat.client.terminal.view import ChatView
+from anonchat.client.words.sentences import refusal, sentence
 
 CROWD = 20
 """People above whom it is not told who comes and goes."""

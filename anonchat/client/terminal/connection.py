@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anonchat.client.events import ChatEvent, Closed, Connecting, Offline, Online
-from anonchat.client.sentences import closing
+from anonchat.client.words.sentences import closing
 
 BACK_SECONDS = 4.0
 

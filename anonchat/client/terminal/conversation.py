@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anonchat.client.chat import Chat
+from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError
 from anonchat.client.events import Received
-from anonchat.client.outbox import Outgoing
-from anonchat.client.sentences import refusal
 from anonchat.client.state import RoomState
 from anonchat.client.terminal.attention import Attention
 from anonchat.client.terminal.entries import Entries, Line, Pending
+from anonchat.client.words.sentences import refusal
 
 MESSAGES = 5_000
 """Kept and drawn; all of them are drawn again when the terminal gets another width, 0.15 ms each."""

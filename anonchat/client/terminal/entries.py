@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from anonchat.client.cards import card, poll_of
-from anonchat.client.outbox import Outgoing
-from anonchat.client.sentences import is_own, marks_of, mentions
+from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line, said
 from anonchat.client.times import clock_time, day, moment, when
+from anonchat.client.words.cards import card, poll_of
+from anonchat.client.words.sentences import is_own, marks_of, mentions
 
 GROUP_SECONDS = 300
 QUOTED = 200

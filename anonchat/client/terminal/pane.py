@@ -15,15 +15,15 @@ from textual.widgets import Static, TextArea
 
 from anonchat.client.chat import Chat
 from anonchat.client.commands import Command, Next, Offer
+from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError
-from anonchat.client.outbox import Outgoing
-from anonchat.client.sentences import refusal
 from anonchat.client.talk import Talk
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.conversation import Conversation
 from anonchat.client.terminal.notices import Notices
 from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.client.terminal.writing import Writing
+from anonchat.client.words.sentences import refusal
 
 
 class WritingPane(Vertical):

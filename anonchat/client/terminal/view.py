@@ -9,13 +9,13 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from anonchat.client.chat import Chat
-from anonchat.client.sentences import who
 from anonchat.client.terminal.bars import Banner, PeopleList, StatusLine, TitleBar
 from anonchat.client.terminal.composer import Composer
 from anonchat.client.terminal.connection import ConnectionNews
 from anonchat.client.terminal.conversation import Conversation
 from anonchat.client.terminal.messages import MessageList
 from anonchat.client.terminal.pane import WritingPane
+from anonchat.client.words.sentences import who
 
 WIDE = 80
 

@@ -11,7 +11,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
-from anonchat.client.backoff import Ending
+from anonchat.client.connection.backoff import Ending
 from anonchat.client.errors import NotOurs, NotReachable
 
 FRAME_BYTES = 64 * 1024 * 1024

@@ -9,8 +9,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anonchat.client.connection.line import Frame
 from anonchat.client.errors import ClientError, OutboxFull
-from anonchat.client.line import Frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from anonchat.client.connection.line import Frame
 from anonchat.client.errors import ChatRefused, ClientError, NotReachable
-from anonchat.client.line import Frame
 
 
 class Answers:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from anonchat.client.answers import Answers
+from anonchat.client.connection.answers import Answers
+from anonchat.client.connection.lifeline import Lifeline
+from anonchat.client.connection.line import Frame
+from anonchat.client.connection.outbox import Ack, Outbox, Outgoing
+from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import PASSING, ChatRefused, ClientError, NotOurs, NotReachable
-from anonchat.client.lifeline import Lifeline
-from anonchat.client.line import Frame
-from anonchat.client.outbox import Ack, Outbox, Outgoing
-from anonchat.client.pace import Pace
 
 
 class Courier:

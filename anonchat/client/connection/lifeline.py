@@ -8,16 +8,16 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from anonchat.client.answers import Answers
-from anonchat.client.backoff import Backoff, Ending
+from anonchat.client.connection.answers import Answers
+from anonchat.client.connection.backoff import Backoff, Ending
+from anonchat.client.connection.feed import Feed
+from anonchat.client.connection.line import Frame, Line
+from anonchat.client.connection.pace import Pace
+from anonchat.client.connection.reception import Reception
+from anonchat.client.connection.server_clock import ServerClock
 from anonchat.client.errors import ChatClosed, NotOurs, NotReachable
 from anonchat.client.events import Closed, Connecting, Offline
-from anonchat.client.feed import Feed
-from anonchat.client.line import Frame, Line
-from anonchat.client.pace import Pace
-from anonchat.client.reception import Reception
 from anonchat.client.server import Membership
-from anonchat.client.server_clock import ServerClock
 
 QUIET = frozenset({"typing", "get_presence", "heartbeat"})
 """What the chat sends by itself; that it was refused is nobody's business."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anonchat.client.fitting_plugins import POLL_CONTENT
+from anonchat.client.checks.plugins import POLL_CONTENT
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line
 from anonchat.client.times import when

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from anonchat.client.cards import card, poll_of
 from anonchat.client.errors import ChatRefused, ClientError
 from anonchat.client.events import Closed
-from anonchat.client.receipt import receipt
-from anonchat.client.sentences_plugins import PLUGIN_SENTENCES
 from anonchat.client.state import RoomState, changed_at
 from anonchat.client.text import one_line, said
 from anonchat.client.times import clock_time, duration
+from anonchat.client.words.cards import card, poll_of
+from anonchat.client.words.receipt import receipt
+from anonchat.client.words.sentences_plugins import PLUGIN_SENTENCES
 
 QUOTED = 40
 

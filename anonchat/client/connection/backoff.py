@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from anonchat.client.pace import Pace
+from anonchat.client.connection.pace import Pace
 
 FINAL = frozenset({1000, 4401, 4403, 4410})
 """Close codes after which coming back is of no use: left, session over, removed, room ended."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from anonchat.client.acts import entry, panic_report
-from anonchat.client.fitting_plugins import POLL_CONTENT
-from anonchat.client.notices import notice
+from anonchat.client.checks.plugins import POLL_CONTENT
 from anonchat.client.state import RoomState
 from anonchat.client.text import one_line, said
 from anonchat.client.times import duration, when
+from anonchat.client.words.acts import entry, panic_report
+from anonchat.client.words.notices import notice
 
 QUOTED = 60
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anonchat.client.checks.core import fits
+from anonchat.client.connection.line import Frame
 from anonchat.client.errors import NotOurs
 from anonchat.client.events import Online, Received
-from anonchat.client.fitting import fits
-from anonchat.client.line import Frame
 
 
 @dataclass(frozen=True, slots=True)

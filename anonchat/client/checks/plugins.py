@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat.client.checks import Check, each, mapping, message, number, record, text, time, truth, whole
+from anonchat.client.checks.basics import Check, each, mapping, message, number, record, text, time, truth, whole
 
 
 def _totals(value: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat.client.checks import (
+from anonchat.client.checks.basics import (
     Check,
     each,
     mapping,
@@ -22,8 +22,8 @@ from anonchat.client.checks import (
     user,
     whole,
 )
+from anonchat.client.checks.plugins import PLUGIN_EVENTS
 from anonchat.client.errors import NotOurs
-from anonchat.client.fitting_plugins import PLUGIN_EVENTS
 
 
 def fits(event: str, data: Mapping[str, Any]) -> bool:

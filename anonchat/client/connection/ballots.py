@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from anonchat.client.connection.line import Frame
 from anonchat.client.errors import PASSING, ChatRefused, ClientError, NotReachable
-from anonchat.client.line import Frame
 
 MOST = 100
 
