@@ -44,7 +44,7 @@ from anonchat.plugins.remembered import Remembered
 from anonchat.protocol.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
 from anonchat.rates import Rates
 from anonchat.storage.maintenance import Finding, Maintenance
-from anonchat.storage.queues import PendingWork, WorkQueue
+from anonchat.storage.queues import Completion, PendingWork, WorkQueue
 from anonchat.storage.roles import Bus, Database, Ephemeral, Parameters, Row, Statements, Work
 from anonchat.store.sql import insert_or_ignore, one_of, pair_of, upsert
 from anonchat.store.tables import messages as messages_table
@@ -62,6 +62,7 @@ __all__ = [
     "ChatError",
     "ClientEvent",
     "Clock",
+    "Completion",
     "Database",
     "Denied",
     "Draft",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from anonchat import PluginContext, hookspecs
+from anonchat import PluginContext
+from anonchat.plugins import hookspecs
 from anonchat.plugins.hookspecs import SPECS
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room

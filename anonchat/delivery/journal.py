@@ -164,12 +164,20 @@ class Journal:
         """Say who carries committed events to the members; it is called in the event loop, in commit order."""
         self._publish = publish
 
-    def transaction(self, work: Callable[[Transaction], Awaitable[T]], room: str | None = None) -> Awaitable[T]:
+    def transaction(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        room: str | None = None,
+        answer: Callable[[], None] | None = None,
+    ) -> Awaitable[T]:
         """Run `work(tx)` in a transaction and publish its events after the commit. `work` may await only `tx`.
 
         It may be run again from its start, so it must not change anything outside of `tx` and its own variables.
         Name the `room` if it changes nothing of another one: on a database server, what is done in one room then
         shares its commits, and does not wait for what is done in the others.
+
+        Events are published after the caller was woken, so that an answer comes before its consequences. With `answer`,
+        which is called after the commit, nobody waits for that: it is answered, published, and then the caller is woken.
         """
         published: list[Event] = []
 
@@ -180,10 +188,12 @@ class Journal:
             return result
 
         def committed() -> None:
+            if answer is not None:
+                answer()
             if published:
                 self._publish(published)
 
-        return self._database.transaction(run, committed, room)
+        return self._database.transaction(run, committed, room, first=answer is not None)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work(statements)` on one snapshot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -29,16 +30,20 @@ class Arrivals:
     """Keeps connections and hands each to `admit(connection, address)` when it has something to say or has ended.
 
     In the order in which they speak. Who says nothing for `silent_seconds` is closed; it has cost a descriptor and a few
-    hundred bytes until then.
+    hundred bytes until then. They have a selector of their own, which the event loop looks at as one file: so also where
+    thousands speak in the same moment, what is done for them in a turn is little.
     """
 
     def __init__(self, admit: Callable[[socket.socket, Any], None], silent_seconds: float) -> None:
         self._admit = admit
         self._silent_seconds = silent_seconds
         self._loop = asyncio.get_running_loop()
+        self._selector = selectors.DefaultSelector()
         self._silent: dict[int, Arrival] = {}  # by descriptor, the oldest first
         self._speaking: deque[Arrival] = deque()
         self._sweep: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+        self._listen()
 
     def add(self, connection: socket.socket, address: Any) -> None:
         """Take a connection that was just accepted."""
@@ -47,39 +52,56 @@ class Arrivals:
         self._silent[connection.fileno()] = Arrival(connection, address, until)
         if self._sweep is None:
             self._sweep = self._loop.call_at(until, self._close_silent)
-        self._loop.add_reader(connection.fileno(), self._hear, connection.fileno())
+        self._selector.register(connection, selectors.EVENT_READ)
 
     def close(self) -> None:
         """Close all who are not let in yet."""
-        for descriptor in [*self._silent]:
-            self._take(descriptor).connection.close()
-        while self._speaking:
-            self._speaking.popleft().connection.close()
-        if self._sweep is not None:
-            self._sweep.cancel()
+        self._loop.remove_reader(self._selector)
+        for arrival in (*self._silent.values(), *self._speaking):
+            self._take(arrival).close()
+        self._silent.clear()
+        self._speaking.clear()
+        self._selector.close()
+        for later in (self._sweep, self._turn):
+            if later is not None:
+                later.cancel()
 
-    def _take(self, descriptor: int) -> Arrival:
-        self._loop.remove_reader(descriptor)
-        return self._silent.pop(descriptor)
+    def _take(self, arrival: Arrival) -> socket.socket:
+        self._selector.unregister(arrival.connection)
+        return arrival.connection
 
-    def _hear(self, descriptor: int) -> None:
-        self._speaking.append(self._take(descriptor))
-        if len(self._speaking) == 1:
-            self._loop.call_soon(self._let_in)
+    def _listen(self) -> None:
+        self._loop.add_reader(self._selector, self._hear)
+
+    def _hear(self) -> None:
+        """Until all who speak by now are let in nobody else needs to be heard."""
+        self._loop.remove_reader(self._selector)
+        self._look()
+        self._let_in()
+
+    def _look(self) -> None:
+        for key, _ in self._selector.select(0):
+            if (arrival := self._silent.pop(key.fd, None)) is not None:
+                self._speaking.append(arrival)
 
     def _let_in(self) -> None:
         together = [self._speaking.popleft() for _ in range(min(ADMITTED, len(self._speaking)))]
         if self._speaking:
-            self._loop.call_soon(self._let_in)
+            self._turn = self._loop.call_soon(self._let_in)
+        else:
+            self._turn = None
+            self._listen()
         for arrival in together:
-            self._admit(arrival.connection, arrival.address)
+            self._admit(self._take(arrival), arrival.address)
 
     def _close_silent(self) -> None:
         self._sweep = None
+        self._look()  # who has spoken while others were let in is not silent
         now = self._loop.time()
         for descriptor, arrival in [*islice(self._silent.items(), CLOSED)]:
             if arrival.until <= now:
-                self._take(descriptor).connection.close()
+                del self._silent[descriptor]
+                self._take(arrival).close()
         if self._silent:
             oldest = next(iter(self._silent.values()))
             self._sweep = self._loop.call_at(max(oldest.until, now), self._close_silent)

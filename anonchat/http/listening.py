@@ -20,7 +20,7 @@ from anonchat.http.tarpit import Tarpit
 log = structlog.get_logger("anonchat.http")
 
 BACKLOG = 65_535  # connections that wait to be accepted; the system takes as many of them as it is set to (somaxconn)
-ACCEPTED = 128  # connections in one turn of the event loop
+ACCEPTED = 16  # connections in one turn of the event loop: half a millisecond
 PAUSE_SECONDS = 1.0
 
 _REASONS = {

@@ -41,6 +41,7 @@ class _Send:
     waiting: list[Done]
     message: Message | None = None
     outcome: Receipt | ChatError | None = None
+    is_answered: bool = False
 
     @property
     def is_stored(self) -> bool:
@@ -107,8 +108,7 @@ class Writer:
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
                 with self._metrics.commit_seconds.time():
                     await self._write(batch)
-                for send in batch:
-                    self._answer(send)
+                self._answer_all(batch)
                 self._metrics.messages.inc(sum(send.is_stored for send in batch))
         finally:
             self._writing = None
@@ -116,7 +116,8 @@ class Writer:
     async def _write(self, batch: Sequence[_Send], *, again: bool = False) -> None:
         try:
             rooms = {send.draft.room_id for send in batch}
-            await self._journal.transaction(lambda tx: self._store(tx, batch), rooms.pop() if len(rooms) == 1 else None)
+            room = rooms.pop() if len(rooms) == 1 else None
+            await self._journal.transaction(lambda tx: self._store(tx, batch), room, lambda: self._answer_all(batch))
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_wanted():
                 raise
@@ -130,6 +131,13 @@ class Writer:
                 log.exception("a message could not be stored")
             for send in batch:
                 send.outcome = error if isinstance(error, ChatError) else ChatError("internal")
+
+    def _answer_all(self, batch: Sequence[_Send]) -> None:
+        """Answer those who have no answer yet."""
+        for send in batch:
+            if not send.is_answered:
+                send.is_answered = True
+                self._answer(send)
 
     def _answer(self, send: _Send) -> None:
         del self._sends[send.key]

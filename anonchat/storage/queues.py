@@ -1,5 +1,8 @@
 """Work that waits for a database and goes together: while one commit is on its way to the disk, all that arrives waits, and
 goes in the next one (group commit). A commit, and a hop to another thread, costs the same for one piece of work or a hundred.
+
+On a busy server each turn of the event loop is a wait, so none is taken that is not needed: work begins in the turn in which
+it is asked for, and what is durable is told in the turn that hears of it.
 """
 
 from __future__ import annotations
@@ -7,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -22,12 +25,15 @@ log = structlog.get_logger("anonchat.storage")
 class PendingWork:
     """One piece of work, and who waits for it. Whoever runs it leaves a result or an exception in `outcome`."""
 
-    __slots__ = ("committed", "future", "outcome", "work")
+    __slots__ = ("committed", "first", "future", "outcome", "work")
 
-    def __init__(self, work: Work[Any], future: asyncio.Future[Any], committed: Callable[[], None] | None) -> None:
+    def __init__(
+        self, work: Work[Any], future: asyncio.Future[Any], committed: Callable[[], None] | None, first: bool = False
+    ) -> None:
         self.work = work
         self.future = future
         self.committed = committed
+        self.first = first
         self.outcome: Any = None
 
     def wake(self) -> None:
@@ -40,72 +46,126 @@ class PendingWork:
             self.future.set_result(self.outcome)
 
 
-Run = Callable[[Sequence[PendingWork]], Awaitable[Sequence[PendingWork]]]
+Batch = Sequence[PendingWork]
 
 
-@dataclass(slots=True)
-class _Lane:
-    waiting: deque[PendingWork] = field(default_factory=deque)
-    task: asyncio.Task[None] | None = None
+class Completion:
+    """What whoever runs a batch calls, in the event loop: one of the two, once."""
+
+    __slots__ = ("_batch", "_finished")
+
+    def __init__(self, batch: Batch, finished: Callable[[Batch, Batch], None]) -> None:
+        self._batch = batch
+        self._finished = finished
+
+    def finished(self, durable: Batch) -> None:
+        """The outcomes are there, and of writing these are durable now."""
+        self._finished(self._batch, durable)
+
+    def failed(self, error: BaseException) -> None:
+        """The storage has failed, and all who wait are told so."""
+        log.error("the database could not be reached", exc_info=error)
+        for pending in self._batch:
+            pending.outcome = ChatError("storage_unavailable", retry_after_ms=2_000)
+            pending.outcome.__cause__ = error
+        self._finished(self._batch, ())
+
+
+Run = Callable[[Batch, Completion], None]
 
 
 class WorkQueue:
     """Work that waits for its turn: in order within a lane, side by side between lanes."""
 
     def __init__(self, run: Run, *, together: int, most: int) -> None:
-        """`run` does the work that it is given in one transaction, at most `together` pieces, and answers those that are
-        durable now (of reading, none); what it raises is a failure of the storage, and all are told so. `most` may wait
-        in all lanes.
-        """
+        """`run(batch, completion)` begins work, at most `together` pieces in one transaction. `most` may wait in all lanes."""
         self._run = run
         self._together = together
         self._most = most
-        self._lanes: dict[Hashable, _Lane] = {}
+        self._lanes: dict[Hashable, deque[PendingWork]] = {}  # those at work, and what waits in each
         self._waiting = 0
+        self._emptied = asyncio.Event()
+
+    @classmethod
+    def awaiting(cls, run: Callable[[Batch], Awaitable[Batch]], *, together: int, most: int) -> WorkQueue:
+        """For a driver that is asynchronous: `run(batch)` leaves the outcomes and answers what is durable, or raises."""
+        running: set[asyncio.Task[None]] = set()
+
+        async def work_off(batch: Batch, completion: Completion) -> None:
+            try:
+                durable = await run(batch)
+            except BaseException as error:
+                completion.failed(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                completion.finished(durable)
+
+        def begin(batch: Batch, completion: Completion) -> None:
+            task = asyncio.create_task(work_off(batch, completion))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+        return cls(begin, together=together, most=most)
 
     def submit(
-        self, work: Work[T], committed: Callable[[], None] | None = None, lane: Hashable = None
+        self,
+        work: Work[T],
+        committed: Callable[[], None] | None = None,
+        lane: Hashable = None,
+        *,
+        first: bool = False,
     ) -> asyncio.Future[T]:
         """Let work wait for the next turn of its lane; see `Database.transaction`. Refused as `overloaded`."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._waiting >= self._most:
             future.set_exception(ChatError("overloaded", retry_after_ms=1_000))
             return future
-        found = self._lanes.setdefault(lane, _Lane())
-        found.waiting.append(PendingWork(work, future, committed))
-        self._waiting += 1
-        if found.task is None:
-            found.task = asyncio.create_task(self._work_off(lane, found))
+        pending = PendingWork(work, future, committed, first)
+        if (waiting := self._lanes.get(lane)) is not None:
+            waiting.append(pending)
+            self._waiting += 1
+        else:
+            self._lanes[lane] = deque()
+            self._begin(lane, [pending])
         return future
 
     async def finish(self) -> None:
         """Wait until nothing waits any more."""
-        while tasks := [lane.task for lane in self._lanes.values() if lane.task is not None]:
-            await asyncio.wait(tasks)
+        while self._lanes:
+            self._emptied.clear()
+            await self._emptied.wait()
 
-    async def _work_off(self, name: Hashable, lane: _Lane) -> None:
-        try:
-            while lane.waiting:
-                batch = [lane.waiting.popleft() for _ in range(min(self._together, len(lane.waiting)))]
-                self._waiting -= len(batch)
-                durable = await self._run_all(batch)
-                for pending in batch:
-                    pending.wake()
-                loop = asyncio.get_running_loop()
-                for pending in durable:
-                    if pending.committed is not None:
-                        # After the callers, which were woken above: an answer goes out before its consequences.
-                        loop.call_soon(pending.committed)
-        finally:
-            del self._lanes[name]
+    def _begin(self, lane: Hashable, batch: Batch) -> None:
+        self._run(batch, Completion(batch, partial(self._finished, lane)))
 
-    async def _run_all(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
-        """What is durable now. Never raises: whatever goes wrong, each caller is told."""
-        try:
-            return await self._run(batch)
-        except Exception as error:
-            log.exception("the database could not be reached")
-            for pending in batch:
-                pending.outcome = ChatError("storage_unavailable", retry_after_ms=2_000)
-                pending.outcome.__cause__ = error
-            return []
+    def _finished(self, lane: Hashable, batch: Batch, durable: Batch) -> None:
+        waiting = self._lanes[lane]
+        if waiting:
+            following = [waiting.popleft() for _ in range(min(self._together, len(waiting)))]
+            self._waiting -= len(following)
+            self._begin(lane, following)
+        else:
+            del self._lanes[lane]
+            self._emptied.set()
+        _tell(batch, durable)
+
+
+def _tell(batch: Batch, durable: Batch) -> None:
+    """Wake the callers, and call what is to be called in the order of the commit: `first` before them, else after them."""
+    loop = asyncio.get_running_loop()
+    later: list[Callable[[], None]] = []
+    for pending in durable:
+        if pending.committed is None:
+            continue
+        if pending.first and not later:
+            try:
+                pending.committed()
+            except Exception:
+                log.exception("what follows a commit failed")
+        else:
+            later.append(pending.committed)
+    for pending in batch:
+        pending.wake()
+    for committed in later:
+        loop.call_soon(committed)  # after the callers: an answer goes out before its consequences

@@ -67,15 +67,21 @@ class Database(Protocol):
         """`read` of all rows of one statement."""
 
     def transaction(
-        self, work: Work[T], committed: Callable[[], None] | None = None, room: str | None = None
+        self,
+        work: Work[T],
+        committed: Callable[[], None] | None = None,
+        room: str | None = None,
+        *,
+        first: bool = False,
     ) -> Awaitable[T]:
         """Run `work` in a transaction of its own or, isolated by a savepoint, in one that it shares with others.
 
         `work` may await only its argument, and may be run again from the start when it lost a race. If it raises,
         what it wrote is undone and the error reaches the caller, alone. `committed` is called in the event loop once
         the commit is durable, after the callers of that commit have been woken, in the order of the commits, and
-        also when the caller has stopped waiting. `room` names the only room that `work` changes, if it is one: a
-        database that writes side by side then orders and shares commits by room.
+        also when the caller has stopped waiting; with `first` it may be called before they are. `room` names the only
+        room that `work` changes, if it is one: a database that writes side by side then orders and shares commits by
+        room.
         Raises `ChatError` ``storage_full``, ``storage_unavailable`` or ``overloaded``.
         """
 

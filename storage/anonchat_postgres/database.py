@@ -66,8 +66,8 @@ class PostgresDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self._address = Address.of(url)
         self._compilers = compilers()
-        self._rooms = WorkQueue(self._commit, together=TOGETHER, most=WAITING)
-        self._others = WorkQueue(self._commit, together=1, most=WAITING)
+        self._rooms = WorkQueue.awaiting(self._commit, together=TOGETHER, most=WAITING)
+        self._others = WorkQueue.awaiting(self._commit, together=1, most=WAITING)
         # At least half of the connections are for reading, which never waits for commits.
         self._writers = asyncio.Semaphore(self._address.connections // 2)
         self._reading = 0
@@ -141,13 +141,18 @@ class PostgresDatabase:
     # --- writing
 
     def transaction(
-        self, work: Work[T], committed: Callable[[], None] | None = None, room: str | None = None
+        self,
+        work: Work[T],
+        committed: Callable[[], None] | None = None,
+        room: str | None = None,
+        *,
+        first: bool = False,
     ) -> asyncio.Future[T]:
         if self._pool is None:
             refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
             refused.set_exception(ChatError("storage_unavailable"))
             return refused
-        return (self._others if room is None else self._rooms).submit(work, committed, room)
+        return (self._others if room is None else self._rooms).submit(work, committed, room, first=first)
 
     async def _commit(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
         try:

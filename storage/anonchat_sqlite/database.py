@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from sqlalchemy.sql import ClauseElement
 from anonchat import (
     ChatError,
     Clock,
+    Completion,
     MigrationError,
     Migrations,
     Parameters,
@@ -68,7 +70,7 @@ class SQLiteDatabase:
         self.path = path_of(url)
         self._lock = lock_of(self.path)
         self._compiler = Compiler()
-        self._commits = WorkQueue(self._commit_batch, together=BATCH, most=WAITING)
+        self._commits = WorkQueue(self._begin_commit, together=BATCH, most=WAITING)
         self._readers: list[_Reader] = []
         self._turn = itertools.count()
         self._writer: aiosqlite.Connection | None = None
@@ -124,11 +126,16 @@ class SQLiteDatabase:
         return await self.read(lambda statements: statements.fetch_all(statement, parameters))
 
     def transaction(
-        self, work: Work[T], committed: Callable[[], None] | None = None, room: str | None = None
+        self,
+        work: Work[T],
+        committed: Callable[[], None] | None = None,
+        room: str | None = None,
+        *,
+        first: bool = False,
     ) -> asyncio.Future[T]:
         """One writer does everything, one thing after another, so that rooms make no difference."""
         if self._writer is not None:
-            return self._commits.submit(work, committed)
+            return self._commits.submit(work, committed, first=first)
         refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         refused.set_exception(ChatError("storage_unavailable"))
         return refused
@@ -185,12 +192,11 @@ class SQLiteDatabase:
             raise
         return connection
 
-    async def _commit_batch(self, batch: Sequence[PendingWork]) -> list[PendingWork]:
-        if self._writer is None:
-            raise ChatError("storage_unavailable")
-        return await _hop(self._writer, self._commit, self._writer, batch)
+    def _begin_commit(self, batch: Sequence[PendingWork], completion: Completion) -> None:
+        assert self._writer is not None  # until nothing waits any more
+        _hand_over(self._writer, self._commit, batch, completion)
 
-    def _commit(self, writer: aiosqlite.Connection, batch: Sequence[PendingWork]) -> list[PendingWork]:
+    def _commit(self, writer: aiosqlite.Connection, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
         """In the writer's thread: one transaction for the whole batch; returns the jobs that are durable now."""
         connection = writer._conn
         statements = SQLiteStatements(connection, self._compiler)
@@ -216,19 +222,18 @@ class _Reader:
     def __init__(self, connection: aiosqlite.Connection, compiler: Compiler) -> None:
         self._connection = connection
         self._compiler = compiler
-        self.queue = WorkQueue(self._read_batch, together=READS, most=WAITING // READERS)
+        self.queue = WorkQueue(self._begin_read, together=READS, most=WAITING // READERS)
 
     async def close(self) -> None:
         await self.queue.finish()
         await self._connection.close()
 
-    async def _read_batch(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
-        await _hop(self._connection, self._read, batch)
-        return ()
+    def _begin_read(self, batch: Sequence[PendingWork], completion: Completion) -> None:
+        _hand_over(self._connection, self._read, batch, completion)
 
-    def _read(self, batch: Sequence[PendingWork]) -> None:
+    def _read(self, reader: aiosqlite.Connection, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
         """In the reader's thread: all on one snapshot, which begins after the last of them was asked for."""
-        connection = self._connection._conn
+        connection = reader._conn
         statements = SQLiteStatements(connection, self._compiler)
         try:
             connection.execute("BEGIN")
@@ -243,6 +248,42 @@ class _Reader:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+        return ()
+
+
+class _Heard:
+    """In place of a future in a connection's thread: it tells in the turn in which the event loop hears of it, not one later."""
+
+    __slots__ = ("_completion", "_loop")
+
+    def __init__(self, completion: Completion) -> None:
+        self._completion = completion
+        self._loop = asyncio.get_running_loop()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, durable: Sequence[PendingWork]) -> None:
+        self._completion.finished(durable)
+
+    def set_exception(self, error: BaseException) -> None:
+        self._completion.failed(error)
+
+
+def _hand_over(
+    connection: aiosqlite.Connection,
+    function: Callable[[aiosqlite.Connection, Sequence[PendingWork]], Sequence[PendingWork]],
+    batch: Sequence[PendingWork],
+    completion: Completion,
+) -> None:
+    """Have a batch worked off in a connection's thread. Like `_hop`, by names of aiosqlite that are not public."""
+    if not connection._running or connection._connection is None:
+        completion.failed(RuntimeError("the connection to the database is closed"))
+        return
+    connection._tx.put_nowait((_Heard(completion), partial(function, connection, batch)))  # type: ignore[arg-type]
 
 
 def lock_of(path: Path) -> FileLock:

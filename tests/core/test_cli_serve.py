@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from anonchat.server.serving import MOST_FILES
 from anonchat.testing.processes import ServerProcess
 
 SERVE = (sys.executable, "-P", "-m", "anonchat", "serve")
@@ -109,6 +111,14 @@ def test_a_database_that_cannot_be_opened_is_told_in_a_sentence(tmp_path: Path, 
 def test_the_database_is_private(tmp_path: Path) -> None:
     with ServerProcess(tmp_path):
         assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("anonchat.db*")} == {0o600}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how large the table is")
+def test_the_table_of_open_files_never_has_to_grow(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        size = re.search(r"FDSize:\s*(\d+)", Path(f"/proc/{server.pid}/status").read_text())
+        assert size is not None
+        assert int(size[1]) >= min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], MOST_FILES)
 
 
 def test_sigterm_says_goodbye_and_loses_nothing(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ async def test_nobody_takes_the_seat_of_the_connected_after_a_leap_of_the_clock(
         assert await outcomes(house.server.seats.join(found, applicant, room.invite_token)) == ["username_taken"]
 
 
-def refused(*_: object) -> asyncio.Future[None]:
+def refused(*_: object, **__: object) -> asyncio.Future[None]:
     """Instead of a transaction of a database that is away."""
     answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     answer.set_exception(ChatError("storage_unavailable"))

@@ -51,15 +51,20 @@ class Racing:
         self._database = database
 
     async def transaction(
-        self, work: Work[Any], committed: Callable[[], None] | None = None, room: str | None = None
+        self,
+        work: Work[Any],
+        committed: Callable[[], None] | None = None,
+        room: str | None = None,
+        *,
+        first: bool = False,
     ) -> Any:
         async def lost(statements: Any) -> None:
             await work(statements)
             raise LookupError
 
         with suppress(LookupError):
-            await self._database.transaction(lost, committed, room)
-        return await self._database.transaction(work, committed, room)
+            await self._database.transaction(lost, committed, room, first=first)
+        return await self._database.transaction(work, committed, room, first=first)
 
 
 @pytest.fixture

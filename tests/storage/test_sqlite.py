@@ -49,8 +49,10 @@ async def pragma(database: Database, text: str) -> None:
     await database._writer.execute_fetchall(f"PRAGMA {text}")
 
 
-def test_the_private_call_of_aiosqlite_is_there() -> None:
-    """Our one hop to the database's thread leans on it; a new version of aiosqlite has to pass here."""
+def test_the_private_names_of_aiosqlite_are_there() -> None:
+    """Our hops to the database's thread lean on them; a new version of aiosqlite has to pass here."""
+    made = aiosqlite.connect(":memory:")
+    assert (made._running, made._connection, made._tx.empty()) == (True, None, True)
     assert list(inspect.signature(aiosqlite.Connection._execute).parameters) == ["self", "fn", "args", "kwargs"]
     assert isinstance(inspect.getattr_static(aiosqlite.Connection, "_conn"), property)
 

@@ -86,6 +86,7 @@ def test_33_what_is_to_be_hit_is_large_enough_for_mouse_and_finger(
         ann.page.get_by_role("complementary").wait_for()
         assert ann.page.evaluate(SMALL, least) == []
         ann.page.keyboard.press("Escape")
+        ann.page.get_by_role("complementary").wait_for(state="hidden")
     for command in ("share", "settings", "leave", "help", "poll"):
         ann.page.locator("#composer").fill(f"/{command} ")
         ann.page.get_by_role("button", name="Send").click()

@@ -1,6 +1,6 @@
 /** The room: head, facts, connection, conversation, composer, and what is open beside them. */
 
-import { html, useEffect, useRef } from "../ui.mjs";
+import { html, useEffect, useLayoutEffect, useRef } from "../ui.mjs";
 import { followViewport } from "../browser/viewport.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { isKnown, moderators } from "../state/selectors.mjs";
@@ -113,7 +113,7 @@ function Panel() {
 /** What is opened gets the focus, and gives it back when it is closed with it. */
 function useFocusInside(id) {
   const heading = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // before anybody sees it, so that no key comes too early
     if (id === undefined) return undefined;
     const before = document.activeElement;
     heading.current.focus();

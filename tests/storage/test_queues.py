@@ -1,0 +1,110 @@
+"""Work that waits and goes together: who is told what, in which order and turn, and that nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from anonchat import ChatError, Completion, PendingWork, Statements, WorkQueue
+from anonchat.testing import asynchronous
+
+
+async def nothing(_: Statements) -> None:
+    """Work."""
+
+
+class Runs:
+    """A database that finishes a batch when it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[PendingWork]] = []
+        self.completions: list[Completion] = []
+
+    def run(self, batch: Sequence[PendingWork], completion: Completion) -> None:
+        self.batches.append(batch)
+        self.completions.append(completion)
+
+    def finish(self) -> None:
+        self.completions.pop(0).finished(self.batches[-1])
+
+
+@asynchronous
+async def test_work_begins_at_once_and_what_comes_meanwhile_goes_together() -> None:
+    runs = Runs()
+    queue = WorkQueue(runs.run, together=2, most=10)
+    for _ in range(4):
+        queue.submit(nothing)
+    assert [len(batch) for batch in runs.batches] == [1]
+    runs.finish()
+    runs.finish()
+    runs.finish()
+    assert [len(batch) for batch in runs.batches] == [1, 2, 1]
+    await queue.finish()
+
+
+@pytest.mark.parametrize(
+    ("firsts", "told"),
+    [
+        ((False, False), ["a woken", "b woken", "a committed", "b committed"]),
+        ((True, True), ["a committed", "b committed", "a woken", "b woken"]),
+        ((True, False), ["a committed", "a woken", "b woken", "b committed"]),
+        ((False, True), ["a woken", "b woken", "a committed", "b committed"]),
+    ],
+    ids=["answers first", "consequences first", "one of each", "never out of order"],
+)
+@asynchronous
+async def test_who_is_told_first(firsts: tuple[bool, bool], told: list[str]) -> None:
+    runs, found = Runs(), list[str]()
+    queue = WorkQueue(runs.run, together=2, most=10)
+    queue.submit(nothing)  # the two others share the next batch
+    for name, first in zip("ab", firsts, strict=True):
+        future = queue.submit(nothing, lambda name=name: found.append(f"{name} committed"), first=first)  # type: ignore[misc]
+        future.add_done_callback(lambda _, name=name: found.append(f"{name} woken"))  # type: ignore[misc]
+    runs.finish()
+    runs.finish()
+    assert found == [each for each in told[:2] if each.endswith("committed") and told[0].endswith("committed")]
+    await asyncio.sleep(0)
+    assert found == told
+
+
+@asynchronous
+async def test_what_follows_a_commit_may_fail() -> None:
+    def fail() -> None:
+        raise RuntimeError("a consequence")
+
+    runs = Runs()
+    queue = WorkQueue(runs.run, together=2, most=10)
+    waits = queue.submit(nothing, fail, first=True)
+    runs.finish()
+    await waits
+
+
+@pytest.mark.parametrize("failure", [OSError("gone"), asyncio.CancelledError()], ids=["fails", "is cancelled"])
+@asynchronous
+async def test_a_driver_that_fails_leaves_nobody_waiting(failure: BaseException) -> None:
+    async def run(_: Sequence[PendingWork]) -> Sequence[PendingWork]:
+        raise failure
+
+    queue = WorkQueue.awaiting(run, together=2, most=10)
+    for waits in [queue.submit(nothing, lane=lane) for lane in (1, 1, 2)]:
+        with pytest.raises(ChatError, match="storage"):
+            await waits
+    await queue.finish()
+
+
+@asynchronous
+async def test_too_much_work_is_refused() -> None:
+    runs = Runs()
+    queue = WorkQueue(runs.run, together=2, most=1)
+    queue.submit(nothing), queue.submit(nothing)
+    with pytest.raises(ChatError) as refused:
+        await queue.submit(nothing)
+    assert refused.value.code == "overloaded"
+    ended = asyncio.ensure_future(queue.finish())
+    await asyncio.sleep(0)
+    assert not ended.done()
+    runs.finish()
+    runs.finish()
+    await ended
