@@ -150,7 +150,7 @@ class Hub:
         """
         droppable = audience.only is None and not audience.moderators
         if droppable:
-            skipped = self._sessions.get(audience.skip, ()) if audience.skip is not None else ()
+            skipped = self.of_session(audience.skip) if audience.skip is not None else ()
             for wire, channel in self._rooms.get(room_id, {}).items():
                 channel.send(wire.encode(event, data), droppable, skipped)
         else:

@@ -137,9 +137,14 @@ class WorkQueue:
             await self._emptied.wait()
 
     def _begin(self, lane: Hashable, batch: Batch) -> None:
-        self._run(batch, Completion(batch, partial(self._finished, lane)))
+        completion = Completion(batch, partial(self._finished, lane))
+        try:
+            self._run(batch, completion)
+        except Exception as error:
+            completion.failed(error)  # or the lane would wait for ever
 
     def _finished(self, lane: Hashable, batch: Batch, durable: Batch) -> None:
+        _tell(batch, durable)  # before the next begins, which might else be told of first
         waiting = self._lanes[lane]
         if waiting:
             following = [waiting.popleft() for _ in range(min(self._together, len(waiting)))]
@@ -148,7 +153,6 @@ class WorkQueue:
         else:
             del self._lanes[lane]
             self._emptied.set()
-        _tell(batch, durable)
 
 
 def _tell(batch: Batch, durable: Batch) -> None:

@@ -95,6 +95,18 @@ async def test_a_driver_that_fails_leaves_nobody_waiting(failure: BaseException)
 
 
 @asynchronous
+async def test_a_driver_that_cannot_begin_leaves_nobody_waiting() -> None:
+    def run(_: Sequence[PendingWork], __: Completion) -> None:
+        raise OSError("gone")
+
+    queue = WorkQueue(run, together=2, most=10)
+    for waits in [queue.submit(nothing) for _ in range(2)]:
+        with pytest.raises(ChatError, match="storage"):
+            await waits
+    await queue.finish()
+
+
+@asynchronous
 async def test_too_much_work_is_refused() -> None:
     runs = Runs()
     queue = WorkQueue(runs.run, together=2, most=1)
