@@ -188,10 +188,12 @@ class Journal:
             return result
 
         def committed() -> None:
-            if answer is not None:
-                answer()
-            if published:
-                self._publish(published)
+            try:
+                if answer is not None:
+                    answer()
+            finally:
+                if published:
+                    self._publish(published)
 
         return self._database.transaction(run, committed, room, first=answer is not None)
 

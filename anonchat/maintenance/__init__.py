@@ -1,1 +1,1 @@
-"""What is done while no server runs: examine, restore, move."""
+"""What the command line does to an installation from outside: examine, ask a running server, restore, move."""

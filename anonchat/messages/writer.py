@@ -97,9 +97,16 @@ class Writer:
         """Wait until everything submitted so far is stored and answered; what others submit meanwhile is not waited for."""
         if not self._sends:
             return
-        answered = asyncio.Event()
-        # Sends are answered in the order of their coming.
-        next(reversed(self._sends.values())).waiting.append(lambda _: answered.set())
+        answered, left = asyncio.Event(), len(self._sends)
+
+        def one_less(_: object) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                answered.set()
+
+        for send in self._sends.values():  # not the last alone: where a batch failed, each is answered by itself
+            send.waiting.append(one_less)
         await answered.wait()
 
     async def _write_all(self) -> None:
@@ -135,9 +142,13 @@ class Writer:
     def _answer_all(self, batch: Sequence[_Send]) -> None:
         """Answer those who have no answer yet."""
         for send in batch:
-            if not send.is_answered:
-                send.is_answered = True
+            if send.is_answered:
+                continue
+            send.is_answered = True
+            try:
                 self._answer(send)
+            except Exception:
+                log.exception("what follows a send failed")
 
     def _answer(self, send: _Send) -> None:
         del self._sends[send.key]

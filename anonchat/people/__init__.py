@@ -1,1 +1,1 @@
-"""Who is in a room: sessions, names, places, ranks, and who sees whom."""
+"""Who is in a room: sessions, names, seats, and who sees whom."""

@@ -10,7 +10,9 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -118,11 +120,12 @@ def _prepare_open_files() -> None:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    last = hard if hard != resource.RLIM_INFINITY else MOST_FILES
-    os.close(fcntl.fcntl(nothing, fcntl.F_DUPFD_CLOEXEC, min(last, MOST_FILES) - 1))
-    os.close(nothing)
+        with suppress(OSError, ValueError):  # some systems call a limit endless that they do not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if sys.platform == "linux":
+        last = min(hard if hard != resource.RLIM_INFINITY else MOST_FILES, MOST_FILES) - 1
+        with suppress(OSError), Path(os.devnull).open() as nothing:
+            os.close(fcntl.fcntl(nothing, fcntl.F_DUPFD_CLOEXEC, last))
 
 
 def _collect_rarely() -> None:

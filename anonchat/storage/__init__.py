@@ -1,1 +1,1 @@
-"""The roles of storage, and which backend plays them."""
+"""The roles of storage, which backend plays them, and work that waits for it together."""

@@ -1,8 +1,8 @@
 """Work that waits for a database and goes together: while one commit is on its way to the disk, all that arrives waits, and
 goes in the next one (group commit). A commit, and a hop to another thread, costs the same for one piece of work or a hundred.
 
-On a busy server each turn of the event loop is a wait, so none is taken that is not needed: work begins in the turn in which
-it is asked for, and what is durable is told in the turn that hears of it.
+On a busy server each turn of the event loop is a wait, so none is taken that is not needed: what is durable is told in the
+turn that hears of it, and work whose driver needs no task begins in the turn in which it is asked for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ class PendingWork:
         """Hand the outcome to the caller, unless it has stopped waiting."""
         if self.future.done():
             return
-        if isinstance(self.outcome, BaseException):
+        if isinstance(self.outcome, StopIteration):  # which no future takes
+            failure = RuntimeError("the work raised StopIteration")
+            failure.__cause__ = self.outcome
+            self.future.set_exception(failure)
+        elif isinstance(self.outcome, BaseException):
             self.future.set_exception(self.outcome)
         else:
             self.future.set_result(self.outcome)
@@ -50,25 +54,30 @@ Batch = Sequence[PendingWork]
 
 
 class Completion:
-    """What whoever runs a batch calls, in the event loop: one of the two, once."""
+    """What whoever runs a batch calls, in the event loop: one of the two. What is called after it changes nothing."""
 
-    __slots__ = ("_batch", "_finished")
+    __slots__ = ("_batch", "_finished", "is_over")
 
     def __init__(self, batch: Batch, finished: Callable[[Batch, Batch], None]) -> None:
         self._batch = batch
         self._finished = finished
+        self.is_over = False
 
     def finished(self, durable: Batch) -> None:
         """The outcomes are there, and of writing these are durable now."""
-        self._finished(self._batch, durable)
+        if not self.is_over:
+            self.is_over = True
+            self._finished(self._batch, durable)
 
     def failed(self, error: BaseException) -> None:
         """The storage has failed, and all who wait are told so."""
+        if self.is_over:
+            return
         log.error("the database could not be reached", exc_info=error)
         for pending in self._batch:
             pending.outcome = ChatError("storage_unavailable", retry_after_ms=2_000)
             pending.outcome.__cause__ = error
-        self._finished(self._batch, ())
+        self.finished(())
 
 
 Run = Callable[[Batch, Completion], None]
@@ -140,11 +149,16 @@ class WorkQueue:
         completion = Completion(batch, partial(self._finished, lane))
         try:
             self._run(batch, completion)
-        except Exception as error:
-            completion.failed(error)  # or the lane would wait for ever
+        except Exception as error:  # or the lane would wait for ever
+            asyncio.get_running_loop().call_soon(completion.failed, error)
 
     def _finished(self, lane: Hashable, batch: Batch, durable: Batch) -> None:
-        _tell(batch, durable)  # before the next begins, which might else be told of first
+        try:
+            _tell(batch, durable)  # before the next begins, which might else be told of first
+        finally:
+            self._go_on(lane)
+
+    def _go_on(self, lane: Hashable) -> None:
         waiting = self._lanes[lane]
         if waiting:
             following = [waiting.popleft() for _ in range(min(self._together, len(waiting)))]

@@ -78,10 +78,10 @@ class Database(Protocol):
 
         `work` may await only its argument, and may be run again from the start when it lost a race. If it raises,
         what it wrote is undone and the error reaches the caller, alone. `committed` is called in the event loop once
-        the commit is durable, after the callers of that commit have been woken, in the order of the commits, and
-        also when the caller has stopped waiting; with `first` it may be called before they are. `room` names the only
-        room that `work` changes, if it is one: a database that writes side by side then orders and shares commits by
-        room.
+        the commit is durable, after the callers of that commit have been woken, in the order of the commits (of those
+        that name the same `room`), and also when the caller has stopped waiting; with `first` it may be called before
+        they are. `room` names the only room that `work` changes, if it is one: a database that writes side by side then
+        orders and shares commits by room.
         Raises `ChatError` ``storage_full``, ``storage_unavailable`` or ``overloaded``.
         """
 

@@ -251,7 +251,7 @@ class _Reader:
         return ()
 
 
-class _Heard:
+class _Told:
     """In place of a future in a connection's thread: it tells in the turn in which the event loop hears of it, not one later."""
 
     __slots__ = ("_completion", "_loop")
@@ -264,7 +264,7 @@ class _Heard:
         return self._loop
 
     def done(self) -> bool:
-        return False
+        return self._completion.is_over
 
     def set_result(self, durable: Sequence[PendingWork]) -> None:
         self._completion.finished(durable)
@@ -281,9 +281,8 @@ def _hand_over(
 ) -> None:
     """Have a batch worked off in a connection's thread. Like `_hop`, by names of aiosqlite that are not public."""
     if not connection._running or connection._connection is None:
-        completion.failed(RuntimeError("the connection to the database is closed"))
-        return
-    connection._tx.put_nowait((_Heard(completion), partial(function, connection, batch)))  # type: ignore[arg-type]
+        raise RuntimeError("the connection to the database is closed")
+    connection._tx.put_nowait((_Told(completion), partial(function, connection, batch)))  # type: ignore[arg-type]
 
 
 def lock_of(path: Path) -> FileLock:

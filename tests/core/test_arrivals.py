@@ -121,6 +121,35 @@ def test_silence_ends(closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     in_a_loop(wait, silent_seconds=0.3)
 
 
+def test_who_has_spoken_while_others_were_let_in_is_not_silent() -> None:
+    async def speak(entrance: Entrance) -> None:
+        clients = [entrance.come() for _ in range(2 * ADMITTED)]
+        entrance.arrivals._loop.remove_reader(entrance.arrivals._selector)  # as while others are let in
+        for client in clients:
+            client.send(b"G")
+        await asyncio.sleep(0.2)
+        assert not entrance.admitted
+        entrance.arrivals._listen()
+        await entrance.until_admitted(len(clients))
+
+    in_a_loop(speak, silent_seconds=0.1)
+
+
+def test_who_cannot_be_looked_at_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def come(entrance: Entrance) -> None:
+        def refused(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(entrance.arrivals._selector, "register", refused)
+            client = entrance.come()
+        assert await asyncio.to_thread(client.recv, 1) == b""
+        entrance.come().send(b"G")
+        await entrance.until_admitted(1)
+
+    in_a_loop(come)
+
+
 def test_at_the_end_all_are_closed() -> None:
     async def end(entrance: Entrance) -> None:
         silent, speaking = entrance.come(), [entrance.come() for _ in range(2 * ADMITTED)]

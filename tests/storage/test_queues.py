@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Sequence
 
 import pytest
@@ -96,14 +97,45 @@ async def test_a_driver_that_fails_leaves_nobody_waiting(failure: BaseException)
 
 @asynchronous
 async def test_a_driver_that_cannot_begin_leaves_nobody_waiting() -> None:
+    depths: list[int] = []
+
     def run(_: Sequence[PendingWork], __: Completion) -> None:
+        depths.append(len(inspect.stack(0)))
         raise OSError("gone")
 
-    queue = WorkQueue(run, together=2, most=10)
-    for waits in [queue.submit(nothing) for _ in range(2)]:
+    queue = WorkQueue(run, together=1, most=20)
+    for waits in [queue.submit(nothing) for _ in range(20)]:
         with pytest.raises(ChatError, match="storage"):
             await waits
     await queue.finish()
+    assert max(depths[2:]) == depths[1]  # however many wait, one failure is not inside of another
+
+
+@asynchronous
+async def test_what_cannot_be_told_holds_up_nobody_else() -> None:
+    """A future takes every exception but one."""
+    runs = Runs()
+    queue = WorkQueue(runs.run, together=2, most=10)
+    waits = [queue.submit(nothing) for _ in range(2)]
+    runs.batches[0][0].outcome = StopIteration()
+    runs.finish()
+    runs.finish()
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await waits[0]
+    await waits[1]
+    await queue.finish()
+
+
+@asynchronous
+async def test_a_batch_is_completed_once() -> None:
+    runs = Runs()
+    queue = WorkQueue(runs.run, together=2, most=10)
+    waits = queue.submit(nothing)
+    completion = runs.completions[0]
+    runs.finish()
+    completion.failed(OSError("late"))
+    completion.finished(())
+    await waits
 
 
 @asynchronous
