@@ -1,4 +1,4 @@
-"""This node's connections by room: an event is encoded once for each wire format and queued on every connection.
+"""This node's connections by room: an event is encoded once for each wire format and handed to its channel.
 
 It knows a connection only by `Member`, so that another transport can be added
 without touching rooms or messages.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -36,13 +35,9 @@ def names(nodes: Nodes, node: int) -> set[str]:
 @pytest.mark.gen_test(timeout=30)
 async def test_what_is_said_on_one_node_is_heard_on_the_other(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Alice") as alice, nodes.rooms[1].enter("Bob") as bob:
-        waits = []
-        for text in ("Hello", "Bob", "again"):
-            began = time.monotonic()
-            await alice.say(text)
-            await hear_text(bob, text)
-            waits.append(time.monotonic() - began)
-        assert statistics.median(waits) < ACTS_SECONDS / 2  # by the bus, not by the comparison
+        await nodes.servers[1].jobs.stop()  # so that it is heard by the bus, and not by the comparison
+        await alice.say("Hello")
+        await hear_text(bob, "Hello")
         await bob.send("typing", {"typing": True})
         assert (await alice.hear("typing")).data["username"] == "Bob"
 
