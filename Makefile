@@ -11,10 +11,18 @@ COMPETITORS := $(VENV)/installed-competitors
 PYTHON := $(VENV)/bin/python
 # The first of these that is new enough makes the environment: make test BASE_PYTHONS=/opt/python3.13/bin/python3
 BASE_PYTHONS := python3.13 python3.12 python3.11 python3
-WORKERS := 2
+# Many tests wait, for a process or for time: three workers used less than two thirds of two cores.
+WORKERS := 4
+BY_MODULE := --dist loadscope --no-loadscope-reorder
 # Arguments are for benchmarks/run.py, unless another is named: make bench BENCHMARKS=plugins ARGUMENTS="3 1"
 BENCHMARKS := $(if $(ARGUMENTS),run,run plugins storage nodes)
-ON_BOTH := tests/core tests/plugins
+# On which database they run makes no difference to these: most of them have none.
+ONCE := $(patsubst %,tests/core/test_%.py,budgets cli_config client_plugins client_state client_values config \
+	config_example environment fanout frames garbage handshake http keepalive lanes lines listening loading made_pages networks \
+	outbox setting_rules setting_values supervisor tarpit texts transport watchdog workers) \
+	$(patsubst %,tests/plugins/test_%.py,dice documents postgres_dialect) \
+	$(patsubst %,tests/plugins/moderation/content/test_%.py,links rules words)
+ON_BOTH := tests/core tests/plugins $(addprefix --ignore=,$(ONCE))
 LONG_FORMS := $(addprefix tests/e2e/test_,kill.py power.py start.py model.py plugins_model.py any_order.py openapi.py)
 # Each of the packages has a part in one of them.
 ON_LOWEST := $(wildcard tests/core/test_[cdhlmr]*.py) tests/storage/test_sqlite.py tests/storage/test_postgres.py \
@@ -51,11 +59,11 @@ help:  ## print the targets
 run: $(SERVER)  ## start the server (ARGUMENTS="--port 9000" is passed on) and print its address and a link
 	@$(VENV)/bin/anonchat serve --room $(ARGUMENTS)
 
-# A worker takes whole modules, so that what a module sets up is set up once. What servers do is tested on SQLite, and on
-# Postgres with Redis.
+# A worker takes whole modules, so that what a module sets up is set up once; in the order of tests/conftest.py. What
+# servers do is tested on SQLite, and on Postgres with Redis.
 test: lint browser  ## run the linters and all tests (ARGUMENTS="tests/core -k rooms" narrows them)
-	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGUMENTS)
-	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope --database postgresql+redis $(ON_BOTH))
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) $(BY_MODULE) $(ARGUMENTS)
+	$(if $(ARGUMENTS),,$(PYTHON) -m pytest --numprocesses $(WORKERS) $(BY_MODULE) --database postgresql+redis $(ON_BOTH))
 
 # The ledger of ten minutes (ARGUMENTS="60 5" for one, with a fault every five seconds), and the long forms of fault tests.
 soak: $(DEVELOPMENT)  ## break a server again and again for ten minutes, under load, and measure what it uses

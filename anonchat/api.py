@@ -1,9 +1,20 @@
-"""The public API for authors of plugins and storage backends, to be imported from `anonchat`. Nothing else is public."""
+"""The public API for authors of plugins and storage backends, to be imported from `anonchat`.
+
+Public are also `anonchat.testing`, and for programs that chat `anonchat.client`; nothing else is.
+"""
 
 from anonchat.clock import Clock, iso
-from anonchat.context import PluginContext
+from anonchat.context import (
+    PluginContext,
+    PluginEphemeral,
+    PluginHooks,
+    PluginLimits,
+    PluginMessages,
+    PluginRooms,
+    PluginSessions,
+)
 from anonchat.delivery.journal import Journal, Transaction
-from anonchat.errors import ChatError, StartError
+from anonchat.errors import ChatError, NotYet, StartError
 from anonchat.ids import keyed_hash, new_id
 from anonchat.migrate.revisions import MigrationError, Migrations
 from anonchat.models import (
@@ -16,7 +27,6 @@ from anonchat.models import (
     Event,
     Held,
     HeldMessage,
-    Invite,
     Message,
     Receipt,
     Rejected,
@@ -26,7 +36,6 @@ from anonchat.models import (
 )
 from anonchat.people.names import folded as folded_name
 from anonchat.people.seats import Applicant
-from anonchat.people.skeletons import skeleton
 from anonchat.plugins.declarations import (
     Answer,
     Call,
@@ -41,17 +50,29 @@ from anonchat.plugins.declarations import (
 )
 from anonchat.plugins.hookspecs import hookimpl, hookspec
 from anonchat.plugins.remembered import Remembered
-from anonchat.protocol.schemas import EventSchema, Schema, Truth, Whole, message_wire, user_wire
+from anonchat.protocol.schemas import EventSchema, Schema, Truth, Whole, message_wire
 from anonchat.rates import Rates
-from anonchat.storage.maintenance import Finding, Maintenance
+from anonchat.storage.maintenance import Finding, Maintenance, clock_findings
 from anonchat.storage.queues import Completion, PendingWork, WorkQueue
-from anonchat.storage.roles import Bus, Database, Ephemeral, Parameters, Row, Statements, Work
-from anonchat.store.sql import insert_or_ignore, one_of, pair_of, upsert
+from anonchat.storage.roles import (
+    MANY_ROOMS,
+    Bus,
+    Database,
+    Ephemeral,
+    Locked,
+    Parameters,
+    Reads,
+    Row,
+    Statements,
+    Work,
+)
+from anonchat.store.sql import insert_or_ignore, one_of, statement_of, upsert
 from anonchat.store.tables import messages as messages_table
 from anonchat.store.tables import rooms as rooms_table
 from anonchat.store.tables import sessions as sessions_table
 
 __all__ = [
+    "MANY_ROOMS",
     "RANK_MODERATOR",
     "RANK_OWNER",
     "RANK_PARTICIPANT",
@@ -73,18 +94,26 @@ __all__ = [
     "Finding",
     "Held",
     "HeldMessage",
-    "Invite",
     "Job",
     "Journal",
+    "Locked",
     "Maintenance",
     "Message",
     "Metric",
     "MigrationError",
     "Migrations",
+    "NotYet",
     "Parameters",
     "PendingWork",
     "PluginContext",
+    "PluginEphemeral",
+    "PluginHooks",
+    "PluginLimits",
+    "PluginMessages",
+    "PluginRooms",
+    "PluginSessions",
     "Rates",
+    "Reads",
     "Receipt",
     "Rejected",
     "Remembered",
@@ -105,6 +134,7 @@ __all__ = [
     "Whole",
     "Work",
     "WorkQueue",
+    "clock_findings",
     "folded_name",
     "hookimpl",
     "hookspec",
@@ -115,10 +145,8 @@ __all__ = [
     "messages_table",
     "new_id",
     "one_of",
-    "pair_of",
     "rooms_table",
     "sessions_table",
-    "skeleton",
+    "statement_of",
     "upsert",
-    "user_wire",
 ]

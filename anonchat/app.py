@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from socket import socket
@@ -15,13 +15,14 @@ from tornado.web import Application
 
 from anonchat.clock import Clock
 from anonchat.config import Settings
-from anonchat.connections.connection import Desk
+from anonchat.connections.connection import ConnectionServices
 from anonchat.connections.events import CORE
 from anonchat.errors import StartError
-from anonchat.http.api import Counter, NotFound, route_table
+from anonchat.http.api import ApiServices, NotFound, route_table
 from anonchat.http.assets import all_assets, asset_rules
-from anonchat.http.door import Door
 from anonchat.http.export import ExportRoutes
+from anonchat.http.in_flight import InFlight
+from anonchat.http.ingress import Ingress
 from anonchat.http.invites import InviteRoutes
 from anonchat.http.listening import PatientServer, listen
 from anonchat.http.members import MemberRoutes
@@ -30,7 +31,7 @@ from anonchat.http.operator import OperatorRoutes
 from anonchat.http.pages import page_rules
 from anonchat.http.privacy import Privacy
 from anonchat.http.rooms import RoomRoutes
-from anonchat.http.server import Check, ServerRoutes
+from anonchat.http.server import METRICS_PATH, Check, ServerRoutes
 from anonchat.http.tarpit import Tarpit
 from anonchat.limits import Networks
 from anonchat.node import Node
@@ -49,7 +50,6 @@ BODY_BYTES = 65_536
 READ_BYTES = 8_192  # of one read of a request; Tornado's 64 KiB left 50 MB of holes after floods
 HEADER_SECONDS, BODY_SECONDS = 15, 10  # to send the whole of it
 LOOPBACK = "127.0.0.1"
-METRICS_PATH = "/metrics"
 
 
 class Server(Node):
@@ -69,9 +69,10 @@ class Server(Node):
         super().__init__(settings, clock, plugins=plugins, budgets=budgets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[HTTPServer] = []
+        self.in_flight = InFlight()
         self.metrics_port: int | None = None
         networks = Networks(self.ephemeral, self.clock)
-        self.door = Door(settings.server, networks)
+        self.ingress = Ingress(settings.server, networks)
         self.tarpit = Tarpit(
             settings.limits.violations_per_network,
             settings.server.trusted_proxies,
@@ -130,8 +131,8 @@ class Server(Node):
             )
         )
         self.sockets = Sockets(
-            self._desk(), self.door, self.transports, SocketWire(self.transports), settings.limits.sockets_per_network,
-            settings.server.token_in_url, self.tarpit, Tally(),
+            self._connection_services(), self.ingress, self.transports, SocketWire(self.transports),
+            settings.limits.sockets_per_network, settings.server.token_in_url, self.tarpit, Counter(),
         )  # fmt: skip
         public_rules, metrics_rules = self._rules()
         self._listeners = [self._listener(public_rules, public), self._listener(metrics_rules, metrics)]
@@ -151,7 +152,7 @@ class Server(Node):
         server.add_sockets(listening)
         return server
 
-    def _desk(self) -> Desk:
+    def _connection_services(self) -> ConnectionServices:
         limits = self.settings.limits
         told = {
             "textLength": limits.text_length,
@@ -159,7 +160,7 @@ class Server(Node):
             "messagesPerSession": limits.messages_per_session,
             "identifySeconds": limits.identify_seconds,
         }
-        return Desk(
+        return ConnectionServices(
             self.events, self.welcome, self.metrics, self.clock, told, self.plugins.names, limits.ping_seconds,
             limits.identify_seconds, limits.json_depth, Identify(), self._spawn,
         )  # fmt: skip
@@ -173,9 +174,9 @@ class Server(Node):
     def _rules(self) -> tuple[list[Any], list[Any]]:
         """Tornado's rules for the public port, and for that of the metrics."""
         server = self.settings.server
-        counter = Counter(
-            self.door, self.rooms, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
-            BODY_BYTES, self.settings.limits.json_depth,
+        services = ApiServices(
+            self.ingress, self.rooms, self.sessions, self.limits, self.dispatcher, self.metrics, server.operator_token,
+            BODY_BYTES, self.settings.limits.json_depth, self.in_flight,
         )  # fmt: skip
         routes = self._routes()
         documents = Documents(routes, self.events)
@@ -183,13 +184,13 @@ class Server(Node):
         routes += [(CORE, route) for route in documents.routes()]
         public = [
             *socket_rules(self.sockets),
-            *page_rules(self.door, self.rooms, self.limits, assets, server.operator_token is not None),
-            *asset_rules(assets, self.door),
-            *route_table(routes, counter),
+            *page_rules(self.ingress, self.rooms, self.limits, assets, server.operator_token is not None),
+            *asset_rules(assets, self.ingress),
+            *route_table(routes, services),
             (r".*", NotFound),
         ]
         metrics = [(CORE, replace(route, auth="nobody")) for _, route in routes if route.path == METRICS_PATH]
-        return public, [*route_table(metrics, counter), (r".*", NotFound)]
+        return public, [*route_table(metrics, services), (r".*", NotFound)]
 
     def _routes(self) -> list[tuple[str, Route]]:
         rooms = RoomRoutes(self.rooms, self.backlog, self.limits, self.clock, self.settings)
@@ -206,7 +207,7 @@ class Server(Node):
             *members.routes(),
             *invites.routes(),
             *export.routes(),
-            *OperatorRoutes(Overview(self.database, self.clock)).routes(),
+            *OperatorRoutes(Overview(self.database, self.clock), self.rooms, self.retention).routes(),
             *server.routes(),
             *privacy.routes(),
         )
@@ -222,7 +223,7 @@ class Server(Node):
             "connections": len(self.transports),
             "retentionOverdue": self.is_retention_overdue(),
         }
-        return state | {"unknownProxy": True} if self.door.saw_unknown_proxy else state
+        return state | {"unknownProxy": True} if self.ingress.saw_unknown_proxy else state
 
     @property
     def url(self) -> str:
@@ -237,7 +238,7 @@ class Server(Node):
         """Stop accepting, tell clients when to come back, finish what is in flight, close. Bounded by `drain_seconds`."""
         for listener in self._listeners:
             listener.stop()
-        await drain(self.sockets, self.hub, self.writer, self.settings.server.drain_seconds)
+        await drain(self.sockets, self.in_flight, self.hub, self.writer, self.settings.server.drain_seconds)
         await self.writer.finish()
         self.transports.abort_all()
         await asyncio.sleep(0)  # whose end is told in the next turn

@@ -41,11 +41,11 @@ class CommandLine(click.Group):
 def _commands_of(plugin: str) -> click.Command | None:
     """The group of an enabled plugin's commands, or None. Raises `Refused` if the plugin cannot be loaded."""
     from anonchat.commands.options import load, refusing
-    from anonchat.plugins.registry import bundled
     from anonchat.plugins.registry import load as load_plugins
+    from anonchat.plugins.registry import names_of
 
     settings = load(None)
-    enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+    enabled = names_of(settings.plugins.enabled)
     if plugin not in enabled:
         return None
     with refusing():
@@ -57,11 +57,11 @@ def _commands_of(plugin: str) -> click.Command | None:
 def _plugins_with_commands() -> list[str]:
     """For the list of commands, which must not fail because a plugin or the configuration does."""
     from anonchat.commands.options import Refused, load
-    from anonchat.plugins.registry import bundled
+    from anonchat.plugins.registry import names_of
 
     try:
         settings = load(None)
-        enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+        enabled = names_of(settings.plugins.enabled)
         return [name for name in enabled if _commands_of(name) is not None]
     except Refused:
         return []

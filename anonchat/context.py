@@ -11,8 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from anonchat.clock import Clock
-from anonchat.connections.events import Events
-from anonchat.delivery.journal import Also, Journal, Transaction
+from anonchat.delivery.journal import Also, Check, Journal, Transaction
 from anonchat.delivery.relay import Relay
 from anonchat.ids import new_id
 from anonchat.limits import Limits
@@ -22,13 +21,13 @@ from anonchat.messages.messages import Messages
 from anonchat.models import Audience, Draft, HeldMessage, Message, Receipt, Role, Room, Session
 from anonchat.people.presence import Presence
 from anonchat.people.sessions import Sessions
+from anonchat.plugins.declarations import needs_event_loop
 from anonchat.plugins.dispatch import Dispatcher
 from anonchat.plugins.flow import Flow
-from anonchat.plugins.tasks import PluginTasks
 from anonchat.rooms.invites import Invites
 from anonchat.rooms.retention import Retention
-from anonchat.rooms.rooms import Rooms
-from anonchat.storage.roles import Ephemeral
+from anonchat.rooms.rooms import Changes, Rooms
+from anonchat.storage.roles import Ephemeral, Reads
 
 
 class PluginRooms:
@@ -36,17 +35,15 @@ class PluginRooms:
 
     def __init__(
         self,
-        plugin: str,
-        events: Events,
+        check: Check,
         rooms: Rooms,
         invites: Invites,
         relay: Relay,
         retention: Retention,
         flow: Flow,
     ) -> None:
-        self._plugin = plugin
+        self._check = check
         self._flow = flow
-        self._events = events
         self._rooms = rooms
         self._invites = invites
         self._relay = relay
@@ -78,9 +75,10 @@ class PluginRooms:
         To everybody but the session `skip`, to the sessions `only`, or to the moderators. What must not get lost is
         appended in a transaction: ``ctx.db.transaction`` and ``tx.append``. What is only true once a transaction is
         committed is told by ``tx.tell``. Above the rate in `Budgets.broadcasts` to one room, or to one session, they are
-        dropped, counted and logged.
+        dropped, counted and logged. Raises RuntimeError outside of the event loop.
         """
-        self.check(event)
+        needs_event_loop("ctx.rooms.broadcast")
+        self._check(event, False)
         alone = next(iter(only)) if only is not None and len(only) == 1 else None
         if self._flow.lets_pass(alone or room_id):
             self._relay.broadcast(room_id, event, data, Audience.of(skip, only, moderators))
@@ -93,28 +91,29 @@ class PluginRooms:
         """Refuse the moderator token of the room from now on, and return a new one, which cannot be read again."""
         return await self._invites.rotate_owner(room_id)
 
-    async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
-        """Change title, description or settings."""
-        await self._rooms.update(room, changes)
+    async def update(self, room: Room, changes: Changes, also: Also | None = None) -> None:
+        """Change `title`, `description` or `settings`; members get `room_updated` with what is different now.
+
+        Settings are merged at the top level: ``{"settings": {"dice": …}}`` leaves those of others. Where the new depend on
+        the old, `changes` is a function of the room as it is in the transaction; it may run twice. `also` as for `close`.
+        Raises TypeError for anything else that is to change, and `validation_failed`.
+        """
+        await self._rooms.update(room, changes, _as_plugin(also, self._check))
 
     async def close(self, room_id: str, by: str | None = None, also: Also | None = None) -> None:
         """Let nobody new in. `also(tx)` happens in the same transaction, before it; if it raises, nothing happens."""
-        await self._rooms.close(room_id, by, _as_plugin(also, self.check))
+        await self._rooms.close(room_id, by, _as_plugin(also, self._check))
 
     async def reopen(self, room_id: str, also: Also | None = None) -> None:
         """Let people in again. `also` as for `close`."""
-        await self._rooms.reopen(room_id, _as_plugin(also, self.check))
+        await self._rooms.reopen(room_id, _as_plugin(also, self._check))
 
     async def end(self, room_id: str, reason: str, also: Also | None = None) -> None:
         """End the room for good. `also` as for `close`."""
-        await self._retention.end(room_id, reason, _as_plugin(also, self.check))
-
-    def check(self, event: str) -> None:
-        """Raise LookupError for an event that the plugin has not declared."""
-        self._events.check(self._plugin, event)
+        await self._retention.end(room_id, reason, _as_plugin(also, self._check))
 
 
-def _as_plugin(also: Also | None, check: Callable[[str], None]) -> Also | None:
+def _as_plugin(also: Also | None, check: Check) -> Also | None:
     """The same with a transaction that appends only what the plugin may."""
     return None if also is None else lambda tx: also(tx.checked_by(check))
 
@@ -122,7 +121,7 @@ def _as_plugin(also: Also | None, check: Callable[[str], None]) -> Also | None:
 class PluginSessions:
     """Sessions, as a plugin may use them."""
 
-    def __init__(self, sessions: Sessions, presence: Presence, check: Callable[[str], None]) -> None:
+    def __init__(self, sessions: Sessions, presence: Presence, check: Check) -> None:
         self._sessions = sessions
         self._presence = presence
         self._check = check
@@ -156,11 +155,12 @@ class PluginSessions:
 
     async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
         """End a session: its sockets are told `event`, which the plugin has declared, and closed with `code`."""
-        self._check(event)
+        self._check(event, False)
         await self._sessions.expel(session, reason, event, data, code)
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
-        """Close all sockets of a session on this node."""
+        """Close all sockets of a session on this node. Raises RuntimeError outside of the event loop."""
+        needs_event_loop("ctx.sessions.disconnect")
         self._sessions.disconnect(session_id, code, reason)
 
     async def remove(self, session: Session, reason: str, *, forget: bool = False) -> None:
@@ -171,7 +171,7 @@ class PluginSessions:
 class PluginMessages:
     """Messages, as a plugin may use them."""
 
-    def __init__(self, intake: Intake, messages: Messages, held: HeldMessages, check: Callable[[str], None]) -> None:
+    def __init__(self, intake: Intake, messages: Messages, held: HeldMessages, check: Check) -> None:
         self._intake = intake
         self._messages = messages
         self._held = held
@@ -194,9 +194,7 @@ class PluginMessages:
         draft = Draft(session.room_id, session, client_msg_id or new_id(), content, reply_to_id)
         return await self._intake.post(draft)
 
-    async def get(
-        self, room_id: str, message_ids: Sequence[str], tx: Transaction | None = None
-    ) -> Mapping[str, Message]:
+    async def get(self, room_id: str, message_ids: Sequence[str], tx: Reads | None = None) -> Mapping[str, Message]:
         """Id -> message, of those that are in the room; held and deleted ones too. One query, in `tx` if it is given."""
         return await self._messages.get(room_id, message_ids, tx)
 
@@ -232,8 +230,8 @@ class PluginEphemeral:
         self._ephemeral = ephemeral
 
     async def get(self, key: str) -> bytes | None:
-        """What is stored, or None."""
-        return await self._ephemeral.get(self._prefix + key)
+        """What is stored, or None. A key that is no Unicode raises ValueError, here as below."""
+        return await self._ephemeral.get(self._named(key))
 
     async def put(
         self,
@@ -244,14 +242,26 @@ class PluginEphemeral:
         only_if_absent: bool = False,
         only_if: bytes | None = None,
     ) -> bool:
-        """Store for a time, if nothing is there (`only_if_absent`) or if it holds `only_if`; answers whether it was stored."""
+        """Store for a time, if nothing is there (`only_if_absent`) or if it holds `only_if`; answers whether it was stored.
+
+        Raises TypeError for what is not bytes and no whole number of milliseconds, ValueError if that is not positive.
+        """
+        # Else memory would take what Redis cannot.
+        if not isinstance(value, bytes) or not isinstance(only_if, bytes | None) or type(milliseconds) is not int:
+            raise TypeError("Ephemeral state is bytes, for a whole number of milliseconds.")
+        if milliseconds <= 0:
+            raise ValueError("Ephemeral state is for one millisecond at least.")
         return await self._ephemeral.put(
-            self._prefix + key, value, milliseconds, only_if_absent=only_if_absent, only_if=only_if
+            self._named(key), value, milliseconds, only_if_absent=only_if_absent, only_if=only_if
         )
 
     async def remove(self, key: str, *, only_if: bytes | None = None) -> bool:
         """Remove, if it holds `only_if` where that is given; answers whether it was there."""
-        return await self._ephemeral.remove(self._prefix + key, only_if=only_if)
+        return await self._ephemeral.remove(self._named(key), only_if=only_if)
+
+    def _named(self, key: str) -> str:
+        key.encode()  # as on Redis: a lone surrogate is refused
+        return self._prefix + key
 
 
 class PluginLimits:
@@ -304,7 +314,22 @@ class PluginHooks:
 
 @dataclass(frozen=True, slots=True)
 class PluginContext:
-    """What `setup` gets. `config` is the plugin's validated table of the configuration."""
+    """What `setup` gets. ``help(PluginRooms)`` and so on tell what its parts do.
+
+    ``name``       the plugin's name
+    ``config``     its validated settings
+    ``log``        a structlog logger with the plugin's name: ``ctx.log.info("rolled", sides=6)``
+    ``clock``      `Clock`: the time, which a test can set
+    ``db``         `Journal`: reads, and transactions with a `Transaction`
+    ``rooms``      `PluginRooms`, also what is sent to a room
+    ``sessions``   `PluginSessions`
+    ``messages``   `PluginMessages`
+    ``ephemeral``  `PluginEphemeral`: state that may be lost
+    ``limits``     `PluginLimits`: rates
+    ``metrics``    what the plugin declared, by name: metrics of prometheus_client, ``ctx.metrics["rolls"].labels(sides="6").inc()``
+    ``hooks``      `PluginHooks`: calls hooks that the plugin offers
+    ``spawn``      ``ctx.spawn(coroutine)``: a task in the background
+    """
 
     name: str
     config: Mapping[str, Any]
@@ -318,14 +343,11 @@ class PluginContext:
     limits: PluginLimits
     metrics: Mapping[str, Counter | Gauge | Histogram]
     hooks: PluginHooks
-    tasks: PluginTasks
+    spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
+    """Run something in the background. Failures are logged; what still runs at the shutdown is cancelled.
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run something in the background. Failures are logged; what still runs at the shutdown is cancelled.
-
-        Raises `overloaded` if the plugin has too many tasks already.
-        """
-        return self.tasks.spawn(work)
+    Raises `overloaded` if the plugin has too many tasks already.
+    """
 
 
 def logger_of(plugin: str) -> Any:

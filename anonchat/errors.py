@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+
+_REFUSALS = frozenset(status.value for status in HTTPStatus if status.value >= 400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,24 @@ class ChatError(Exception):
         self.close = known.close if known else None
         super().__init__(f"{code}: {self.message}")
 
+    @property
+    def can_be_told(self) -> bool:
+        """Whether it can be written as an answer: a plugin may have put anything into it."""
+        has_types = (
+            all(isinstance(text, str) for text in (self.code, self.message))
+            and (self.retry_after_ms is None or type(self.retry_after_ms) is int)
+            and type(self.status) is int
+        )
+        try:
+            orjson.dumps((self.code, self.message, self.retry_after_ms, self.errors))
+        except TypeError:
+            return False
+        return has_types and self.status in _REFUSALS
+
 
 class StartError(Exception):
     """The server cannot start; the text says what is wrong and what to do about it."""
+
+
+class NotYet(StartError):
+    """The server cannot start now, for it needs something that is away; the same start may succeed in a moment."""

@@ -1,8 +1,9 @@
-"""One node without its doors: storage, plugins and services, wired to each other. Nothing is served and no job runs."""
+"""One node that serves nobody: storage, plugins and services, wired to each other. No job runs."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -39,7 +40,7 @@ from anonchat.migrate.revisions import MigrationError
 from anonchat.models import Event
 from anonchat.observability.metrics import Metrics
 from anonchat.people.directory import Directory
-from anonchat.people.doors import Doors
+from anonchat.people.open_sockets import OpenSockets
 from anonchat.people.presence import Presence
 from anonchat.people.seats import Seats
 from anonchat.people.sessions import Sessions
@@ -61,6 +62,10 @@ from anonchat.storage.roles import Bus, Database, Ephemeral
 log = structlog.get_logger("anonchat.server")
 
 PRESENCE_SECONDS = 0.5
+VERIFY_ALONE_SECONDS = 5.0
+PURGE_SECONDS = 30.0
+# The jobs without which something that is over stays, and the seconds before which none of them is overdue.
+DELETING = {"retention": 0.0, "rooms": 10.0, "purge": 2 * PURGE_SECONDS}
 
 
 class Node:
@@ -81,10 +86,11 @@ class Node:
         self.plugins = load(settings.plugins.enabled, settings.plugins.plugins_dir, plugins)
         self.budgets = budgets or Budgets()
         self.dispatcher = Dispatcher(
-            self.plugins, self.metrics, self.budgets, lambda plugin, event: self.events.check(plugin, event)
+            self.plugins, self.metrics, self.budgets, lambda plugin, event, kept: self.events.check(plugin, event, kept)
         )
         self._options = options_of(self.plugins, settings.plugins)
-        self._contexts: list[PluginContext] = []
+        self.plugins.configure(self._options)
+        self._plugin_tasks: dict[str, PluginTasks] = {}
         self._told_overdue = False
         self._open_storage()
         self._build_services()
@@ -107,14 +113,14 @@ class Node:
         self.journal.publish_to(self._committed)
         self.limits = Limits(limits, self.ephemeral, self.dispatcher)
         self.presence = Presence(self.relay, self.clock, settings.sessions.grace_seconds, self._participants)
-        self.doors = Doors(self.hub, self.presence, self.relay, self.journal)
+        self.open_sockets = OpenSockets(self.hub, self.presence, self.relay, self.journal)
         self.rooms = Rooms(self.journal, self.dispatcher, self.clock, settings.rooms, self.plugins.names)
         self.invites = Invites(self.journal, self.dispatcher, self.clock, self.rooms)
-        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.doors)
-        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.doors, self.presence)
-        receipts = Receipts(self.journal)
-        self.writer = Writer(self.journal, receipts, self.dispatcher, self.metrics, self.clock)
-        self.intake = Intake(receipts, self.writer, self.dispatcher, self.limits, text_length=limits.text_length)
+        self.seats = Seats(self.journal, self.dispatcher, self.clock, settings.sessions, self.hub, self.open_sockets)
+        self.sessions = Sessions(self.journal, self.dispatcher, self.clock, self.open_sockets, self.presence)
+        self.receipts = Receipts(self.journal, self.clock)
+        self.writer = Writer(self.journal, self.receipts, self.dispatcher, self.metrics, self.clock)
+        self.intake = Intake(self.receipts, self.writer, self.dispatcher, self.limits, text_length=limits.text_length)
         self.messages = Messages(
             self.journal, self.dispatcher, self.clock,
             text_length=limits.text_length, edit_window_seconds=settings.rooms.edit_window_seconds,
@@ -122,7 +128,7 @@ class Node:
         self.held = HeldMessages(self.journal, self.dispatcher, self.clock)
         self.retention = Retention(
             self.journal, self.database, self.dispatcher, self.metrics, self.clock, settings.rooms,
-            settings.retention.batch, self.hub, self.presence, tables_of_rooms(self.plugins),
+            settings.retention, self.hub, self.presence, tables_of_rooms(self.plugins),
         )  # fmt: skip
         self.relay.listen(self._delivered)
         self.events = Events(self.limits, bundled(), self.budgets.handler_seconds, self.metrics)
@@ -142,9 +148,9 @@ class Node:
                 if event.seq is not None and event.name != "message":
                     self.dispatcher.observe("event_saved", event=event)
 
-    def _participants(self, room_id: str, present: int) -> None:
-        """Called whenever somebody has come to a room or gone."""
-        self.dispatcher.observe("participants_changed", room_id=room_id, present=present)
+    def _participants(self, room_id: str, present: int, here: int) -> None:
+        """Called whenever somebody has come or gone, in the room or on this node."""
+        self.dispatcher.observe("participants_changed", room_id=room_id, present=present, here=here)
 
     def _delivered(self, event: Event) -> None:
         """Called for each event that this node delivers, whichever node it comes from."""
@@ -171,15 +177,16 @@ class Node:
 
     async def _start_plugins(self) -> None:
         self.epoch = await stored_epoch(self.journal)
-        most_bytes = self.settings.limits.queue_bytes // 2
+        queue_bytes = self.settings.limits.queue_bytes
         self.backlog = Backlog(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.active, self.relay.gaps,
-            page=self.settings.rooms.history_page, most_bytes=most_bytes,
+            page=self.settings.rooms.history_page, most_bytes=queue_bytes // 2,
         )  # fmt: skip
         self.welcome = Welcome(
             self.epoch, self.journal, self.dispatcher, self.rooms, self.seats, self.sessions, self.presence,
-            self.active, self.backlog, self.hub, self.events.check,
-            most_bytes=most_bytes, most_sockets=self.settings.limits.sockets_per_session,
+            self.active, self.backlog, self.hub, self.limits, self.events.check,
+            # An eighth is left for who is there, and for what happens meanwhile.
+            most_bytes=queue_bytes * 7 // 8, most_sockets=self.settings.limits.sockets_per_session,
         )  # fmt: skip
         core = CoreEvents(
             self.intake,
@@ -197,7 +204,6 @@ class Node:
         for plugin, client_event in self.plugins.declared("register_client_events"):
             self.events.declare(plugin, client=[client_event])
         contexts = {name: self._context(name) for name in self.plugins.names}
-        self._contexts = list(contexts.values())
         await self.dispatcher.life("setup", lambda plugin: {"ctx": contexts[plugin]})
         self._add_jobs()
         await self.dispatcher.life("startup")
@@ -209,42 +215,56 @@ class Node:
             if plugin == name
         }
         flow = Flow(name, self.budgets.broadcasts, self.clock, self.metrics)
-        rooms = PluginRooms(name, self.events, self.rooms, self.invites, self.relay, self.retention, flow)
+        check = functools.partial(self.events.check, name)
+        tasks = self._plugin_tasks[name] = PluginTasks(name, self.metrics)
         return PluginContext(
-            name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(rooms.check), rooms,
-            PluginSessions(self.sessions, self.presence, rooms.check),
-            PluginMessages(self.intake, self.messages, self.held, rooms.check),
+            name, self._options[name], logger_of(name), self.clock, self.journal.checked_by(check),
+            PluginRooms(check, self.rooms, self.invites, self.relay, self.retention, flow),
+            PluginSessions(self.sessions, self.presence, check),
+            PluginMessages(self.intake, self.messages, self.held, check),
             PluginEphemeral(name, self.ephemeral), PluginLimits(name, self.limits), metrics,
-            PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)),
-            PluginTasks(name, self.metrics),
+            PluginHooks(name, self.dispatcher, self.plugins.offered_by(name)), tasks.spawn,
         )  # fmt: skip
 
     def _add_jobs(self) -> None:
-        sessions = self.settings.sessions
-        touch = max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
         self.jobs.add(Job("presence", PRESENCE_SECONDS, self._tick), everywhere=True)
         self.jobs.add(Job("compare", 1.0, self.relay.gaps.compare), everywhere=True)
-        self.jobs.add(Job("touch", touch, lambda: self.seats.touch(everybody=True)), everywhere=True)
+        self.jobs.add(Job("touch", self._touch_seconds, lambda: self.seats.touch(everybody=True)), everywhere=True)
+        # On one node nothing gets lost but what is cut off in the midst of a commit, as by a disk that stalls.
+        verify_seconds = 1.0 if self.directory is not None else VERIFY_ALONE_SECONDS
+        self.jobs.add(Job("receipts", 60.0, self.receipts.forget_old), everywhere=True)
+        self.jobs.add(Job("verify", verify_seconds, self.open_sockets.verify), everywhere=True)
         if self.directory is not None:
             self.jobs.add(Job("nodes", self.directory.beat_seconds, self.directory.beat), everywhere=True)
-            self.jobs.add(Job("verify", 1.0, self.doors.verify), everywhere=True)
         self.jobs.add(Job("rooms", 0.5, self.retention.expire))  # the end is told within a second
-        self.jobs.add(Job("purge", 30.0, self.retention.purge))
+        self.jobs.add(Job("purge", PURGE_SECONDS, self.retention.purge))
         self.jobs.add(Job("unpurged", 60.0, self.retention.purge_again))
+        self.jobs.add(Job("reports", 60.0, self.retention.forget_ended))
         self.jobs.add(Job("held", 1.0, self.held.release_due))
-        self.jobs.add(Job("sessions", 60.0, self.sessions.expire))
+        self.jobs.add(Job("sessions", 60.0, self._expire_sessions))
         self.jobs.add(Job("retention", self.settings.retention.interval_seconds, self.retention.run))
         for plugin, job in self.plugins.declared("register_jobs"):
             self.jobs.add(Job(f"{plugin}.{job.name}", job.seconds, job.run))
 
     def is_retention_overdue(self) -> bool:
         """Whether what should be deleted may still be there. Told in the log once, in health and metrics all the while."""
-        overdue = self.jobs.is_overdue("retention", self.settings.retention.overdue_seconds)
+        seconds = self.settings.retention.overdue_seconds
+        overdue = any(self.jobs.is_overdue(job, max(seconds, least)) for job, least in DELETING.items())
         if overdue and not self._told_overdue:
-            log.error("retention is overdue: messages that should be deleted may still be there")
+            log.error("retention is overdue: what should be deleted may still be there")
         self._told_overdue = overdue
         self.metrics.retention_overdue.set(overdue)
         return overdue
+
+    @property
+    def _touch_seconds(self) -> float:
+        sessions = self.settings.sessions
+        return max(1.0, min(sessions.name_hold_seconds, sessions.ttl_seconds) / 3)
+
+    async def _expire_sessions(self) -> None:
+        await self.seats.keep_up()  # after a leap of the clock nobody ends who is connected
+        # Nor who is connected to another node: that one touches them meanwhile.
+        await self.sessions.expire(2 * self._touch_seconds if self.bus.shared else 0.0)
 
     async def _tick(self) -> None:
         self.is_retention_overdue()
@@ -268,12 +288,13 @@ class Node:
 
     async def _close_plugins(self) -> None:
         """Shut down those that were set up, and cancel what they have running."""
-        contexts, self._contexts = self._contexts, []
-        if contexts:
+        running, self._plugin_tasks = self._plugin_tasks.values(), {}
+        if running:
             await self.dispatcher.life("shutdown", reverse=True)
-            await asyncio.gather(*(context.tasks.stop(self.budgets.shutdown_seconds) for context in contexts))
+            await asyncio.gather(*(tasks.stop(self.budgets.shutdown_seconds) for tasks in running))
 
     async def _close_storage(self) -> None:
+        await self.retention.close()
         if self.directory is not None:
             await self.directory.close()
         for part in (self.bus, self.ephemeral, self.database):

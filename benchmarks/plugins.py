@@ -1,9 +1,10 @@
 """What the bundled plugins cost: acknowledged messages a second without them, with each alone, and with all.
 
-    python benchmarks/plugins.py [rounds] [seconds] [messages for each mention] [members of a room ...]
+    python -m benchmarks.plugins [rounds] [seconds] [messages for each mention] [members of a room ...]
 
 A server for each set of plugins runs in a process of its own; they take turns, in another order each round, so that
-whatever else the machine does, and what the one before has left to the disk, meets all of them alike. In each of the
+whatever else the machine does, and what the one before has left to the disk, meets all of them alike. All run on one
+core, and the load on the others, where there are any. In each of the
 rooms one member sends, with several messages in flight, and all hear it; one message in twenty mentions somebody, unless
 it is said otherwise. Rooms of 5 are measured, and then rooms of 50, fewer of them, so that there are as many people. Two
 ratios to the server without plugins are told, each the median over the rounds: of messages a second, and of the server's
@@ -15,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import random
 import statistics
 import string
@@ -32,11 +32,11 @@ from tornado.httpclient import AsyncHTTPClient
 
 from anonchat.plugins.registry import bundled
 from anonchat.testing.processes import ServerProcess, environment
+from benchmarks.machine import Cores, pinned, processor_seconds
 
 PEOPLE, IN_FLIGHT = 100, 160  # on a server, and messages of them all that wait for their acknowledgement
 MEMBERS = (5, 50)  # of a room
 PAUSE = 0.5  # seconds between two turns
-PATIENCE = 300  # seconds until a member would have to answer a ping
 NONE = "none"
 MENTIONED = "Maud"
 WORDS = tuple("".join(random.choices(string.ascii_lowercase, k=6)) for _ in range(2_000))
@@ -46,13 +46,17 @@ REQUEST = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 ACK = b'"event":"message_ack"'
+PING, PONG = (
+    b"\x89\x00",
+    b"\x8a\x80\x00\x00\x00\x00",
+)  # as the server sends it, and its answer; no text holds such bytes
 
 Figures = tuple[float, float]
 """Messages a second, and microseconds of processor time a message."""
 
 
 class Member(asyncio.Protocol):
-    """One socket that costs next to nothing: it looks for acknowledgements in what comes, and reads nothing else."""
+    """One socket that costs next to nothing: it looks for acknowledgements and pings in what comes, and reads nothing else."""
 
     def __init__(self, token: str, mention_every: int) -> None:
         self._token = token
@@ -76,6 +80,8 @@ class Member(asyncio.Protocol):
             self._write("identify", {"token": self._token})
         seen = self._tail + data
         self._tail = seen[-len(ACK) + 1 :]
+        if PING in seen:
+            self._transport.write(PONG)
         if b'"history_chunk"' in seen:
             self.welcomed.set()
         if b'"event":"error"' in seen:
@@ -143,12 +149,6 @@ async def fill_room(server: ServerProcess, members: int, mention_every: int) -> 
     return [await enter(server, room, name, mention_every) for name in names]
 
 
-def processor_seconds(pid: int) -> float:
-    """Processor time that a process has used so far, in user and system mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def turn(server: ServerProcess, senders: Sequence[Member], seconds: float) -> tuple[float, float]:
     """(acknowledged messages a second, microseconds of the server's processor time a message)."""
     acked, used, begun = sum(sender.acked for sender in senders), processor_seconds(server.pid), time.perf_counter()
@@ -204,12 +204,16 @@ def main() -> None:
     mention_every = int(sys.argv[3]) if len(sys.argv) > 3 else 20
     sizes = tuple(map(int, sys.argv[4:])) or MEMBERS
     sets = {NONE: (), **{name: (name,) for name in bundled()}, "all": bundled()}
+    cores = Cores.of_this_machine()
     with ExitStack() as stack:
         servers = {}
         for name, plugins in sets.items():
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            environ = environment(plugins={"enabled": list(plugins)}, limits={"ping_seconds": PATIENCE})
-            servers[name] = stack.enter_context(ServerProcess(folder, environ))
+            with pinned(cores.server):
+                servers[name] = stack.enter_context(
+                    ServerProcess(folder, environment(plugins={"enabled": list(plugins)}))
+                )
+        stack.enter_context(pinned(cores.load))
         for members in sizes:
             report(members, asyncio.run(measure(servers, members, rounds, seconds, mention_every)))
     print(f"aim: all of them cost at most {AIM:.0%} of the messages a second")

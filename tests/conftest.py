@@ -13,16 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tornado.ioloop import IOLoop
 
 from anonchat.plugins.migrations import migrations_of
 from anonchat.plugins.registry import bundled, load
-from anonchat.testing.databases import BETWEEN_NODES, VARIABLE, drop_databases_in, make_template
+from anonchat.testing.databases import BETWEEN_NODES, COPIED, VARIABLE, drop_databases_in, make_file, make_template
 from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.redis import RedisServer
 
+# Where rich is installed, structlog has it draw every traceback: seconds in which no event loop of a test has a turn.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.set_exc_info,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 POSTGRES = "postgresql"
 SCALE = "postgresql+redis"
+TESTS = Path(__file__).parent
+LONG = ("e2e", "nodes", "web", "floods")
 FIXTURE_SECONDS = 30
 """Longest time one half of an asynchronous fixture, set-up or tear-down, may take."""
 
@@ -35,17 +49,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On Postgres leave out what is about SQLite, on Redis what is about memory: it has run there."""
+    """On Postgres leave out what is about SQLite, on Redis what is about memory: it has run there. Long modules come first."""
     left_out = {"sqlite": (), POSTGRES: ("sqlite",), SCALE: ("sqlite", "memory")}[config.getoption("database")]
     about_others = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     config.hook.pytest_deselected(items=about_others)
-    items[:] = [item for item in items if item not in set(about_others)]
+    items[:] = sorted((item for item in items if item not in set(about_others)), key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, str, Path]:
+    """What starts servers and browsers takes long: at the end, some workers would have nothing to do any more.
+
+    By the names of their modules, so that not every worker has a browser at the same time.
+    """
+    folder, *below = item.path.relative_to(TESTS).parts
+    is_short = bool(below) and folder not in LONG
+    return is_short, item.path.name, item.path
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One Postgres for all tests of a worker that need one. Its databases are copies of one that has all tables."""
-    with PostgresServer() as server:
+    with PostgresServer(in_memory=True) as server:
         make_template(server.url(), migrations_of(load(bundled())))
         yield server
 
@@ -58,10 +82,14 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _database(request: pytest.FixtureRequest) -> Iterator[None]:
+def _database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have all servers of tests run on the database that the command line names."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.config.getoption("database") != "sqlite":
+        if request.config.getoption("database") == "sqlite":
+            file = tmp_path_factory.mktemp("template") / "anonchat.db"
+            make_file(file, migrations_of(load(bundled())))
+            patch.setenv(COPIED, str(file))
+        else:
             patch.setenv(VARIABLE, request.getfixturevalue("postgres").url())
         if request.config.getoption("database") == SCALE:
             patch.setenv(BETWEEN_NODES, request.getfixturevalue("redis").url().partition("?")[0])

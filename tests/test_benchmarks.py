@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
+from anonchat.testing import asynchronous
+from anonchat.testing.processes import ServerProcess, environment
+
 ROOT = Path(__file__).parent.parent
 PATIENCE = 0.3
 MEMBERS = 3
@@ -61,6 +64,10 @@ class Chat:
 def honest(members: Sequence[ServerConnection], text: str) -> None:
     for member in members:
         member.send(text)
+
+
+LOST = 1
+"""The number of a message that is sent at once: a slow machine sends few more."""
 
 
 def number_in(text: str) -> int:
@@ -118,6 +125,21 @@ def test_every_scenario_works_with_anonchat_and_with_the_floor(tmp_path: Path) -
         assert ElementTree.parse(tmp_path / "charts" / f"{name}.svg").getroot().tag.endswith("svg")
 
 
+@asynchronous
+async def test_members_of_the_benchmark_of_plugins_stay_for_all_of_it(tmp_path: Path) -> None:
+    from benchmarks.plugins import fill_room, turn
+
+    limits = {"ping_seconds": 0.8, "pong_seconds": 0.4}
+    with ServerProcess(tmp_path, environment(plugins={"enabled": ["all"]}, limits=limits)) as server:
+        people = await fill_room(server, 5, mention_every=20)
+        await turn(server, people[:1], 2.0)
+        before = [member.acked for member in people]
+        rate, cost = await turn(server, people, 0.5)
+        assert rate > 0
+        assert cost > 0
+        assert all(member.acked > acked for member, acked in zip(people, before, strict=True))
+
+
 def test_what_comes_exactly_once_is_well(chat: Chat, port: int) -> None:
     def with_pings(members: Sequence[ServerConnection], text: str) -> None:
         members[0].send(PING)
@@ -134,7 +156,7 @@ def test_an_open_loop_sends_all_that_is_due(port: int) -> None:
 
 def test_a_delivery_that_never_comes_is_found(chat: Chat, port: int) -> None:
     def losing(members: Sequence[ServerConnection], text: str) -> None:
-        honest(members[1:] if number_in(text) == 3 else members, text)
+        honest(members[1:] if number_in(text) == LOST else members, text)
 
     chat.deliver = losing
     with pytest.raises(ValueError, match=r"lost: 1, twice: 0, not to be expected: 0"):
@@ -143,7 +165,7 @@ def test_a_delivery_that_never_comes_is_found(chat: Chat, port: int) -> None:
 
 def test_a_delivery_that_comes_twice_is_found(chat: Chat, port: int) -> None:
     def repeating(members: Sequence[ServerConnection], text: str) -> None:
-        if number_in(text) == 3:
+        if number_in(text) == LOST:
             members[1].send(text)
         honest(members, text)
 
@@ -154,7 +176,7 @@ def test_a_delivery_that_comes_twice_is_found(chat: Chat, port: int) -> None:
 
 def test_a_delivery_to_another_room_is_found(chat: Chat, port: int) -> None:
     def straying(members: Sequence[ServerConnection], text: str) -> None:
-        if number_in(text) == 3:
+        if number_in(text) == LOST:
             members[1].send(text.replace("~d0000", "~d0001"))
         honest(members, text)
 

@@ -7,9 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient
 
 from anonchat.config import describe_settings
 from anonchat.errors import CODES
+from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import request
 
@@ -35,6 +37,19 @@ def test_every_setting_is_described() -> None:
         table = section.partition("]")[0].lstrip("[")
         described |= {f"{table}.{name}" for name in re.findall(r"^\| `(\w+)`", section, re.MULTILINE)}
     assert {setting.path for setting in describe_settings()} <= described
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_every_metric_is_described_and_alerts_are_on_what_is_there(tmp_path: Path) -> None:
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    settings = settings_in(tmp_path, server={"port": 0, "metrics_port": 0}, plugins={"enabled": bundled()})
+    async with running_server(settings) as server:
+        told = (await AsyncHTTPClient().fetch(f"http://127.0.0.1:{server.metrics_port}/metrics")).body.decode()
+    names = {name for name in re.findall(r"^# HELP (\w+)", told, re.MULTILINE) if not name.endswith("_created")}
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    alerts = set(re.findall(r"(?:anonchat|process)_\w+", text.partition("## Of the core")[0]))
+    assert {name for name in alerts if name.removesuffix("_bucket") not in names} == set()
+    assert len(alerts) > 8
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pydoc
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from anonchat import PluginContext
+import anonchat.api
+from anonchat import (
+    Answer,
+    Applicant,
+    Call,
+    Denied,
+    Draft,
+    Edit,
+    Event,
+    Held,
+    HeldMessage,
+    Message,
+    PluginContext,
+    Receipt,
+    Rejected,
+    Request,
+    Room,
+    Session,
+)
 from anonchat.plugins import hookspecs
 from anonchat.plugins.hookspecs import SPECS
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import open_room
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+REFERENCE = (Path(__file__).parent.parent / "docs" / "plugin-reference.md").read_text(encoding="utf-8")
 PREFIXES = {"Declare": "register_", "Guard": "check_", "Filter": "filter_", "Write": "write_"}
 
 
@@ -66,5 +87,45 @@ async def test_the_smallest_plugin_of_the_page_works(tmp_path: Path) -> None:
 
 
 def test_all_of_the_context_is_documented() -> None:
-    missing = [field.name for field in fields(PluginContext) if f"`ctx.{field.name}`" not in PAGE]
-    assert missing == ["tasks"]  # what runs behind `ctx.spawn`
+    described = re.findall(r"`ctx\.(\w+)", PAGE)
+    assert [field.name for field in fields(PluginContext) if field.name not in described] == []
+
+
+PARTS = {
+    name: kind
+    for name, kind in get_type_hints(PluginContext).items()
+    if inspect.isclass(kind) and kind.__name__ in anonchat.api.__all__
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_method_of_the_context_is_in_the_reference_and_says_what_it_does(name: str) -> None:
+    of_the_core = {"checked_by", "publish_to"}  # of the journal
+    methods = [method for method in vars(PARTS[name]) if not method.startswith("_") and method not in of_the_core]
+    assert methods
+    assert [
+        method
+        for method in methods
+        if not re.search(rf"^- `(await )?ctx\.{name}\.{method}\b.*`: \S", REFERENCE, re.MULTILINE)
+    ] == []
+
+
+def test_help_leads_to_every_part_of_the_context() -> None:
+    told = pydoc.plain(pydoc.render_doc(PluginContext))
+    assert {"rooms", "sessions", "messages", "ephemeral", "limits", "hooks", "db", "clock"} == PARTS.keys()
+    assert [kind.__name__ for kind in PARTS.values() if f"`{kind.__name__}`" not in told] == []
+
+
+@pytest.mark.parametrize(
+    "value", [Answer, Applicant, Call, Denied, Draft, Edit, Event, Held, HeldMessage, Message, Receipt, Rejected, Request,
+              Room, Session],
+)  # fmt: skip
+def test_all_of_a_value_is_documented(value: type) -> None:
+    row = next(
+        line for line in PAGE.splitlines() if line.startswith("| ") and f"`{value.__name__}`" in line.split("|")[1]
+    )
+    own = [name for name in vars(value) if isinstance(vars(value)[name], property)]
+    stored = value._fields if hasattr(value, "_fields") else [field.name for field in fields(value)]
+    public = [name for name in (*stored, *own) if not name.startswith("_") and (value, name) != (Request, "origin")]
+    assert public
+    assert [name for name in public if f"`{name}" not in row] == []

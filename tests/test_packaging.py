@@ -87,16 +87,21 @@ def package_files(project_files: list[PurePosixPath]) -> set[str]:
     return {str(place) for path in project_files if (place := place_in_wheel(path))}
 
 
+def copied(files: list[PurePosixPath], folder: Path) -> Path:
+    """Copy these files of the project into a folder."""
+    for path in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, folder / path)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def wheel(project_files: list[PurePosixPath], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the wheel that `build` makes from the source archive it makes first.
 
     It works on a copy: setuptools would take into the archive whatever an earlier build noted in *.egg-info.
     """
-    source = tmp_path_factory.mktemp("source")
-    for path in project_files:
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / path, source / path)
+    source = copied(project_files, tmp_path_factory.mktemp("source"))
     run(sys.executable, "-m", "build", "--outdir", source / "dist", source)
     assert len(list(source.glob("dist/*.tar.gz"))) == 1
     (built,) = source.glob("dist/*.whl")
@@ -174,6 +179,22 @@ def test_wheel_holds_all_files_of_the_packages_and_no_others(wheel: Path, packag
     with ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == package_files
+
+
+def test_nothing_of_another_version_is_in_a_package(
+    project_files: list[PurePosixPath], package_files: set[str], tmp_path: Path
+) -> None:
+    """Neither of one that was built before from the same folder, nor, after this one, of this one in an older one's."""
+    source = copied(project_files, tmp_path / "source")
+    newer = source / "build/lib/anonchat/migrations/0099_newer.py"
+    newer.parent.mkdir(parents=True)
+    newer.write_text("")
+    command = ("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source)
+    run(sys.executable, *command)
+    (built,) = tmp_path.glob("*.whl")
+    with ZipFile(built) as archive:
+        assert {name for name in archive.namelist() if ".dist-info/" not in name} == package_files
+    assert not (source / "build/lib").exists()
 
 
 def test_installed_command_tells_its_version(commands: Path, tmp_path: Path) -> None:

@@ -80,9 +80,10 @@ class Crowd:
         """No new sends; wait until all are acknowledged and everybody has seen the last. Raises `NotHealed`."""
         self._let_send(False)
         await self.until(lambda: not any(sender.account.waiting or not sender.is_online for sender in self.senders))
-        # An author is told of the ack before the room is told of the message.
+        # An author is told of the ack before the room is told of the message. A server that acknowledges too early goes
+        # on storing after this.
         newest = await Server(self.server.url).call_as(self._members[0], "GET", "/messages?limit=1")
-        await self.until(lambda: all(sender.is_online and sender.position == newest["seq"] for sender in self.senders))
+        await self.until(lambda: all(sender.has_seen(newest["seq"]) for sender in self.senders))
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until it holds. Raises `NotHealed` after half a minute."""

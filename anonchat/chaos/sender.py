@@ -42,6 +42,10 @@ class Sender:
         """Whether it knows everything up to now."""
         return self._socket is not None
 
+    def has_seen(self, seq: int) -> bool:
+        """Whether it is online and at this seq or beyond."""
+        return self.is_online and self.position is not None and self.position >= seq
+
     async def live(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as both:

@@ -29,16 +29,21 @@ class Storm:
         self._tell = tell
 
     async def rage(self, seconds: float, every: float) -> None:
-        """For so long, with a fault `every` so many seconds on average. Raises `NotHealed` with a sentence."""
+        """For so long, with a fault `every` so many seconds on average. Raises `NotHealed` with a sentence.
+
+        Each fault comes once before one comes again.
+        """
         loop, chance = asyncio.get_running_loop(), self._crowd.chance
         end = loop.time() + seconds
+        coming: list[Fault] = []
         while True:
             pause = chance.uniform(0.5, 1.5) * every
             if loop.time() + pause >= end:
                 await asyncio.sleep(max(end - loop.time(), 0))
                 return
             await asyncio.sleep(pause)
-            await self._strike(chance.choice(self._faults))
+            coming = coming or chance.sample(self._faults, len(self._faults))
+            await self._strike(coming.pop())
 
     async def _strike(self, fault: Fault) -> None:
         loop = asyncio.get_running_loop()

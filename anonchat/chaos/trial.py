@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,25 +45,36 @@ class Outcome:
         return self.failure is None and self.ledger is not None and self.ledger.is_whole
 
 
-async def undergo(
+def undergo(
     plan: Plan, folder: Path, tell: Callable[[Happening, Crowd], None], command: tuple[str, ...] = ()
 ) -> Outcome:
-    """Have a server in `folder` undergo a plan; `command` starts it, else it is that of this installation."""
-    with ServerProcess(folder, surroundings(), command) as server:
-        crowd = Crowd(server, Random(plan.seed), plan.rate)
-        storm = Storm(crowd, plan.faults, tell)
-        failure = None
-        try:
-            async with crowd.talking():
-                await storm.rage(plan.seconds, plan.every)
-                await crowd.finish()
-        except NotHealed as error:
-            failure = str(error)
-        accounts = [sender.account for sender in crowd.senders]
-        try:
-            return Outcome(accounts, storm.happenings, await crowd.ledger(), failure)
-        except ClientError as error:
-            return Outcome(accounts, storm.happenings, None, failure or str(error))
+    """Have a server in `folder` undergo a plan; `command` starts it, else it is that of this installation.
+
+    It ends in any case, and last: a thread may be about to start it anew.
+    """
+    server = ServerProcess(folder, surroundings(), command)
+    try:
+        server.start()
+        return asyncio.run(_undergo(plan, server, tell))
+    finally:
+        server.kill()
+
+
+async def _undergo(plan: Plan, server: ServerProcess, tell: Callable[[Happening, Crowd], None]) -> Outcome:
+    crowd = Crowd(server, Random(plan.seed), plan.rate)
+    storm = Storm(crowd, plan.faults, tell)
+    failure = None
+    try:
+        async with crowd.talking():
+            await storm.rage(plan.seconds, plan.every)
+            await crowd.finish()
+    except NotHealed as error:
+        failure = str(error)
+    accounts = [sender.account for sender in crowd.senders]
+    try:
+        return Outcome(accounts, storm.happenings, await crowd.ledger(), failure)
+    except ClientError as error:
+        return Outcome(accounts, storm.happenings, None, failure or str(error))
 
 
 def surroundings() -> Mapping[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from random import Random, SystemRandom
@@ -15,7 +14,7 @@ from anonchat.client.connection.ballots import Ballots
 from anonchat.client.connection.courier import Courier
 from anonchat.client.connection.feed import Feed
 from anonchat.client.connection.lifeline import Lifeline
-from anonchat.client.connection.line import Frame
+from anonchat.client.connection.line import Frame, encode
 from anonchat.client.connection.outbox import Ack, Outgoing
 from anonchat.client.connection.pace import Pace
 from anonchat.client.errors import ChatClosed
@@ -47,14 +46,12 @@ class Chat(Requests):
         answers = Answers(pace.requests)
         self._lifeline = Lifeline(membership, pace, random, self._feed, answers)
         self._courier = Courier(pace, random, self._lifeline, answers)
-        self._ballots = Ballots(lambda data: self._exchange("vote", data))
-        self._tasks: list[asyncio.Task[None]] = []
-        self._numbers = itertools.count(1)
+        self._ballots = Ballots(self._exchange)
+        self._life: asyncio.Task[None] | None = None
         self._typing_told = 0.0
 
     async def __aenter__(self) -> Self:
-        work = (self._live(), self._courier.deliver(), self._ballots.cast_again())
-        self._tasks = [asyncio.create_task(part) for part in work]
+        self._life = asyncio.create_task(self._live())
         return self
 
     async def __aexit__(
@@ -70,14 +67,16 @@ class Chat(Requests):
         self._lifeline.taken()
         if isinstance(event, Received) and event.event == "open_polls":
             self._ballots.compare(event.data)
+        if isinstance(event, Received) and event.event == "votes_lost":
+            self._ballots.lost(event.data["pollIds"])
         return event
 
     async def close(self) -> None:
         """Hang up. The session goes on, and its name stays reserved for a while; `leave` gives both up."""
         self._over(LEFT, "closed")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait([self._life])
 
     async def leave(self, *, forget: bool = False) -> None:
         """End the session. `forget` also deletes what one wrote, where the room allows it."""
@@ -104,6 +103,11 @@ class Chat(Requests):
         """
         return await self.post(text, reply_to)
 
+    @property
+    def unsent(self) -> int:
+        """How many messages wait to be sent, or for the answer to that."""
+        return len(self._courier.outbox)
+
     async def flush(self, most: int = 0) -> None:
         """Wait until at most `most` messages wait to be sent; also returns when the chat is over."""
         await self._courier.outbox.wait_until(most)
@@ -112,7 +116,7 @@ class Chat(Requests):
         """Tell the others; may be called at each key press. Says nothing while offline."""
         now = asyncio.get_running_loop().time()
         due = now - self._typing_told >= TYPING_SECONDS if typing else self._typing_told > 0
-        if due and self._lifeline.write("typing", {"typing": typing}):
+        if due and self._lifeline.send(encode("typing", {"typing": typing})):
             self._typing_told = now if typing else 0.0
 
     async def request(self, event: str, data: Mapping[str, Any]) -> Frame:
@@ -125,7 +129,7 @@ class Chat(Requests):
 
     async def _exchange(self, event: str, data: Mapping[str, Any]) -> Frame:
         self._lifeline.check()
-        return await self._courier.exchange(event, data, str(next(self._numbers)))
+        return await self._courier.exchange(event, data)
 
     @property
     def plugins(self) -> Sequence[str]:
@@ -145,11 +149,20 @@ class Chat(Requests):
 
     async def _live(self) -> None:
         try:
-            closed = await self._lifeline.run()
+            closed = await self._work()
         except Exception:
             log.exception("the chat failed and is closed")
             closed = Closed(FAILED, "internal")
         self._over(closed.code, closed.reason)
+
+    async def _work(self) -> Closed:
+        """Until there is no connection any more, or one part fails: without it a program would wait for nothing."""
+        async with asyncio.TaskGroup() as parts:
+            others = [parts.create_task(work) for work in (self._courier.deliver(), self._ballots.cast_again())]
+            closed = await self._lifeline.run()
+            for other in others:
+                other.cancel()
+        return closed
 
     def _over(self, code: int, reason: str) -> None:
         """The first word counts."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any
 
 from anonchat.client.device import devices_for
@@ -28,6 +31,9 @@ def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
     Without `name` it is asked for, if there is a person to ask; else one is made up. A full screen needs a terminal
     on both sides; where there is none, the chat is `plain` by itself.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where the terminal knows fewer characters than people write
     plain = plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     if not plain and importlib.util.find_spec("textual") is None:
         return _fail(NO_TEXTUAL)
@@ -42,9 +48,8 @@ def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
         return chat_on_screen(membership)
     except ClientError as error:
         return _fail(str(error))
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; the interpreter's own complaint would help nobody
-        return 1
+    except OSError as error:
+        return _fail_to_say(error)
     except (KeyboardInterrupt, EOFError):
         print(file=sys.stderr)
         return 130
@@ -52,6 +57,16 @@ def run_chat(link: str, name: str | None = None, plain: bool = False) -> int:
 
 def _fail(text: str) -> int:
     print(literal(text), file=sys.stderr)
+    return 1
+
+
+def _fail_to_say(error: OSError) -> int:
+    """The output cannot be written. The interpreter would try it once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 1  # whoever read it has gone
+    with suppress(OSError):
+        _fail(f"The chat cannot go on: {error.strerror or error}.")
     return 1
 
 

@@ -6,7 +6,7 @@ import asyncio
 import codecs
 import os
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 CHUNK = 65_536
 LONGEST = 1_000_000
@@ -20,13 +20,20 @@ async def read_lines(descriptor: int) -> AsyncGenerator[str, None]:
     Python's own buffered reader would abort the interpreter's exit. At most `WAITING` lines are read ahead.
     """
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
-    threading.Thread(target=_read, args=(descriptor, loop, queue), daemon=True, name="standard input").start()
-    while (line := await queue.get()) is not None:
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    places = threading.Semaphore(WAITING)
+
+    def put(line: str | None) -> None:
+        places.acquire()
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    threading.Thread(target=_read, args=(descriptor, put), daemon=True, name="standard input").start()
+    while (line := await lines.get()) is not None:
+        places.release()
         yield line
 
 
-def _read(descriptor: int, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[str | None]) -> None:
+def _read(descriptor: int, put: Callable[[str | None], None]) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     try:
@@ -35,8 +42,8 @@ def _read(descriptor: int, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue
             if len(rest) > LONGEST:
                 lines, rest = [*lines, rest], ""
             for line in lines:
-                asyncio.run_coroutine_threadsafe(queue.put(line.removesuffix("\r")), loop).result()
+                put(line.removesuffix("\r"))
         for last in (rest, None) if rest else (None,):
-            asyncio.run_coroutine_threadsafe(queue.put(last), loop).result()
+            put(last)
     except (OSError, RuntimeError):
         return  # the input or the loop is gone: nobody reads any more

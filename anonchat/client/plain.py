@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from anonchat.client.chat import Chat
 from anonchat.client.commands import Next
-from anonchat.client.connection.outbox import Outgoing
+from anonchat.client.connection.outbox import Ack, Outgoing
 from anonchat.client.connection.pace import Pace
-from anonchat.client.errors import ClientError
+from anonchat.client.errors import ChatClosed, ClientError
 from anonchat.client.events import ChatEvent, Closed, Offline, Online, Received
 from anonchat.client.lines import read_lines
 from anonchat.client.server import Membership
 from anonchat.client.state import RoomState
 from anonchat.client.talk import Talk
 from anonchat.client.text import literal, one_line
-from anonchat.client.words.sentences import closing, message, refusal, sentence, skipped, who
+from anonchat.client.words.sentences import closing, message, refusal, sentence, skipped, unsent, who
 
 EARLIER = 10
 """Messages that are shown of what was said before."""
 
-QUIT_SECONDS = 5.0
-"""What is on its way at ``/quit`` may still arrive."""
+PATIENCE = 5.0
+"""Seconds: a command waits as long for what was sent before it, but longer while one after another goes out."""
 
 AHEAD = 50
 """Messages that wait for their answer before the next line is read."""
+
+TERMINAL_LINE = 4_095
+"""Bytes of a line that a terminal hands over; what is typed behind them is lost without a word."""
+
+CUT = "A terminal cuts a line of 4,095 bytes or more. Write it in parts, or without --plain."
 
 
 class PlainChat:
@@ -41,7 +47,11 @@ class PlainChat:
         self._talk = Talk(chat, self._state, self._say, self._page, self._posted)
         self._watched: set[asyncio.Task[None]] = set()
         self._newest = 0
-        self._acknowledged = 0
+        """The seq up to which everything was told."""
+        self._last: Ack | None = None
+        """Of one's own last message, from the answer until it is told."""
+        self._left = 0
+        """Messages that the end has overtaken."""
         self._moved = asyncio.Event()
         self._entered = asyncio.Event()
 
@@ -56,6 +66,8 @@ class PlainChat:
         closed = await listening
         typing.cancel()
         await asyncio.gather(typing, *self._watched, return_exceptions=True)
+        if self._left:
+            self._say(unsent(self._left))
         if self._chat.skipped:
             self._say(skipped(self._chat.skipped))
         if closed.reason != "closed":
@@ -73,29 +85,46 @@ class PlainChat:
 
     async def _type(self, descriptor: int) -> None:
         await self._entered.wait()
+        is_terminal = os.isatty(descriptor)
         async with aclosing(read_lines(descriptor)) as lines:
             async for line in lines:
-                await (self._settle() if line.startswith("/") else self._chat.flush(AHEAD))
+                if is_terminal and len(line.encode()) >= TERMINAL_LINE:
+                    self._say(f"Not sent: {one_line(line, 60)}. {CUT}")
+                    continue
+                await self._wait_before(line)
                 if await self._talk.line(line) is Next.QUIT:
                     await self._finish_soon()
                     return
         await self._chat.flush()
         await asyncio.gather(*self._watched)
 
+    async def _wait_before(self, line: str) -> None:
+        if not line.startswith("/"):
+            await self._chat.flush(AHEAD)
+        elif not line.startswith("/quit"):  # which waits by itself
+            with suppress(TimeoutError):
+                await self._settle()
+            self._last = None
+
     async def _settle(self) -> None:
-        """Wait until what was sent is known here too, so that a command may be about it."""
-        await self._chat.flush()
-        await asyncio.gather(*self._watched)
-        while self._newest < self._acknowledged:
-            self._moved.clear()
-            await self._moved.wait()
+        """Wait until what was sent is known here too, so that a command may be about it. Raises TimeoutError."""
+        await self._flush()
+        async with asyncio.timeout(PATIENCE):
+            if self._watched:
+                await asyncio.wait(self._watched)
+            while self._last is not None:
+                self._moved.clear()
+                await self._moved.wait()
+
+    async def _flush(self) -> None:
+        """Wait until all is sent. Raises TimeoutError once nothing goes out any more, as without a connection."""
+        while left := self._chat.unsent:
+            async with asyncio.timeout(PATIENCE):
+                await self._chat.flush(left - 1)
 
     async def _finish_soon(self) -> None:
-        try:
-            async with asyncio.timeout(QUIT_SECONDS):
-                await self._chat.flush()
-        except TimeoutError:
-            self._say("Some messages were not sent.")
+        with suppress(TimeoutError):
+            await self._flush()
 
     def _posted(self, outgoing: Outgoing) -> None:
         task = asyncio.create_task(self._watch(outgoing))
@@ -107,13 +136,25 @@ class PlainChat:
             ack = await outgoing
         except ClientError as error:
             self._say(f"Not sent: {one_line(outgoing.text, 60)}. {refusal(error)}")
+            self._left += isinstance(error, ChatClosed)
             return
-        if ack.seq is not None:
-            self._acknowledged = max(self._acknowledged, ack.seq)
+        self._last = ack
+        self._compare()
         if ack.held is not None:
             self._say(
                 f"Your message waits to be released: {ack.held}" if ack.held else "Your message waits to be released."
             )
+
+    def _is_told(self, ack: Ack) -> bool:
+        """Whether a message of one's own has come. One that is purged may never come, but what follows it does."""
+        if ack.seq is None:
+            return ack.message_id in self._state.moderation.held
+        return ack.seq <= self._newest
+
+    def _compare(self) -> None:
+        if self._last is not None and self._is_told(self._last):
+            self._last = None
+        self._moved.set()
 
     # --- what is told
 
@@ -122,6 +163,9 @@ class PlainChat:
             if isinstance(event, Closed):
                 return event
             self._tell(event)
+            if isinstance(event, Received):
+                self._newest = max(self._newest, event.seq or 0)
+            self._compare()
         return Closed(1000, "closed")
 
     def _tell(self, event: ChatEvent) -> None:
@@ -164,11 +208,11 @@ class PlainChat:
             self._say(f"The last {EARLIER} messages (/older shows more):")
         for wire in page:
             self._message(wire, always=True)
+        if fresh:
+            self._newest = max(self._newest, data["seq"])
 
     def _message(self, wire: Mapping[str, Any], always: bool = False) -> None:
         """People know what they have just typed, so their own new messages are not repeated."""
-        self._newest = max(self._newest, wire["seq"])
-        self._moved.set()
         if always or wire["authorSessionId"] != self._state.me.get("sessionId"):
             self._say(message(wire, self._state))
 

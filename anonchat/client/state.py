@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from heapq import merge
 from typing import Any
 
 from anonchat.client.checks.core import fits
@@ -15,6 +16,7 @@ from anonchat.client.reducers.moderation import Moderation
 from anonchat.client.reducers.notifications import Notifications
 from anonchat.client.reducers.pins import Pins
 from anonchat.client.reducers.polls import Polls
+from anonchat.client.times import moment
 
 MESSAGES = 10_000
 CHANGES = 300
@@ -85,11 +87,15 @@ class RoomState:
         return told if isinstance(told, Mapping) else {}
 
     def mine(self) -> list[Mapping[str, Any]]:
-        """One's own messages that can be changed, the newest last."""
+        """One's own messages, also those that wait to be released, the newest last."""
         session = self.me.get("sessionId")
-        return [
-            wire for wire in self.messages.values() if wire["authorSessionId"] == session and "deletedAt" not in wire
-        ]
+        held = [one["message"] for key, one in self.moderation.held.items() if key not in self.messages]
+        mine, waiting = (
+            [wire for wire in wires if wire["authorSessionId"] == session and "deletedAt" not in wire]
+            for wires in (self.messages.values(), held)
+        )
+        # Each of the two keeps its own order: that of the room is by seq, whatever the clocks said.
+        return list(merge(mine, waiting, key=lambda wire: moment(wire["createdAt"])))
 
     # --- messages
 
@@ -164,6 +170,8 @@ def _room_ended(state: RoomState, data: Mapping[str, Any], _: int | None) -> Non
 def _presence_state(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
     state.people = {user["sessionId"]: user for user in data["users"]}
     state.total = data["total"]
+    for user in data["users"]:
+        _look(state, user)
 
 
 def _presence(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
@@ -172,8 +180,14 @@ def _presence(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:
         state.people[data["user"]["sessionId"]] = data["user"]
     elif data["event"] == "leave":
         state.people.pop(data["user"]["sessionId"], None)
-    if data["event"] == "change" and data["user"]["sessionId"] == state.me.get("sessionId"):
-        state.me = {**state.me, **data["user"]}
+    if data["event"] == "change":
+        _look(state, data["user"])
+
+
+def _look(state: RoomState, user: Mapping[str, Any]) -> None:
+    """What is told of somebody changes oneself, if it is that."""
+    if user["sessionId"] == state.me.get("sessionId"):
+        state.me = {**state.me, **user}
 
 
 def _presence_removed(state: RoomState, data: Mapping[str, Any], _: int | None) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from anonchat.client.chat import Chat
-from anonchat.client.commands import COMMANDS, Command, Floor, Misused, Next, Offer, UnknownCommand, offered, parse
+from anonchat.client.commands import COMMANDS, Command, Floor, Misused, Next, Offer, offered, parse
 from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError, NotOurs
 from anonchat.client.state import RoomState
@@ -33,10 +34,8 @@ class Talk:
         try:
             meant = self.meant(line)
             if isinstance(meant, Command):
-                return await self._do(meant)
+                return await self.do(meant)
             self.send(meant)
-        except (Misused, UnknownCommand) as error:
-            self._floor.say(str(error))
         except ClientError as error:
             self._floor.say(refusal(error))
         return Next.STAY
@@ -49,15 +48,22 @@ class Talk:
         """The commands that can be used now."""
         return offered(self._floor.chat.plugins, self._floor.state)
 
+    def changeable(self) -> Mapping[str, Any]:
+        """One's own last message. Raises `ClientError` if it cannot be changed."""
+        return self._floor.changeable()
+
     def send(self, text: str, reply_to: str | None = None) -> None:
         """Send a text. Raises `ClientError`."""
         self._floor.send(text, reply_to)
 
-    async def _do(self, command: Command) -> Next:
+    async def do(self, command: Command) -> Next:
+        """Do what a command is for. Raises `ClientError`."""
         offer = COMMANDS[command.name]
         try:
+            if command.rest and not offer.usage:
+                raise Misused
             return await offer.do(self._floor, command.rest) or Next.STAY
         except Misused as error:
-            raise Misused(str(error) or f"Write /{command.name} {offer.usage}: {offer.does}.") from error
+            raise Misused(str(error) or f"Write {f'/{command.name} {offer.usage}'.strip()}: {offer.does}.") from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotOurs(f"the answer to /{command.name} is not as expected") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from anonchat.commands.options import config_option, load, refusing
+from anonchat.commands.options import config_option, ended_cleanly, load, refusing
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
@@ -21,7 +21,7 @@ def backup(file: Path, config: Path | None, force: bool) -> None:
     settings = load(config)
     from anonchat.storage.maintenance import maintenance_of
 
-    with refusing():
+    with refusing(), ended_cleanly():
         size = maintenance_of(settings.storage.database).backup(file, force=force)
     click.echo(f"{file}: {size:,} bytes, checked. It holds what people wrote; delete it when its time has come.")
 
@@ -39,7 +39,7 @@ def restore(file: Path, config: Path | None, force: bool) -> None:
     from anonchat.maintenance.restore import restore as bring_back
     from anonchat.storage.maintenance import maintenance_of
 
-    with refusing():
+    with refusing(), ended_cleanly():
         removed = asyncio.run(bring_back(settings, file, keep=not force))
         replaced = None if force else maintenance_of(settings.storage.database).replaced()
     click.echo(f"Restored from {file}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import shlex
 import shutil
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anonchat.commands.options import Refused
+from anonchat.commands.options import Refused, ended_cleanly
 
 if TYPE_CHECKING:
     from anonchat.chaos.crowd import Crowd
@@ -44,10 +43,14 @@ def chaos(seconds: float, every: float, seed: int | None, names: tuple[str, ...]
     is_wanted = True
     click.echo(f"People talk for {seconds:g} s while their server is broken on purpose (--seed {seed}).")
     try:
-        outcome = asyncio.run(undergo(plan, folder, _tell, tuple(shlex.split(command or ""))))
+        with ended_cleanly():
+            outcome = undergo(plan, folder, _tell, tuple(shlex.split(command or "")))
         is_wanted = not outcome.is_whole
     except RuntimeError as error:
         raise Refused(f"{error} Its database and its log are in {folder}.") from error
+    except (KeyboardInterrupt, SystemExit):
+        is_wanted = False
+        raise
     finally:
         if not is_wanted:
             shutil.rmtree(folder)

@@ -18,5 +18,7 @@ import click
 def chat(link: str, name: str | None, plain: bool) -> None:
     """Join a room in the terminal, by its link."""
     from anonchat.client.entrance import run_chat
+    from anonchat.server.streams import open_missing
 
+    open_missing()
     sys.exit(run_chat(link, name, plain))

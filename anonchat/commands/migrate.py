@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     "--to", "target", metavar="REVISION", help="Go to this revision, forward or back; 'base' is before the first."
 )
 @click.option("--owner", help="Whose revision it is: core or a plugin; else its name tells.")
+@click.option("--yes", is_flag=True, help="Do not ask before going back.")
 @click.pass_context
-def migrate(context: click.Context, config: Path | None, status: bool, target: str | None, owner: str | None) -> None:
+def migrate(
+    context: click.Context, config: Path | None, status: bool, target: str | None, owner: str | None, yes: bool
+) -> None:
     """Bring the tables of the database up to date.
 
     They are those of the core and of each enabled plugin. A start of the server does the same.
@@ -39,7 +42,7 @@ def migrate(context: click.Context, config: Path | None, status: bool, target: s
         elif target is None:
             _tell(_upgrade(settings), "applied")
         else:
-            _go_to(settings, target, owner)
+            _go_to(settings, target, owner, ask=not yes)
 
 
 @migrate.command()
@@ -77,7 +80,7 @@ def _of_owner(sets: Sequence[MigrationSet], owner: str) -> MigrationSet:
         if revisions.owner == owner:
             return revisions
     known = ", ".join(revisions.owner for revisions in sets)
-    raise Refused(f"{owner!r} owns no tables here. With tables: {known}. Name one with --owner.")
+    raise Refused(f"{owner!r} owns no tables here. With tables: {known}. A plugin has them by register_tables.")
 
 
 def _owner_of(target: str, sets: Sequence[MigrationSet]) -> str:
@@ -114,7 +117,7 @@ def _upgrade(settings: Settings) -> Sequence[Step]:
     return maintenance_of(settings.storage.database).migrate(lambda connection: upgrade_tables(connection, migrations))
 
 
-def _go_to(settings: Settings, target: str, owner: str | None) -> None:
+def _go_to(settings: Settings, target: str, owner: str | None, *, ask: bool) -> None:
     from anonchat.migrate.lineage import load_lineage
     from anonchat.migrate.runner import downgrade, status, upgrade
     from anonchat.storage.maintenance import maintenance_of
@@ -126,6 +129,9 @@ def _go_to(settings: Settings, target: str, owner: str | None) -> None:
         lineage = load_lineage(revisions)
         (found,) = status(connection, [revisions])
         if lineage.asked(target) < lineage.position(found.current):
+            if ask:
+                held = f"what only the newer tables and columns of {found.owner} hold"
+                click.confirm(f"Go back from {found.current} to {target}, and delete {held} for good?", abort=True)
             return True, downgrade(connection, revisions, target)
         return False, upgrade(connection, [revisions], target)
 

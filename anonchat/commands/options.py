@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from anonchat.config import Settings
+
+TERMINATED = 128 + signal.SIGTERM
 
 config_option = click.option(
     "--config",
@@ -35,6 +39,12 @@ class CannotStart(Refused):
     exit_code = 2
 
 
+class TooEarly(CannotStart):
+    """The same start may succeed in a moment."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
+
+
 def load(config: Path | None, kind: type[Refused] = Refused, variables: Mapping[str, str] | None = None) -> Settings:
     """The settings; `variables` win over the environment. Raises `Refused` with everything that is wrong."""
     from anonchat.config import ConfigError, load_settings
@@ -47,12 +57,23 @@ def load(config: Path | None, kind: type[Refused] = Refused, variables: Mapping[
 
 @contextmanager
 def refusing(kind: type[Refused] = Refused) -> Iterator[None]:
-    """Turns what the operator can mend into `Refused`."""
+    """Turns what the operator can mend into `Refused`, and a start that only waiting can mend into `TooEarly`."""
     from anonchat.config import ConfigError
-    from anonchat.errors import StartError
+    from anonchat.errors import NotYet, StartError
     from anonchat.migrate.revisions import MigrationError
 
     try:
         yield
     except (StartError, MigrationError, ConfigError) as error:
-        raise kind(str(error)) from error
+        too_early = kind is CannotStart and isinstance(error, NotYet)
+        raise (TooEarly if too_early else kind)(str(error)) from error
+
+
+@contextmanager
+def ended_cleanly() -> Iterator[None]:
+    """Whoever is told to end removes what was begun: a copy of what people wrote, or a server."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -18,15 +18,15 @@ def plugins(config: Path | None) -> None:
     """
     settings = load(config)
     from anonchat.errors import StartError
-    from anonchat.plugins.registry import available, bundled, origin_of
-    from anonchat.plugins.registry import load as load_plugins
+    from anonchat.plugins.options import load_one
+    from anonchat.plugins.registry import available, names_of, origin_of
 
-    found, folder = available(), settings.plugins.plugins_dir
-    enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+    found = available()
+    enabled = names_of(settings.plugins.enabled)
     broken = False
     for name in enabled:
         try:
-            loaded = load_plugins([name], folder)
+            loaded = load_one(name, settings.plugins)
         except StartError as error:
             broken = True
             click.echo(f"{name}: broken. {error}")

@@ -34,7 +34,7 @@ def serve(config: Path | None, port: int | None, workers: int, room: bool) -> No
         if workers == 1:
             sys.exit(serve_until_told(settings, with_room=room))
         check_sharing(settings)
-        settings = choose_port(settings)
+        settings = choose_port(settings, workers)
 
     def work(place: Place) -> int:
         try:

@@ -133,6 +133,14 @@ RULES = (
         "rooms.default_retention_seconds", "rooms.max_retention_seconds", "it would be refused if somebody asked for it"
     ),
     _at_most("rooms.default_participants", "rooms.max_participants", "it would be refused if somebody asked for it"),
+    Rule(
+        ("retention.backups_seconds", "retention.reports_seconds"),
+        lambda settings: (settings.retention.backups_seconds or 0) <= settings.retention.reports_seconds,
+        lambda settings: (
+            f"must be at most retention.reports_seconds, which is {settings.retention.reports_seconds}: a backup would bring "
+            "back rooms of which nothing says any more that they have ended"
+        ),
+    ),
     _at_most("retention.interval_seconds", "retention.overdue_seconds", "the alarm would sound between any two runs"),
     Rule(
         ("limits.pong_seconds", "limits.ping_seconds"),

@@ -20,6 +20,7 @@ from anonchat.config.values import (
     choice,
     folder,
     host_name,
+    line,
     network,
     number,
     origin,
@@ -72,8 +73,11 @@ class ServerSettings(Table):
     """Origin under which people reach the server; used in links, and its host and origin are accepted.
     ``None``: taken from the request."""
 
+    contact: Annotated[str | None, OrWord(line())] = None
+    """Who runs the server and how to reach them, such as ``Ada Smith, mail@example.org``; stands first on ``/privacy``."""
+
     allowed_origins: Annotated[tuple[str, ...], several(origin_or_any(), '["https://www.example.org"]')] = ()
-    """Origins of other sites whose pages may use this server and embed it; ``("*",)`` is every site."""
+    """Origins of other sites whose pages may use this server and embed it; ``["*"]`` is every site."""
 
     allowed_hosts: Annotated[tuple[str, ...], several(host_name(), '["chat.example.org"]')] = ()
     """Values of the ``Host`` header that are answered, beside loopback and the host of ``public_url``; no ports."""
@@ -144,13 +148,16 @@ class RoomSettings(Table):
     """Whether rooms may be made public, that is, be listed for everybody."""
 
     default_duration_seconds: Annotated[int, whole(1, 365 * DAY)] = DAY
-    """Life of an ephemeral room that was created without one."""
+    """How long an ephemeral room lives if its creator did not say."""
 
     max_duration_seconds: Annotated[int, whole(1, 365 * DAY)] = 30 * DAY
     """Longest life that may be asked for."""
 
+    endless: Annotated[bool, switch()] = True
+    """Whether a room that keeps its messages may have no end; false: who makes one has to say when it ends."""
+
     default_retention_seconds: Annotated[int, whole(1, 365 * DAY)] = DAY
-    """Life of a message in an ephemeral room that was created without a retention."""
+    """How long a message of an ephemeral room lives if its creator did not say."""
 
     max_retention_seconds: Annotated[int, whole(1, 365 * DAY)] = 30 * DAY
     """Longest retention that may be asked for."""
@@ -197,6 +204,9 @@ class RetentionSettings(Table):
     """How long you keep backups: ``/privacy`` and the report of each deletion tell it, deleting them is up to you.
     0: there are none."""
 
+    reports_seconds: Annotated[int, whole(DAY, 3650 * DAY)] = 365 * DAY
+    """How long the link of a room that has ended says when and why it did, and how much was deleted with it."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LogSettings(Table):
@@ -217,7 +227,7 @@ class LimitSettings(Table):
     """
 
     requests_per_network: Rate = "300/minute"
-    """REST requests."""
+    """REST requests, but for health and metrics, and identifies with a token that nobody has."""
 
     rooms_per_fingerprint: Rate = "5/hour"
     """Rooms created by one device."""

@@ -19,6 +19,7 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PORTS = (("http", 80), ("https", 443))
 HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")  # with "_", which container networks use
+LINE = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]{1,200}\Z")
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no "__", which parts names in environment variables
 TOKEN = re.compile(r"[!-~]{16,256}\Z")  # travels in a header: visible ASCII only
 URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]*")
@@ -104,6 +105,12 @@ def secret() -> fields.String:
     """A secret that travels in an ``Authorization`` header."""
     words = _words("16 to 256 visible ASCII characters without spaces (`openssl rand -hex 32` makes a good one)")
     return fields.String(validate=Regexp(TOKEN, error=words["error_messages"]["invalid"]), **words)
+
+
+def line() -> fields.String:
+    """A text for people, in one line."""
+    words = _words("one line of 1 to 200 characters")
+    return fields.String(validate=Regexp(LINE, error=words["error_messages"]["invalid"]), **words)
 
 
 def several(item: fields.Field[Any], example: str) -> fields.List[Any]:

@@ -20,7 +20,8 @@ from anonchat.observability.metrics import Metrics
 from anonchat.protocol.codec import PROTOCOL, BadFrame, Frame, NotOurs, decode, error_data
 from anonchat.protocol.schemas import Identify
 
-REFUSALS = 60  # of what is in GOING_ON, one after another, before the connection is closed with 4429
+REFUSALS = 60  # that may stand against a connection, of anything before identify and then of what is in GOING_ON: 4429
+FORGIVEN = 5  # of them in a second; what is right in between takes none back, or whoever floods would do that
 GOING_ON = frozenset(
     {"rate_limited", "bad_frame", "not_identified", "conflict"}
 )  # cost work, and no other limit counts them
@@ -35,7 +36,7 @@ class Transport(Source, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConnectionServices:
     """What all connections of a server share."""
 
     events: Events
@@ -66,13 +67,13 @@ class Connection:
 
     __slots__ = (
         "_active",
-        "_desk",
         "_inbox",
-        "_is_gone",
         "_is_identifying",
         "_is_late",
         "_on_closed",
         "_refusals",
+        "_refused_at",
+        "_services",
         "_session",
         "_timer",
         "enqueue",
@@ -82,22 +83,24 @@ class Connection:
         "wire",
     )
 
-    def __init__(self, desk: Desk, transport: Transport, wire: Wire, network: Network, on_closed: Any) -> None:
+    def __init__(
+        self, services: ConnectionServices, transport: Transport, wire: Wire, network: Network, on_closed: Any
+    ) -> None:
         self.wire = wire
         self.enqueue = transport.enqueue
-        self._desk = desk
+        self._services = services
         self.transport = transport
         self.network = network
         self._on_closed = on_closed
         self._session: Session | None = None
         self._active: ActiveRoom | None = None
-        self._inbox = Inbox(transport, self._receive)
+        self._inbox = Inbox(transport, self._receive, self._all_is_handled)
         self.finish = self._inbox.finish  # read nothing more, and handle what has been read
         self._timer: asyncio.TimerHandle | None = None
-        self._is_gone = False
         self._is_identifying = False
         self._is_late = False
-        self._refusals = 0
+        self._refusals = 0.0
+        self._refused_at = 0.0
 
     @property
     def session(self) -> Session:
@@ -124,42 +127,42 @@ class Connection:
 
     def opened(self, token: str | None = None) -> None:
         """Say hello; a token that came with the request identifies at once."""
-        desk = self._desk
-        desk.metrics.connections.inc()
-        self.enqueue(self.wire.encode("hello", desk.hello()))
-        self._timer = asyncio.get_running_loop().call_later(desk.identify_seconds, self._not_identified)
+        services = self._services
+        services.metrics.connections.inc()
+        self.enqueue(self.wire.encode("hello", services.hello()))
+        self._timer = asyncio.get_running_loop().call_later(services.identify_seconds, self._not_identified)
         if token is not None:
             self._inbox.begin(self._begin(Frame("identify", {"token": token}, None)))
 
     def messages_received(self, messages: list[str | bytes]) -> None:
         """All messages of one read, in order."""
-        self._desk.metrics.events_received.inc(len(messages))
+        self._services.metrics.events_received.inc(len(messages))
         self._inbox.put(messages)
 
     def transport_closed(self, code: int | None) -> None:
-        """The connection is gone."""
-        self._desk.metrics.connections.dec()
+        """The connection is gone; what it has brought is still handled, and it is found by its session until then."""
+        self._services.metrics.connections.dec()
         code = code if self.transport.ended_here else None
         if code == 4413:
-            self._desk.metrics.slow_closed.inc()
-        self._is_gone = True
+            self._services.metrics.slow_closed.inc()
         if self._timer is not None:
             self._timer.cancel()
+        if self._session is not None:
+            self._services.welcome.closed(self)
         self._inbox.end()
-        self._go_if_closed()
         self._on_closed(self, code)
 
-    def _go_if_closed(self) -> None:
-        """Take an identified connection that is closed out of its room, once."""
-        if self._is_gone and self._active is not None:
+    def _all_is_handled(self) -> None:
+        """The connection is gone, and nothing is left of what it has brought."""
+        if self._active is not None:
             active, self._active = self._active, None
-            self._desk.spawn(self._desk.welcome.gone(self, active))
+            self._services.spawn(self._services.welcome.gone(self, active))
 
     # --- one event after another
 
     async def _receive(self, message: str | bytes) -> None:
         try:
-            frame = decode(message, self._desk.json_depth)
+            frame = decode(message, self._services.json_depth)
         except NotOurs:
             self._fail(ChatError("bad_frame"), None)
             self.close(4400, "bad_frame")
@@ -167,7 +170,7 @@ class Connection:
             self._fail(error, error.frame)
         else:
             if self._session is not None and frame.event != "identify":
-                await self._desk.events.handle(frame, self._session, self)
+                await self._services.events.handle(frame, self._session, self)
             else:
                 await self._begin(frame)
 
@@ -179,7 +182,7 @@ class Connection:
             if self._session is not None:
                 raise ChatError("conflict", "This connection is identified already; open another one.")
             self._is_identifying = True
-            async with self._desk.welcome.turns:
+            async with self._services.welcome.turns:
                 await self._identify(frame)
         except ChatError as error:
             self._fail(error, frame)
@@ -191,29 +194,27 @@ class Connection:
                 self._not_identified()
 
     async def _identify(self, frame: Frame) -> None:
-        errors = self._desk.identify.validate(frame.data)
+        errors = self._services.identify.validate(frame.data)
         if errors:
             raise ChatError("validation_failed", errors=errors)
         data = frame.data
-        session, room = await self._desk.welcome.session_of(data["token"], self.network)
+        session, room = await self._services.welcome.session_of(data["token"], self.network)
         self._session = session
-        if self.transport.closed:
-            return  # what was sent before the close is still handled, but there is nobody to welcome
         try:
-            self._active = await self._desk.welcome.bring_up(self, room, data.get("since"), data.get("epoch"), frame.id)
+            self._active = await self._services.welcome.bring_up(
+                self, room, data.get("since"), data.get("epoch"), frame.id
+            )
         except BaseException:
             self._session = None
             raise
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._go_if_closed()
 
     # --- answers
 
     def reply(self, frame: Frame, event: str, data: Mapping[str, Any]) -> None:
         """Answer an event."""
-        self._refusals = 0
         self.enqueue(self.wire.encode(event, data, id=frame.id))
 
     def refuse(self, frame: Frame, error: Exception) -> None:
@@ -221,13 +222,18 @@ class Connection:
         self._fail(error if isinstance(error, ChatError) else ChatError("internal"), frame)
 
     def _fail(self, error: ChatError, frame: Frame | None) -> None:
-        self._desk.metrics.errors.labels(error.code).inc()
+        self._services.metrics.errors.labels(error.code).inc()
         event, data, frame_id = frame if frame is not None else (None, None, None)
         self.enqueue(self.wire.encode("error", error_data(error, event, data), id=frame_id))
-        if error.code in GOING_ON:
-            self._refusals += 1
-            if self._refusals >= REFUSALS:
-                self.close(4429, "rate_limited")
+        if error.code in GOING_ON or self._session is None:
+            self._count_refusal()
+
+    def _count_refusal(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._refusals = max(0.0, self._refusals - FORGIVEN * (now - self._refused_at)) + 1
+        self._refused_at = now
+        if self._refusals > REFUSALS - 1:
+            self.close(4429, "rate_limited")
 
     def _not_identified(self) -> None:
         self._timer = None

@@ -55,12 +55,15 @@ class Events:
                 f"The plugin {owner!r} declares the event {name!r}; its events must be named {owner}.<event>."
             )
 
-    def check(self, owner: str, name: str) -> None:
-        """Raise LookupError for a server event that the plugin `owner` has not declared."""
-        if self._server.get(name, ("", None))[0] != owner:
+    def check(self, owner: str, name: str, durable: bool = False) -> None:
+        """Raise LookupError for a server event that the plugin `owner` has not declared; if it is kept, as durable."""
+        found, declared = self._server.get(name, ("", None))
+        if declared is None or found != owner:
             raise LookupError(
                 f"The plugin {owner!r} sends {name!r} without having declared it (register_server_events)."
             )
+        if durable and not declared.durable:
+            raise LookupError(f"The plugin {owner!r} appends {name!r} without having declared it with durable=True.")
 
     def client_events(self) -> Mapping[str, tuple[str, ClientEvent]]:
         """Name -> (owner, declaration)."""
@@ -95,7 +98,7 @@ class Events:
             raise ChatError(
                 "unknown_event", f"This server does not know the event {frame.event!r}. Is its plugin switched on?"
             )
-        if found[1].role == "moderator" and not session.is_moderator:
+        if found[1].role != "participant" and not session.is_moderator:
             raise ChatError("not_moderator")
         return found
 

@@ -34,11 +34,15 @@ class Source(Protocol):
 class Inbox:
     """Hands messages to `handle`, one after another."""
 
-    __slots__ = ("_handle", "_is_over", "_messages", "_paused", "_source", "_working")
+    __slots__ = ("_handle", "_is_over", "_messages", "_over", "_paused", "_source", "_working")
 
-    def __init__(self, source: Source, handle: Callable[[Message], Awaitable[None]]) -> None:
+    def __init__(
+        self, source: Source, handle: Callable[[Message], Awaitable[None]], over: Callable[[], None] | None = None
+    ) -> None:
+        """`over()` is called once nothing comes any more and all that has come is handled."""
         self._source = source
         self._handle = handle
+        self._over = over or _nothing
         self._messages: deque[Message] = deque()
         self._working: asyncio.Task[None] | None = None
         self._paused = False
@@ -65,7 +69,7 @@ class Inbox:
         """Nothing comes any more. What has come is still handled; then whoever handled it is let go, and with it all it holds."""
         self._is_over = True
         if self._working is None:
-            self._handle = _nobody
+            self._let_go()
 
     async def finish(self) -> None:
         """Read nothing more, and handle what has been read."""
@@ -94,8 +98,16 @@ class Inbox:
         finally:
             self._working = None
             if self._is_over:
-                self._handle = _nobody
+                self._let_go()
+
+    def _let_go(self) -> None:
+        over, self._over, self._handle = self._over, _nothing, _nobody
+        over()
 
 
 async def _nobody(_: Message) -> None:
     """Nothing comes any more."""
+
+
+def _nothing() -> None:
+    """Nobody waits for it."""

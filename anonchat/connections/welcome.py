@@ -13,7 +13,7 @@ from anonchat.delivery.active import ActiveRoom, ActiveRooms
 from anonchat.delivery.hub import Hub, Member
 from anonchat.delivery.journal import Journal
 from anonchat.errors import ChatError
-from anonchat.limits import Network
+from anonchat.limits import Limits, Network
 from anonchat.models import Room, Session
 from anonchat.people.presence import Presence
 from anonchat.people.seats import Seats
@@ -47,6 +47,7 @@ class Welcome:
         active: ActiveRooms,
         backlog: Backlog,
         hub: Hub,
+        limits: Limits,
         check_event: Callable[[str, str], None],
         *,
         most_bytes: int,
@@ -62,6 +63,7 @@ class Welcome:
         self._active = active
         self._backlog = backlog
         self._hub = hub
+        self._limits = limits
         self._check_event = check_event
         self._most_bytes = most_bytes
         self._most_sockets = most_sockets
@@ -79,6 +81,8 @@ class Welcome:
             session, room = await self._journal.read(work)
         except ChatError as error:
             self._dispatcher.observe("authentication_failed", where="socket", code=error.code)
+            if error.code == "invalid_token":  # a guess is a request, whichever way it comes
+                await self._limits.hit("requests_per_network", network.today)
             raise
         await self._dispatcher.guard("check_connect", room=room, session=session, network=network.within(room.secret))
         return await self._seats.seat(session), room
@@ -88,6 +92,7 @@ class Welcome:
     ) -> ActiveRoom:
         """Send a member everything up to now, and what comes from now on. Returns the room that it has to close.
 
+        One that has closed meanwhile is welcomed no more; what it has sent is still handled, so it is found by its session.
         Raises `rate_limited` if the session has `sockets_per_session` connections on this node already.
         """
         if len(self._hub.of_session(member.session.id)) >= self._most_sockets:
@@ -100,7 +105,10 @@ class Welcome:
         try:
             active = await self._active.open(room.id)
             try:
-                await self._bring_up(member, room, active, since if epoch == self._epoch else None, frame_id)
+                if member.closed:
+                    await self._renew(member)
+                else:
+                    await self._bring_up(member, room, active, since if epoch == self._epoch else None, frame_id)
             except BaseException:
                 await self._active.close(active)
                 raise
@@ -115,8 +123,8 @@ class Welcome:
         welcome = await self._dispatcher.enrich("extend_welcome", room=room, session=member.session)
         for _ in range(ATTEMPTS):
             told = await self._backlog.told(active, since, member.wire)
-            member.update(await self._present(member))
-            added = await self._added(member, room)
+            await self._renew(member)
+            added = await self._added(member, room, self._most_bytes - len(told.frame))
             # From here to the end nothing waits, so nothing can happen in between.
             since_then = active.recent.since(told.position)
             if since_then is not None:
@@ -124,7 +132,7 @@ class Welcome:
         else:
             raise ChatError("overloaded", retry_after_ms=1_000)
         if member.closed:
-            raise ChatError("session_expired")
+            return
         identified = self._identified(member.session, told, welcome)
         member.enqueue(member.wire.encode("identified", identified, id=frame_id))
         first = self._presence.connected(member.session)
@@ -138,8 +146,10 @@ class Welcome:
         if first:
             self._dispatcher.observe("connection_opened", session=member.session)
 
-    async def _added(self, member: Member, room: Room) -> Sequence[bytes]:
-        """What plugins send to a member before anything live; what may not be sent, or is too large, is left out."""
+    async def _added(self, member: Member, room: Room, left: int) -> Sequence[bytes]:
+        """What plugins send to a member before anything live, in `left` bytes; what may not be sent, or does not fit, is
+        left out: a queue that is full before the welcome ends would keep everybody out.
+        """
         answers = await self._dispatcher.enrich("extend_state", room=room, session=member.session, fits=_is_state)
         frames = []
         for plugin, told in answers.items():
@@ -150,24 +160,33 @@ class Welcome:
                     log.error("a plugin's state is not sent", plugin=plugin, failure=str(error))
                     continue
                 frame = member.wire.encode(event, data)
-                if len(frame) > self._most_bytes:
+                if len(frame) > left:
                     log.error("a plugin's state is too large to be sent", plugin=plugin, bytes=len(frame))
                     continue
+                left -= len(frame)
                 frames.append(frame)
         return frames
 
+    async def _renew(self, member: Member) -> None:
+        """Let a member be who it is by now. Raises `session_expired` if its session has ended."""
+        before, present = member.session, await self._present(member)
+        if member.session is before:  # else it was changed after that was read
+            member.update(present)
+
     async def _present(self, member: Member) -> Session:
-        """The session as it is by now. Raises `session_expired` if it has ended."""
         session = await self._journal.read(lambda tx: self._sessions.get(member.session.id, tx))
         if session is None:
             raise ChatError("session_expired")
         return session
 
-    async def gone(self, member: Member, active: ActiveRoom) -> None:
-        """An identified connection is closed."""
-        self._hub.remove(member)
-        if self._presence.disconnected(member.session):
+    def closed(self, member: Member) -> None:
+        """Nobody is there to be told anything any more, but what they have sent may still wait to be handled."""
+        if self._hub.leave(member) and self._presence.disconnected(member.session):
             self._seats.absent(member.session)
+
+    async def gone(self, member: Member, active: ActiveRoom) -> None:
+        """All that a closed connection has sent is handled, so that nobody needs to find it any more."""
+        self._hub.remove(member)
         await self._active.close(active)
 
     def _identified(self, session: Session, told: Told, welcome: Mapping[str, Any]) -> dict[str, Any]:

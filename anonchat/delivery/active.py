@@ -83,6 +83,10 @@ class ActiveRooms:
         room = self._rooms.get(room_id)
         return room.recent.position if room else 0
 
+    def is_heard(self, room_id: str) -> bool:
+        """Whether what happens in a room is heard, since it is active or about to be."""
+        return room_id in self._rooms or room_id in self._opening
+
     def ids(self) -> list[str]:
         """All active rooms."""
         return list(self._rooms)
@@ -108,8 +112,8 @@ class ActiveRooms:
             room = self._rooms[room_id] = ActiveRoom(room_id, self.read_recent(page), late)
         finally:
             del self._arriving[room_id], self._opening[room_id]
-            if self._watcher is not None and room_id not in self._rooms:
-                self._watcher.closed(room_id)
+            if room_id not in self._rooms:
+                await self._let_go(room_id)
         before = room.recent.size
         for _ in room.ready():
             """Nobody is here to be told; memory takes them in."""
@@ -136,11 +140,14 @@ class ActiveRooms:
         self._remembered -= room.recent.size
         room.cancel_timer()
         self._metrics.rooms_active.set(len(self._rooms))
+        await self._let_go(room.id)
+
+    async def _let_go(self, room_id: str) -> None:
         if self._watcher is not None:
-            self._watcher.closed(room.id)
-        await self._bus.unsubscribe(channel_of(room.id))
-        if room.id in self._rooms or room.id in self._opening:  # somebody came meanwhile
-            await self._bus.subscribe(channel_of(room.id))
+            self._watcher.closed(room_id)
+        await self._bus.unsubscribe(channel_of(room_id))
+        if room_id in self._rooms or room_id in self._opening:  # somebody came meanwhile
+            await self._bus.subscribe(channel_of(room_id))
 
     # --- memory
 

@@ -92,6 +92,7 @@ class Gaps:
         """Compare the positions of all active rooms with the database, and fill what is missing."""
         active = self._rooms.ids()
         if not active:
+            self._missing.clear()
             return
         rows = await self._journal.fetch_all(statements.SELECT_SEQS, {"rooms": active})
         behind = [row for row in rows if row["seq"] > self._rooms.position(row["id"])]
@@ -101,14 +102,13 @@ class Gaps:
             room = self._rooms.get(row["id"])
             if room is not None and row["seq"] > room.recent.position:
                 self.fill(room)
-        await self._find_ended({row["id"] for row in rows})
+        await self._find_ended(set(active) - {row["id"] for row in rows})
 
-    async def _find_ended(self, living: set[str]) -> None:
+    async def _find_ended(self, missing: set[str]) -> None:
         """Tell the members of rooms that are over and did not hear it: the end is told by one event without a seq.
 
         Only at the second look, when whoever ended the room has had the time to tell it, with its counts.
         """
-        missing = set(self._rooms.ids()) - living
         overdue, self._missing = missing & self._missing, missing
         for room_id in overdue:
             row = await self._journal.fetch_one(room_statements.SELECT_ENDED, {"room": room_id})

@@ -86,16 +86,22 @@ class _Arrival:
 
 
 class Hub:
-    """Members of each room, by wire format and by session."""
+    """Members of each room, by wire format and by session.
+
+    What is sent to a room goes to those between `add` and `leave`. Whoever acts on a session or on a room finds those
+    between `enter` and `remove`: also who has closed, while what they sent before is still to be handled.
+    """
 
     def __init__(self) -> None:
         self._rooms: dict[str, dict[Wire, Channel]] = {}
         self._sessions: dict[str, set[Member]] = {}
+        self._entered: dict[str, set[Member]] = {}  # by room
         self._arriving: dict[str, dict[Member, _Arrival]] = {}
 
     def enter(self, member: Member) -> None:
-        """From now on `member` is found by its session, so that it can be told, changed and closed."""
+        """From now on `member` is found by its session and room, so that it can be told, changed and closed."""
         self._sessions.setdefault(member.session.id, set()).add(member)
+        self._entered.setdefault(member.session.room_id, set()).add(member)
         self._arriving.setdefault(member.session.room_id, {})[member] = _Arrival()
 
     def add(self, member: Member, missed: Iterable[tuple[int, bytes]] = ()) -> None:
@@ -112,22 +118,26 @@ class Hub:
         for _, _, frame in sorted((*durable, *kept), key=lambda turn: turn[:2]):
             member.enqueue(frame)
 
+    def leave(self, member: Member) -> bool:
+        """The opposite of `add`: nothing is sent or kept for `member` any more. Answers whether it got what was sent."""
+        self._arrived(member)
+        room_id = member.session.room_id
+        channels = self._rooms.get(room_id, {})
+        channel = channels.get(member.wire)
+        if channel is None or member not in channel:
+            return False
+        channel.discard(member)
+        if not channel:
+            del channels[member.wire]
+        if not channels:
+            del self._rooms[room_id]
+        return True
+
     def remove(self, member: Member) -> None:
         """The opposite of `enter` and `add`; may be called twice."""
-        self._arrived(member)
-        session = member.session
-        channels = self._rooms.get(session.room_id, {})
-        channel = channels.get(member.wire)
-        if channel is not None:
-            channel.discard(member)
-            if not channel:
-                del channels[member.wire]
-        if not channels:
-            self._rooms.pop(session.room_id, None)
-        members = self._sessions.get(session.id, set())
-        members.discard(member)
-        if not members:
-            self._sessions.pop(session.id, None)
+        self.leave(member)
+        _take_out(self._sessions, member.session.id, member)
+        _take_out(self._entered, member.session.room_id, member)
 
     def deliver(
         self,
@@ -198,12 +208,12 @@ class Hub:
         return bool(members)
 
     def of_session(self, session_id: str) -> tuple[Member, ...]:
-        """The connections of a session on this node."""
+        """The connections of a session on this node, also those of which only what they sent is left."""
         return tuple(self._sessions.get(session_id, ()))
 
     def of_room(self, room_id: str) -> tuple[Member, ...]:
-        """The connections of a room on this node."""
-        return tuple(member for channel in self._rooms.get(room_id, {}).values() for member in channel)
+        """The connections of a room on this node, also those of which only what they sent is left."""
+        return tuple(self._entered.get(room_id, ()))
 
     def rooms(self) -> tuple[str, ...]:
         """The rooms with a connection on this node."""
@@ -215,3 +225,11 @@ class Hub:
     def sessions(self) -> tuple[str, ...]:
         """The sessions with a connection on this node."""
         return tuple(self._sessions)
+
+
+def _take_out(members: dict[str, set[Member]], key: str, member: Member) -> None:
+    """Take a member out of those of one key, and the key with its last."""
+    left = members.get(key, set())
+    left.discard(member)
+    if not left:
+        members.pop(key, None)

@@ -99,6 +99,10 @@ class Relay:
         """The rooms with a connection on this node."""
         return self._rooms.ids()
 
+    def is_heard(self, room_id: str) -> bool:
+        """Whether a room is active on this node, or about to be."""
+        return self._rooms.is_heard(room_id)
+
     def _arrived(self, event: Event) -> None:
         if event.seq is None:
             self._tell(event)

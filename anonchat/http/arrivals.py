@@ -1,4 +1,4 @@
-"""Those who have just connected: let in once they speak, a few in a turn, so that a crowd at the door holds up nobody inside."""
+"""Those who have just connected: let in once they speak, a few in a turn, so that a crowd at the gate holds up nobody inside."""
 
 from __future__ import annotations
 

@@ -6,20 +6,20 @@ files of the owner, modules import each other by relative paths, and so a page n
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import mimetypes
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anonchat.connections.events import CORE
-from anonchat.errors import ChatError
+from anonchat.errors import ChatError, StartError
 from anonchat.http.api import PlainHandler
-from anonchat.http.door import Door
+from anonchat.http.ingress import Ingress
 from anonchat.plugins.declarations import WebAssets
 
 STATIC = Path(__file__).parent.parent / "web" / "static"
@@ -40,13 +40,18 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class File:
-    """A file as it is sent. `packed` is None where packing does not help."""
+    """A file as it is sent."""
 
-    content: bytes
-    kind: str
-    packed: bytes | None
+    def __init__(self, path: Path) -> None:
+        self.content = path.read_bytes()
+        self.kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+    @functools.cached_property
+    def packed(self) -> bytes | None:
+        """The content, packed when first asked for: a start packs nothing. None where packing does not help."""
+        packed = gzip.compress(self.content, mtime=0) if len(self.content) >= PACKED_FROM else None
+        return packed if packed is not None and len(packed) < len(self.content) else None
 
 
 class Assets:
@@ -57,7 +62,9 @@ class Assets:
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.resolve().is_relative_to(folder)]
         self.owner = owner
         self.module = declared.module
-        self.files = {path.relative_to(folder).as_posix(): _file(path) for path in paths}
+        self.files = {path.relative_to(folder).as_posix(): File(path) for path in paths}
+        if self.module not in self.files:
+            raise StartError(f"The plugin {owner!r} names the web module {self.module!r}, which is not in {folder}.")
         digest = hashlib.sha256()
         for name, file in self.files.items():
             digest.update(f"{name}\0{len(file.content)}\0".encode() + file.content)
@@ -67,13 +74,6 @@ class Assets:
     def url(self, name: str) -> str:
         """Where a file is, for as long as it is as it is."""
         return f"/static/{self.owner}/{self.digest}/{name}"
-
-
-def _file(path: Path) -> File:
-    content = path.read_bytes()
-    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    packed = gzip.compress(content, mtime=0) if len(content) >= PACKED_FROM else None
-    return File(content, kind, packed if packed is not None and len(packed) < len(content) else None)
 
 
 def _imported(module: str, files: Mapping[str, File]) -> Sequence[str]:
@@ -90,14 +90,14 @@ def _imported(module: str, files: Mapping[str, File]) -> Sequence[str]:
 class AssetHandler(PlainHandler):
     """One file. It costs nothing to answer, and a page asks for many, so no limit counts them."""
 
-    def initialize(self, door: Door, assets: Assets) -> None:
+    def initialize(self, ingress: Ingress, assets: Assets) -> None:
         """Called by Tornado with the keywords of the rule."""
-        self.door = door
+        self.ingress = ingress
         self.assets = assets
 
     def prepare(self) -> None:
         """Refuse foreign hosts."""
-        self.door.check_host(self.request)
+        self.ingress.check_host(self.request)
 
     def allowed(self) -> Iterable[str]:
         """Files are only read."""
@@ -117,7 +117,7 @@ class AssetHandler(PlainHandler):
         self.set_header("Content-Type", file.kind)
         self.set_header("Cache-Control", KEPT if is_kept else ASKED_AGAIN)
         self.set_header("Vary", "Accept-Encoding")
-        if file.packed is not None and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+        if "gzip" in self.request.headers.get("Accept-Encoding", "") and file.packed is not None:
             self.set_header("Content-Encoding", "gzip")
             self.finish(file.packed)
         else:
@@ -129,6 +129,6 @@ def all_assets(declared: Iterable[tuple[str, WebAssets]]) -> Sequence[Assets]:
     return [Assets(CORE, CLIENT), *(Assets(owner, assets) for owner, assets in declared)]
 
 
-def asset_rules(assets: Sequence[Assets], door: Door) -> list[tuple[Any, ...]]:
+def asset_rules(assets: Sequence[Assets], ingress: Ingress) -> list[tuple[Any, ...]]:
     """Tornado's rules for them."""
-    return [(rf"/static/{one.owner}/(.+)", AssetHandler, {"door": door, "assets": one}) for one in assets]
+    return [(rf"/static/{one.owner}/(.+)", AssetHandler, {"ingress": ingress, "assets": one}) for one in assets]

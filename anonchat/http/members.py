@@ -44,7 +44,7 @@ class MemberRoutes:
         if body["fingerprint_hash"]:
             await self._limits.hit("joins_per_fingerprint", request.origin.mark(body["fingerprint_hash"]))
         token = body["invite_token"] or body["moderator_token"]
-        room, invite = await self._invites.open(request.path["roomId"], token)
+        room, invite = await self._invites.open(request.path["roomId"], token, used_up=True)
         if body["moderator_token"] and invite.role != "moderator":
             raise ChatError("invalid_invite")
         applicant = Applicant(

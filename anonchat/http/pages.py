@@ -9,7 +9,7 @@ from typing import Any
 from anonchat.errors import ChatError
 from anonchat.http.api import PlainHandler
 from anonchat.http.assets import Assets
-from anonchat.http.door import Door
+from anonchat.http.ingress import Ingress
 from anonchat.http.layout import client_page, client_policy, moment_text, span_text, table
 from anonchat.limits import Limits
 from anonchat.models import Room
@@ -41,17 +41,17 @@ class PageHandler(PlainHandler):
     is_embedded = False
     """Whether it is made for the pages of others."""
 
-    def initialize(self, door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> None:
+    def initialize(self, ingress: Ingress, rooms: Rooms, limits: Limits, assets: Sequence[Assets]) -> None:
         """Called by Tornado with the keywords of the rule."""
-        self.door = door
+        self.ingress = ingress
         self.rooms = rooms
         self.limits = limits
         self.assets = assets
 
     async def prepare(self) -> None:
         """Refuse foreign hosts, and networks that ask too often."""
-        self.door.check_host(self.request)
-        network = await self.door.network_of(self.request)
+        self.ingress.check_host(self.request)
+        network = await self.ingress.network_of(self.request)
         await self.limits.hit("requests_per_network", network.today)
 
     def allowed(self) -> Iterable[str]:
@@ -66,7 +66,7 @@ class PageHandler(PlainHandler):
         """Answer with a page of the web client; `body` is for browsers without scripts."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        policy = client_policy(self.door.embedders()) if self.is_embedded else client_policy()
+        policy = client_policy(self.ingress.embedders()) if self.is_embedded else client_policy()
         self.set_header("Content-Security-Policy", policy)
         self.finish(client_page(title, body, self.assets, is_embedded=self.is_embedded))
 
@@ -76,7 +76,7 @@ class FrontPage(PageHandler):
 
     def get(self) -> None:
         """What this is."""
-        base = html.escape(self.door.base_url(self.request))
+        base = html.escape(self.ingress.base_url(self.request))
         self.show("Talk, then let it go", FRONT % base + JOINING % f"{base}/r/&hellip;")
 
 
@@ -90,7 +90,7 @@ class RoomPage(PageHandler):
         except ChatError as error:
             await self._refuse(room_id, error)
             return
-        base = html.escape(self.door.base_url(self.request))
+        base = html.escape(self.ingress.base_url(self.request))
         about = f"<p class=lead>{html.escape(room.description)}</p>" if room.description else ""
         joining = JOINING % f"{base}/r/{html.escape(room_id)}"
         self.show(room.title, f"{about}<p>{_life(room, self.rooms.purge_grace_seconds)}</p><h2>Join</h2>{joining}")
@@ -110,7 +110,7 @@ class RoomPage(PageHandler):
 
 def _life(room: Room, grace_seconds: int) -> str:
     """How long the room and what is said in it live."""
-    end = f"This room ends on {moment_text(room.expires_at)}. " if room.expires_at else ""
+    end = f"This room ends on {moment_text(room.expires_at)}. " if room.expires_at else "This room has no fixed end. "
     if grace_seconds:
         end += f"What is left in it then is deleted {span_text(grace_seconds)} later. "
     if room.retention_seconds:
@@ -139,9 +139,11 @@ class AdminPage(PageHandler):
         self.show("The operator's page", numbers)
 
 
-def page_rules(door: Door, rooms: Rooms, limits: Limits, assets: Sequence[Assets], has_operator: bool) -> list[Any]:
+def page_rules(
+    ingress: Ingress, rooms: Rooms, limits: Limits, assets: Sequence[Assets], has_operator: bool
+) -> list[Any]:
     """Tornado's rules for the pages."""
-    keywords = {"door": door, "rooms": rooms, "limits": limits, "assets": assets}
+    keywords = {"ingress": ingress, "rooms": rooms, "limits": limits, "assets": assets}
     return [
         (r"/", FrontPage, keywords),
         (r"/r/([^/]{1,64})", RoomPage, keywords),

@@ -35,21 +35,24 @@ class Privacy:
         rooms, sessions = self._settings.rooms, self._settings.sessions
         deleted = f"after {span_text(rooms.purge_grace_seconds)}" if rooms.purge_grace_seconds else "at once"
         erased = span_text(self._settings.retention.interval_seconds)
+        contact = self._settings.server.contact
         return [
+            *([f"This server is run by {contact}."] if contact else []),
             "No account, no address, no browser name and no device id is stored. Limits count keyed hashes of networks; "
             "the key changes every day and is never written down. They also count what your client calls its browser, "
             "outside the database and until the limit is over.",
             "A room keeps your messages for as long as its page says; without a choice "
             f"{span_text(rooms.default_retention_seconds)}.",
-            f"An ephemeral room ends after {span_text(rooms.default_duration_seconds)} unless its creator chose otherwise.",
-            f"When a room ends, everything in it is deleted {deleted}. What remains is its id, when and why it ended, and "
-            "how much was deleted.",
+            f"An ephemeral room ends after {span_text(rooms.default_duration_seconds)} unless its creator chose otherwise. "
+            + ("One that keeps its messages may have no end." if rooms.endless else "Every room ends."),
+            f"When a room ends, everything in it is deleted {deleted}. What remains for "
+            f"{span_text(self._settings.retention.reports_seconds)} is its id, when and why it ended, and how much was deleted.",
             f"Your name and place are kept for {span_text(sessions.name_hold_seconds)} after you have gone, your session for "
             f'{span_text(sessions.ttl_seconds)}. Leaving ends both at once; leaving with "forget" deletes what you wrote.',
             "With your session, hashes of the device and the browser are kept that your client named, under a key of that room: "
             "they give you your name back, and mean nothing in another room.",
             "What is deleted is shown to nobody from that moment. It is erased from the server's files by the next "
-            f"run of retention, as a rule within {erased}; what is deleted with its room is erased at once.",
+            f"run of retention, as a rule within {erased}; what is deleted with its room is erased right after.",
             "The server's log holds no address, name, text or secret.",
             f"Plugins that run here: {', '.join(self._plugins) or 'none'}.",
             "What other plugins kept before they were switched off stays until its room ends, even what was to go sooner, such "

@@ -19,7 +19,7 @@ ROOM = "/api/rooms/{roomId}"
 
 
 class RoomRoutes:
-    """Create, list, describe, the history, and what was deleted at the end."""
+    """Create, list, describe, change, the history, and what was deleted at the end."""
 
     def __init__(self, rooms: Rooms, backlog: Backlog, limits: Limits, clock: Clock, settings: Settings) -> None:
         self._rooms = rooms
@@ -38,6 +38,8 @@ class RoomRoutes:
             Route("GET", "/api/rooms", self.public, query=schemas.ListQuery(), answer=answers.PublicRooms(),
                   summary="List public rooms"),
             Route("GET", ROOM, self.describe, answer=RoomDetails(), summary="A room's metadata"),
+            Route("PATCH", ROOM, self.change, auth="moderator", body=schemas.ChangeRoom(), answer=RoomDetails(),
+                  limit="30/minute", summary="Change title and description"),
             Route("GET", f"{ROOM}/time-remaining", self.time_remaining, answer=answers.TimeRemaining(),
                   summary="How long the room lives"),
             Route("GET", f"{ROOM}/deletion-report", self.deletion_report, answer=answers.DeletionReport(),
@@ -74,6 +76,11 @@ class RoomRoutes:
     async def describe(self, request: Request) -> Answer:
         room = await self._rooms.find(request.path["roomId"])
         return Answer(await self._rooms.describe(room))
+
+    async def change(self, request: Request) -> Answer:
+        room = await self._rooms.find(request.path["roomId"])
+        await self._rooms.update(room, request.body, lambda tx: tx.check_moderator(request.member))
+        return await self.describe(request)
 
     async def time_remaining(self, request: Request) -> Answer:
         room = await self._rooms.find(request.path["roomId"])

@@ -14,6 +14,9 @@ from anonchat.http import answers
 from anonchat.observability.metrics import Metrics
 from anonchat.plugins.declarations import Answer, Request, Route
 
+HEALTH_PATH, READY_PATH, METRICS_PATH = "/health", "/health/ready", "/metrics"
+UNCOUNTED = frozenset({HEALTH_PATH, READY_PATH, METRICS_PATH})
+"""What load balancers and monitors ask for again and again, often for many nodes and from one address."""
 EXAMINED_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 
@@ -46,15 +49,15 @@ class ServerRoutes:
     def routes(self) -> Sequence[Route]:
         """What the core offers about itself."""
         return (
-            Route("GET", "/health", self.health, answer=answers.Health(), summary="Whether the process answers"),
+            Route("GET", HEALTH_PATH, self.health, answer=answers.Health(), summary="Whether the process answers"),
             Route(
                 "GET",
-                "/health/ready",
+                READY_PATH,
                 self.ready,
                 answer=answers.Readiness(),
                 summary="Whether each dependency answers",
             ),
-            Route("GET", "/metrics", self.metrics, auth="operator", summary="Prometheus metrics"),
+            Route("GET", METRICS_PATH, self.metrics, auth="operator", summary="Prometheus metrics"),
         )
 
     async def health(self, _: Request) -> Answer:
@@ -78,9 +81,12 @@ class ServerRoutes:
                 outcomes = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
                 self._examined = dict(zip(self._checks, outcomes, strict=True))
                 self._examined_at = time.monotonic()
+                for name, outcome in self._examined.items():
+                    self._metrics.dependency_up.labels(name).set(outcome == "ok")
         return dict(self._examined)
 
     async def metrics(self, _: Request) -> Answer:
+        await self._examine()
         return Answer(self._metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -6,6 +6,7 @@ what an operator could mend.
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -16,14 +17,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from anonchat.clock import Clock
 from anonchat.config import Settings
 from anonchat.errors import StartError
 from anonchat.http.listening import BACKLOG
-from anonchat.maintenance.rest import Unreachable, call, local_address
+from anonchat.maintenance.processes import open_files_of_listener
+from anonchat.maintenance.rest import Redirected, Unreachable, call, local_address
 from anonchat.migrate.revisions import MigrationError, Migrations
 from anonchat.migrate.runner import status
 from anonchat.plugins.migrations import migrations_of
-from anonchat.plugins.registry import bundled, load
+from anonchat.plugins.options import load_one
+from anonchat.plugins.registry import load, names_of
+from anonchat.storage.backends import open_backend
 from anonchat.storage.maintenance import Finding, Maintenance, maintenance_of
 from anonchat.store.upkeep import COUNT_OVERDUE, SELECT_NEWEST
 
@@ -48,11 +53,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         findings = list(maintenance.findings())
         yield from findings
         served = maintenance.is_served()
-        if all(finding.state != "fail" for finding in findings):
+        if ("database", "fail") not in {(finding.check, finding.state) for finding in findings}:
             yield from _contents(maintenance, settings, migrations)
+    yield from dict.fromkeys(_between_nodes(settings))  # both roles may be on one server, and say the same of it
     yield from _server(settings, served)
     yield from _clock()
-    yield from _system()
+    yield from _system(open_files_of_listener(settings.server.port) if served else None)
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
@@ -64,11 +70,11 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 def _plugins(settings: Settings) -> Generator[Finding, None, Migrations]:
     """Answers the migrations of the plugins that can be loaded, too."""
-    enabled = bundled() if settings.plugins.enabled is None else settings.plugins.enabled
+    enabled = names_of(settings.plugins.enabled)
     sound = []
     for name in enabled:
         try:
-            load([name], settings.plugins.plugins_dir)
+            load_one(name, settings.plugins)
             sound.append(name)
         except StartError as error:
             yield Finding("plugins", "fail", str(error), "Mend or update it, or take it out of [plugins] enabled.")
@@ -106,6 +112,18 @@ def _tables(connection: Connection, settings: Settings, migrations: Migrations) 
         yield Finding("retention", "ok", "Nothing is kept longer than promised.")
 
 
+def _between_nodes(settings: Settings) -> Iterator[Finding]:
+    storage = settings.storage
+    if storage.bus.startswith("memory:") and not storage.database.startswith("sqlite:"):
+        text = "memory:// is for one node: what is said on another one would be heard a second late."
+        yield Finding("bus", "warn", text, "Start no second node on this database, or name a Redis.")
+    for role in ("bus", "ephemeral"):
+        try:
+            yield from asyncio.run(open_backend(role, getattr(storage, role), Clock()).findings())
+        except StartError as error:
+            yield Finding(role, "fail", str(error))
+
+
 def _server(settings: Settings, served: bool) -> Iterator[Finding]:
     if settings.server.port == 0:
         yield Finding("server", "ok", f"{'A' if served else 'No'} server is running, on a port that the system chose.")
@@ -120,7 +138,9 @@ def _server(settings: Settings, served: bool) -> Iterator[Finding]:
         else:
             yield Finding("server", "ok", "No server is running.")
         return
-    if "dependencies" not in state:
+    except Redirected:
+        state = {}
+    if not isinstance(state.get("dependencies"), dict):
         text = f"Something else answers at {address}."
         yield Finding("server", "fail", text, "[server] port chooses another port.")
         return
@@ -156,18 +176,23 @@ def _clock() -> Iterator[Finding]:
         yield Finding("clock", "ok", f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-def _system() -> Iterator[Finding]:
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _system(files: int | None) -> Iterator[Finding]:
+    """`files` is how many the running server may open."""
+    whose = "the running server"
+    if files is None:
+        whose = "a server that is started from here"
+        _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = files == resource.RLIM_INFINITY
     if not unlimited and files < OPEN_FILES:
-        text = f"Only {files - RESERVED_FILES} people can be connected at once."
+        text = f"Only {files - RESERVED_FILES} people can be connected at once to {whose}."
         yield Finding("open files", "warn", text, "Raise the hard limit: ulimit -Hn, or LimitNOFILE= in systemd.")
     else:
         room = "any number of" if unlimited else f"about {files - RESERVED_FILES:,}"
-        yield Finding("open files", "ok", f"Enough for {room} connections.")
+        yield Finding("open files", "ok", f"Enough for {room} connections to {whose}.")
     if SOMAXCONN.exists() and (queue := int(SOMAXCONN.read_text())) < BACKLOG:
         text = f"Only {queue} connections can wait to be accepted when everybody comes back at once."
-        yield Finding("somaxconn", "warn", text, f"sysctl net.core.somaxconn={BACKLOG}")
+        advice = f"echo net.core.somaxconn={BACKLOG} > /etc/sysctl.d/anonchat.conf && sysctl --system"
+        yield Finding("somaxconn", "warn", text, advice)
     if find_spec("uvloop") is None:
         text = "uvloop is not installed; it makes a busy server 6 to 15 % faster."
         yield Finding("uvloop", "warn", text, "pip install 'anonchat[speed]'")

@@ -6,9 +6,12 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
+from http.client import HTTPException
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from anonchat.config import Settings
+from anonchat.config.rules import is_loopback
 
 SECONDS = 10.0
 ANSWER_BYTES = 1_000_000
@@ -17,6 +20,20 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 class Unreachable(Exception):
     """Nobody answers; the text says why."""
+
+
+class Redirected(Exception):
+    """Who answers sends us elsewhere; the text says where."""
+
+
+class _StaysHere(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as GET, and carry the operator's token wherever it is sent."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> NoReturn:
+        fp.close()
+        raise Redirected(newurl)
 
 
 def local_address(settings: Settings) -> str:
@@ -28,12 +45,12 @@ def local_address(settings: Settings) -> str:
 def call(
     method: str, url: str, body: Mapping[str, Any] | None = None, token: str | None = None, seconds: float = SECONDS
 ) -> tuple[int, dict[str, Any]]:
-    """Status and JSON of the answer, empty if it is none of ours. Raises `Unreachable`."""
+    """Status and JSON of the answer, empty if it is none of ours. Raises `Unreachable` and `Redirected`."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = json.dumps(body).encode() if body is not None else None
     try:
         request = urllib.request.Request(url, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=seconds) as answer:
+        with _opener(url).open(request, timeout=seconds) as answer:
             return answer.status, _json(answer.read(ANSWER_BYTES))
     except urllib.error.HTTPError as error:
         with error:
@@ -41,13 +58,19 @@ def call(
     except urllib.error.URLError as error:
         reason = error.reason
         raise Unreachable(getattr(reason, "strerror", None) or str(reason)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise Unreachable(str(error)) from error
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """A proxy, where one is set, is asked for other machines only: it would get to see the operator's token."""
+    here = is_loopback(urlsplit(url).hostname or "")
+    return urllib.request.build_opener(_StaysHere, *([urllib.request.ProxyHandler({})] if here else []))
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

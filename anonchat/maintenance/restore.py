@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,13 @@ from anonchat.storage.maintenance import Maintenance, maintenance_of
 from anonchat.store.upkeep import COUNTS, SELECT_LAST_ENDED, SELECT_ROOM_IDS
 
 REMEMBERED = 100_000  # rooms that ended last, which a restore does not bring back
+
+
+class _Ended(NamedTuple):
+    """Why a room ended, and when it was purged, or is to be."""
+
+    reason: str
+    purge_at: int
 
 
 async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[str, int]:
@@ -41,11 +49,12 @@ async def restore(settings: Settings, backup: Path, *, keep: bool) -> Mapping[st
     return {name: before[name] - after[name] for name in before}
 
 
-def _ended_rooms(maintenance: Maintenance) -> Mapping[str, str]:
-    """Id and reason of the rooms that ended in the database that is to be replaced; none if it cannot be read."""
+def _ended_rooms(maintenance: Maintenance) -> Mapping[str, _Ended]:
+    """The rooms that ended in the database that is to be replaced, by their ids; none if it cannot be read."""
 
-    def look(connection: Connection) -> Mapping[str, str]:
-        return {row.id: row.reason for row in connection.execute(SELECT_LAST_ENDED, {"limit": REMEMBERED})}
+    def look(connection: Connection) -> Mapping[str, _Ended]:
+        rows = connection.execute(SELECT_LAST_ENDED, {"limit": REMEMBERED})
+        return {row.id: _Ended(row.reason, row.purge_at) for row in rows}
 
     try:
         return maintenance.read(look)
@@ -61,15 +70,15 @@ async def _count(node: Node) -> Mapping[str, int]:
     return found
 
 
-async def _remove_what_is_over(node: Node, ended: Mapping[str, str]) -> None:
+async def _remove_what_is_over(node: Node, ended: Mapping[str, _Ended]) -> None:
     for row in await node.journal.fetch_all(SELECT_ROOM_IDS):
         if row["id"] in ended:
-            await node.retention.end(row["id"], ended[row["id"]])
+            await node.retention.end(row["id"], ended[row["id"]].reason, purge_at=ended[row["id"]].purge_at)
     while await node.retention.expire():
         pass
     while await node.retention.purge():
         pass
-    while (await node.retention.run())[0]:
+    while (await node.retention.run())[1]:  # messages: a run sees a number of rooms at most
         pass
     while await node.sessions.expire():
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import orjson
 import structlog
@@ -12,6 +13,7 @@ from anonchat.delivery.journal import Journal, Transaction
 from anonchat.errors import ChatError
 from anonchat.messages.content import is_storable, text_of
 from anonchat.models import (
+    RANK_MODERATOR,
     RANK_PARTICIPANT,
     Edit,
     Event,
@@ -20,13 +22,15 @@ from anonchat.models import (
 )
 from anonchat.plugins.dispatch import Dispatcher
 from anonchat.protocol.schemas import message_wire
-from anonchat.ranks import author_rank, present_rank
+from anonchat.storage.roles import Reads
 from anonchat.store import messages as statements
 from anonchat.store import rooms as room_statements
+from anonchat.store import sessions as session_statements
 
 log = structlog.get_logger("anonchat.messages")
 
 CHUNK = 200  # messages that one transaction deletes at most
+WALKED = 10_000  # positions that it walks through at most, to find them
 
 
 class Messages:
@@ -76,6 +80,7 @@ class Messages:
     async def _store_edit(self, tx: Transaction, edit: Edit) -> Message:
         message_id, room_id = edit.message.id, edit.message.room_id
         seq = await tx.take_seq(room_id)
+        await tx.present_rank(edit.session)  # who was kicked meanwhile changes nothing
         before = await _fetch(tx, room_id, message_id)
         self._check_edit(before, edit.session)
         change = {
@@ -110,8 +115,9 @@ class Messages:
             before = await _fetch(tx, message.room_id, message_id)
             if before.deleted_at is not None or (held and before.seq is not None):
                 raise ChatError("message_not_found" if not held else "conflict")
+            rank = await tx.present_rank(session)
             if by == "moderator":
-                await _check_rank(tx, before, session)
+                await _check_rank(tx, before, rank)
             await self._dispatcher.write("write_deleted", tx, message=before, session=session)
             if held:  # nobody has seen it
                 await tx.execute(statements.DELETE_MESSAGES, {"messages": [message_id]})
@@ -129,15 +135,14 @@ class Messages:
     async def remove_of(self, room_id: str, session_id: str, reason: str) -> int:
         """Delete everything that one session wrote in the room, in lots; members get `messages_removed`."""
         removed = 0
-        while count := await self._journal.transaction(
-            lambda tx: remove_some(tx, room_id, session_id, reason), room_id
-        ):
+        after: int | None = 0
+        while after is not None:
+            some = partial(remove_some, room_id=room_id, session_id=session_id, reason=reason, after=after)
+            count, after = await self._journal.transaction(some, room_id)
             removed += count
         return removed
 
-    async def get(
-        self, room_id: str, message_ids: Sequence[str], tx: Transaction | None = None
-    ) -> Mapping[str, Message]:
+    async def get(self, room_id: str, message_ids: Sequence[str], tx: Reads | None = None) -> Mapping[str, Message]:
         """Id -> message, of those that are in the room: also held and deleted ones. In `tx` it is as `tx` sees it."""
         rows = await (tx or self._journal).fetch_all(statements.SELECT_MESSAGES, {"messages": list(message_ids)})
         found = (statements.message_of(row) for row in rows)
@@ -150,16 +155,32 @@ class Messages:
         return statements.message_of(row)
 
 
-async def remove_some(tx: Transaction, room_id: str, session_id: str, reason: str) -> int:
-    """Delete at most `CHUNK` of what a session wrote, and tell the members; answers how many, which is 0 at the end."""
-    await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room_id})
-    rows = await tx.fetch_all(statements.SELECT_AUTHORED, {"room": room_id, "session": session_id, "limit": CHUNK})
+async def remove_some(
+    tx: Transaction, room_id: str, session_id: str, reason: str, after: int
+) -> tuple[int, int | None]:
+    """Delete at most `CHUNK` of what a session wrote after a position, and tell the members.
+
+    Answers how many, and after which position to go on: None when nothing of the session is left.
+    """
+    room = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room_id})
+    last, through = 0 if room is None else room["seq"], after + WALKED
+    wanted = {"room": room_id, "session": session_id, "after": after, "through": through, "limit": CHUNK}
+    rows = await tx.fetch_all(statements.SELECT_AUTHORED, wanted)
+    if len(rows) == CHUNK:
+        following: int | None = rows[-1]["seq"]
+    elif through < last:
+        following = through
+    else:
+        # Whoever waits for a moderator has no position yet.
+        held = await tx.fetch_all(statements.SELECT_AUTHORED_HELD, {**wanted, "limit": CHUNK - len(rows)})
+        rows = [*rows, *held]
+        following = last if len(rows) == CHUNK else None
     if rows:
         await tx.execute(statements.DELETE_MESSAGES, {"messages": [row["id"] for row in rows]})
     visible = [row["id"] for row in rows if row["seq"] is not None]
     if visible:
         await tx.append(room_id, "messages_removed", {"messageIds": visible, "reason": reason})
-    return len(rows)
+    return len(rows), following
 
 
 async def _fetch(tx: Transaction, room_id: str, message_id: str) -> Message:
@@ -169,13 +190,20 @@ async def _fetch(tx: Transaction, room_id: str, message_id: str) -> Message:
     return statements.message_of(row)
 
 
-async def _check_rank(tx: Transaction, message: Message, session: Session) -> None:
-    """Raise `not_moderator` or `rank_too_low` unless `session` stands above who wrote the message."""
-    rank = await present_rank(tx, session)
+async def _check_rank(tx: Transaction, message: Message, rank: int) -> None:
+    """Raise `not_moderator` or `rank_too_low` unless whoever has this rank stands above who wrote the message."""
     if rank == RANK_PARTICIPANT:
         raise ChatError("not_moderator")
-    if await author_rank(tx, message) >= rank:
+    if await _author_rank(tx, message) >= rank:
         raise ChatError("rank_too_low")
+
+
+async def _author_rank(tx: Transaction, message: Message) -> int:
+    """The rank of who wrote a message; of somebody who has left, as it was then."""
+    row = await tx.fetch_one(session_statements.SELECT_SESSION, {"session": message.session_id})
+    if row is not None:
+        return int(row["rank"])
+    return RANK_MODERATOR if message.role == "moderator" else RANK_PARTICIPANT
 
 
 def _is_edit_of(before: Edit, after: Edit) -> bool:

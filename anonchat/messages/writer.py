@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import structlog
 
@@ -20,7 +21,9 @@ from anonchat.models import Draft, Held, Message, Receipt
 from anonchat.observability.metrics import Metrics
 from anonchat.plugins.dispatch import Dispatcher
 from anonchat.protocol.schemas import message_event
+from anonchat.storage.roles import MANY_ROOMS, Locked
 from anonchat.store import messages as statements
+from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as session_statements
 
 log = structlog.get_logger("anonchat.writer")
@@ -54,7 +57,11 @@ class _Send:
 
 
 class Writer:
-    """Collects sends and writes them in batches, one batch at a time."""
+    """Collects sends and writes them in batches, one batch at a time.
+
+    A room that somebody else has locked, or whose batch failed, is written by itself until nothing waits there, so that
+    nobody elsewhere waits for it.
+    """
 
     def __init__(
         self, journal: Journal, receipts: Receipts, dispatcher: Dispatcher, metrics: Metrics, clock: Clock
@@ -68,6 +75,8 @@ class Writer:
         self._sends: dict[Key, _Send] = {}
         self._waiting: list[_Send] = []
         self._writing: asyncio.Task[None] | None = None
+        self._apart: dict[str, list[_Send]] = {}  # room -> what waits there to be written by itself
+        self._writing_apart: set[asyncio.Task[None]] = set()
 
     def has(self, key: Key) -> bool:
         """Whether the same send is on its way already."""
@@ -83,12 +92,15 @@ class Writer:
 
     def submit(self, draft: Draft, done: Done, held: Held | None = None) -> None:
         """Have a message stored; `done` is called after its commit. Raises `overloaded` if too many wait."""
-        if len(self._waiting) >= WAITING:
+        if len(self._sends) >= WAITING:
             raise ChatError("overloaded", retry_after_ms=1_000)
         if self.join(draft, done):
             return
         send = _Send(draft, held, [done])
         self._sends[send.key] = send
+        if draft.room_id in self._apart:
+            self._apart[draft.room_id].append(send)
+            return
         self._waiting.append(send)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
@@ -113,46 +125,89 @@ class Writer:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                with self._metrics.commit_seconds.time():
-                    await self._write(batch)
-                self._answer_all(batch)
-                self._metrics.messages.inc(sum(send.is_stored for send in batch))
+                failure = await self._write(batch, MANY_ROOMS)
+                if isinstance(failure, Locked) and _rooms_of(batch) > 1:
+                    failure = await self._write(batch, MANY_ROOMS, waits=False)
+                if _is_of_the_storage(failure):
+                    self._refuse(batch, failure)
+                else:
+                    self._set_apart([send for send in batch if not send.is_answered])
         finally:
             self._writing = None
 
-    async def _write(self, batch: Sequence[_Send], *, again: bool = False) -> None:
+    def _set_apart(self, left: Sequence[_Send]) -> None:
+        """Have what could not be stored with the rest written by itself, room by room, while the others go on."""
+        if not left:
+            return
+        for room_id in {send.draft.room_id for send in left}:
+            self._apart[room_id] = []
+            task = asyncio.create_task(self._write_apart(room_id))
+            self._writing_apart.add(task)
+            task.add_done_callback(self._writing_apart.discard)
+        waiting, self._waiting = self._waiting, []
+        for send in (*left, *waiting):  # in the order of their coming
+            self._apart.get(send.draft.room_id, self._waiting).append(send)
+
+    async def _write_apart(self, room_id: str) -> None:
+        """Write what is sent in one room until nothing waits there."""
         try:
-            rooms = {send.draft.room_id for send in batch}
-            room = rooms.pop() if len(rooms) == 1 else None
-            await self._journal.transaction(lambda tx: self._store(tx, batch), room, lambda: self._answer_all(batch))
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_wanted():
-                raise
-            refused = isinstance(error, ChatError) and error.code in STORAGE
-            if not refused and not again:
-                # One of them cannot be stored, or lost a race against another node, which may have stored the same
-                # send: alone, the others stand, and that one finds its receipt.
-                await asyncio.gather(*(self._write([send], again=True) for send in batch))
-                return
-            if not isinstance(error, ChatError):
-                log.exception("a message could not be stored")
-            for send in batch:
-                send.outcome = error if isinstance(error, ChatError) else ChatError("internal")
+            while waiting := self._apart[room_id]:
+                batch, self._apart[room_id] = waiting[:BATCH], waiting[BATCH:]
+                failure = await self._write(batch, room_id)
+                if failure is None:
+                    continue
+                if len(batch) == 1 or _is_of_the_storage(failure) or isinstance(failure, Locked):
+                    self._refuse(batch, failure)
+                else:
+                    # One of them cannot be stored, or lost a race against another node, which may have stored the same
+                    # send: alone, the others stand, and that one finds its receipt.
+                    await asyncio.gather(*(self._write_one(send) for send in batch))
+        finally:
+            del self._apart[room_id]
+
+    async def _write_one(self, send: _Send) -> None:
+        failure = await self._write([send], send.draft.room_id)
+        if failure is not None:
+            self._refuse([send], failure)
+
+    async def _write(self, batch: Sequence[_Send], room: str, *, waits: bool = True) -> BaseException | None:
+        """Store sends in one transaction, and answer them. If it fails nothing of it is stored, and nobody is answered.
+
+        Unless it `waits` for rooms that somebody else has locked, what was sent there is left out.
+        """
+        with self._metrics.commit_seconds.time():
+            try:
+                await self._journal.transaction(
+                    lambda tx: self._store(tx, batch, waits=waits), room, lambda: self._answer_all(batch)
+                )
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_wanted():
+                    raise
+                return error
+        self._answer_all(batch)
+        self._metrics.messages.inc(sum(send.is_stored for send in batch))
+        return None
+
+    def _refuse(self, batch: Sequence[_Send], failure: BaseException) -> None:
+        if not isinstance(failure, ChatError):
+            log.error("a message could not be stored", exc_info=failure)
+        for send in batch:
+            send.outcome = failure if isinstance(failure, ChatError) else ChatError("internal")
+        self._answer_all(batch)
 
     def _answer_all(self, batch: Sequence[_Send]) -> None:
-        """Answer those who have no answer yet."""
+        """Answer those who have no answer yet, and about whom it is decided."""
         for send in batch:
-            if send.is_answered:
+            if send.is_answered or send.outcome is None:
                 continue
             send.is_answered = True
             try:
-                self._answer(send)
+                self._answer(send, send.outcome)
             except Exception:
                 log.exception("what follows a send failed")
 
-    def _answer(self, send: _Send) -> None:
+    def _answer(self, send: _Send, outcome: Receipt | ChatError) -> None:
         del self._sends[send.key]
-        outcome = send.outcome or ChatError("internal")
         for done in send.waiting:
             try:
                 done(outcome)
@@ -168,10 +223,14 @@ class Writer:
 
     # --- inside the transaction
 
-    async def _store(self, tx: Transaction, batch: Sequence[_Send]) -> None:
+    async def _store(self, tx: Transaction, batch: Sequence[_Send], *, waits: bool) -> None:
         """Decide on each send and store those that stand. May run again from its start."""
         now = self._clock.now()
         fresh = await self._undecided(tx, batch)
+        if not waits:
+            wanted = sorted({send.draft.room_id for send in fresh})
+            free = {row["id"] for row in await tx.fetch_all(room_statements.LOCK_FREE_ROOMS, {"rooms": wanted})}
+            fresh = [send for send in fresh if send.draft.room_id in free]
         await self._take_seqs(tx, fresh, now)
         stored = [(send, send.message) for send in fresh if send.message is not None]
         if not stored:
@@ -208,7 +267,7 @@ class Writer:
         visible = await self._visible(tx, batch)
         fresh = []
         for send in batch:
-            send.message = None
+            send.message = send.outcome = None
             reply = send.draft.reply_to_id
             if send.key in known:
                 send.outcome = known[send.key]
@@ -249,6 +308,15 @@ class Writer:
             send.message = message = _message(send.draft, self._ids.next(now), seq, now)
             held_until, reason = (send.held.until, send.held.reason) if send.held else (None, None)
             send.outcome = Receipt(send.draft.client_msg_id, message.id, seq, now, held_until, reason)
+
+
+def _rooms_of(batch: Sequence[_Send]) -> int:
+    return len({send.draft.room_id for send in batch})
+
+
+def _is_of_the_storage(failure: BaseException | None) -> TypeGuard[ChatError]:
+    """Whether all storage has failed, and not one room of it: whatever is tried then is refused as well."""
+    return isinstance(failure, ChatError) and failure.code in STORAGE and not isinstance(failure, Locked)
 
 
 def _is_wanted() -> bool:

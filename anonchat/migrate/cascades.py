@@ -1,6 +1,6 @@
 """The rule that whatever a plugin stores is deleted together with its room, but for sums that tell of nobody."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Integer, inspect
 from sqlalchemy.engine import Connection, Inspector
@@ -11,21 +11,39 @@ from anonchat.migrate.revisions import MigrationError
 CASCADE_ROOTS = frozenset({"rooms", "messages"})
 
 
-def check_tables(connection: Connection, owner: str, tables: Iterable[str], sums: Collection[str] = ()) -> None:
+def check_declared(owner: str, made: Collection[str], declared: Collection[str]) -> None:
+    """Refuse a table that migrations have made and that nobody could check: raises `MigrationError` with its name."""
+    for table in sorted(set(made) - set(declared)):
+        raise MigrationError(
+            f"A migration of the plugin {owner} makes the table {table}, which is not in the MetaData of "
+            "register_tables: what it holds could outlive its room. Declare it there."
+        )
+
+
+def check_tables(
+    connection: Connection, owner: str, tables: Mapping[str, Collection[str]], sums: Collection[str] = ()
+) -> None:
     """Refuse a table whose rows would outlive their room: raises `MigrationError` with the table's name.
 
-    One of `sums` may, if it holds nothing but whole numbers, and texts in its primary key. For the others this reads
-    the foreign keys the database really has: from each table a chain of `ON DELETE CASCADE` keys over columns that are
-    never NULL must lead to `rooms` or `messages`. The key must be a constraint of the table and not a `REFERENCES`
+    `tables` are the names of the columns by that of their table: a column that is not there is refused, too.
+
+    One of `sums` may outlive it, if it holds nothing but whole numbers, and texts in its primary key. For the others this
+    reads the foreign keys the database really has: from each table a chain of `ON DELETE CASCADE` keys over columns that
+    are never NULL must lead to `rooms` or `messages`. The key must be a constraint of the table and not a `REFERENCES`
     behind a column: on SQLite the latter loses its cascade, unseen, in the next batch migration.
     Costs about a millisecond a table.
     """
     inspector = inspect(connection)
     existing = frozenset(inspector.get_table_names())
-    for table in tables:
+    for table, columns in tables.items():
         if table not in existing:
             raise MigrationError(
                 f"The plugin {owner} declares the table {table}, but none of its migrations creates it."
+            )
+        for column in sorted(set(columns) - {found["name"] for found in inspector.get_columns(table)}):
+            raise MigrationError(
+                f"The plugin {owner} declares the column {column} of the table {table}, but none of its migrations "
+                "creates it."
             )
         if table in sums:
             _check_sums(inspector, owner, table)

@@ -88,7 +88,8 @@ def copy_tables(
     for name, tally in tallies.items():  # once all is there: what comes later may have changed what was before
         _compare(name, tally, _chunks(target, name))
         done += tally.rows
-        progress(done, 2 * total)
+        if tally.rows:  # that all is done is told once, whatever is empty
+            progress(done, 2 * total)
     return {name: tally.rows for name, tally in tallies.items()}
 
 

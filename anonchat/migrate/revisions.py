@@ -56,23 +56,27 @@ class MigrationSet:
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """What the enabled owners need: the core's revisions first, and the names of each plugin's tables.
+    """What the enabled owners need: the core's revisions first, and of each plugin's tables the names of the columns.
 
     `sums` names those of them that outlive the rooms.
     """
 
     sets: Sequence[MigrationSet]
-    tables: Mapping[str, Sequence[str]]
+    tables: Mapping[str, Mapping[str, Sequence[str]]]
     sums: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision that was applied or undone; `summary` is the first line of its docstring."""
+    """One revision that was applied or undone; `summary` is the first line of its docstring.
+
+    `made` are the tables that were there after it and not before.
+    """
 
     owner: str
     revision: str
     summary: str
+    made: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
-from anonchat.migrate.cascades import check_tables
+from anonchat.migrate.cascades import check_declared, check_tables
 from anonchat.migrate.lineage import Lineage, load_lineage
 from anonchat.migrate.revisions import MigrationError, Migrations, MigrationSet, Status, Step, reason
 
@@ -35,17 +36,24 @@ def upgrade(connection: Connection, sets: Sequence[MigrationSet], target: str = 
         plans.append((lineage, context, lineage.scripts[start:end]))
     steps = []
     with connection.begin_nested():
+        there = _tables(connection)
         for lineage, context, scripts in plans:
             for script in scripts:
+                before = there
                 _apply(context, lineage, script)
-                steps.append(Step(lineage.revisions.owner, script.revision, script.doc))
+                there = _tables(connection)
+                made = there - before - {lineage.revisions.version_table}
+                steps.append(Step(lineage.revisions.owner, script.revision, script.doc, made))
     return steps
 
 
 def upgrade_tables(connection: Connection, migrations: Migrations) -> list[Step]:
     """`upgrade` everything that is enabled to its head, and refuse tables of plugins that would outlive their rooms."""
     steps = upgrade(connection, migrations.sets)
+    there = _tables(connection)
     for owner, tables in migrations.tables.items():
+        made = {table for step in steps if step.owner == owner for table in step.made}
+        check_declared(owner, made & there, tables)
         check_tables(connection, owner, tables, migrations.sums.get(owner, ()))
     return steps
 
@@ -73,6 +81,10 @@ def status(connection: Connection, sets: Sequence[MigrationSet]) -> list[Status]
         names = tuple(script.revision for script in pending)
         found.append(Status(lineage.revisions.owner, current, lineage.head, names))
     return found
+
+
+def _tables(connection: Connection) -> frozenset[str]:
+    return frozenset(inspect(connection).get_table_names())
 
 
 def _lineages(sets: Sequence[MigrationSet]) -> list[Lineage]:

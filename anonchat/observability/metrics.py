@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from anonchat.errors import StartError
 from anonchat.observability.stopwatches import Stopwatches
@@ -24,50 +24,76 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.dependency_up = Gauge(
+            "anonchat_dependency_up",
+            "1 while what the node needs answers, by name: database and, between nodes, bus and ephemeral.",
+            ["name"],
+            registry=registry,
+        )
         self.connections = Gauge("anonchat_connections", "Open WebSocket connections.", registry=registry)
         self.rooms_active = Gauge("anonchat_rooms_active", "Rooms with a connection on this node.", registry=registry)
         Gauge("anonchat_tasks", "Tasks of the event loop.", registry=registry).set_function(_tasks)
         self.messages = Counter("anonchat_messages", "Messages stored and acknowledged.", registry=registry)
         self.events_received = Counter("anonchat_events_received", "Client events received.", registry=registry)
-        self.errors = Counter("anonchat_errors", "Coded errors told to clients.", ["code"], registry=registry)
+        self.errors = Counter("anonchat_errors", "Coded errors told to clients, by code.", ["code"], registry=registry)
         self.commit_seconds = Histogram(
             "anonchat_send_seconds",
             "From a batch of messages handed to the database to its commit.",
             buckets=_FAST,
             registry=registry,
         )
-        self.slow_closed = Counter("anonchat_slow_connections", "Connections closed with 4413.", registry=registry)
+        self.slow_closed = Counter(
+            "anonchat_slow_connections", "Connections closed with 4413: they read too slowly.", registry=registry
+        )
         self.gaps = Counter("anonchat_gaps_filled", "Lost publications filled from the database.", registry=registry)
-        self.requests = Counter("anonchat_requests", "REST requests.", ["status"], registry=registry)
-        self.jobs = Counter("anonchat_jobs", "Runs of jobs.", ["job", "outcome"], registry=registry)
+        self.requests = Counter("anonchat_requests", "REST requests, by status.", ["status"], registry=registry)
+        self.jobs = Counter(
+            "anonchat_jobs",
+            "Turns of jobs, by job and outcome: done, failed, elsewhere (another node runs it), or unleased (nobody can say "
+            "whose turn it is).",
+            ["job", "outcome"],
+            registry=registry,
+        )
         self.job_finished = Gauge(
-            "anonchat_job_finished_seconds", "When a job last succeeded.", ["job"], registry=registry
+            "anonchat_job_finished_seconds",
+            "When a job last succeeded on this node, in seconds since 1970, by job.",
+            ["job"],
+            registry=registry,
         )
         self.retention_messages = Counter(
             "anonchat_retention_messages", "Messages deleted by retention.", registry=registry
         )
-        self.retention_overdue = Gauge("anonchat_retention_overdue", "1 while retention is overdue.", registry=registry)
+        self.retention_overdue = Gauge(
+            "anonchat_retention_overdue", "1 while what should be deleted may still be there.", registry=registry
+        )
         self.rooms_purged = Counter("anonchat_rooms_purged", "Rooms purged after their end.", registry=registry)
         self.loop_blocked = Counter(
-            "anonchat_loop_blocked", "Times the event loop was blocked.", ["by"], registry=registry
+            "anonchat_loop_blocked",
+            "Times the event loop was blocked, by the plugin that did it, or anonchat.",
+            ["by"],
+            registry=registry,
         )
         labels = ["plugin", "hook"]
         self.plugin_seconds = Stopwatches(
-            "anonchat_plugin_seconds", "Time in a plugin's hook.", ("plugin", "hook"), _FAST
+            "anonchat_plugin_seconds", "Time in a plugin's hook, by plugin and hook.", ("plugin", "hook"), _FAST
         )
         registry.register(self.plugin_seconds)
         self.plugin_failures = Counter(
-            "anonchat_plugin_failures", "Failures of a plugin's hook, event, route or task.", labels, registry=registry
+            "anonchat_plugin_failures",
+            "Failures of a plugin's hook, event, route or task, by plugin and hook.",
+            labels,
+            registry=registry,
         )
         self.plugin_dropped = Counter(
             "anonchat_plugin_dropped",
-            "Observations and events of a plugin that were dropped.",
+            "Observations and events of a plugin that were dropped, by plugin and hook.",
             labels,
             registry=registry,
         )
         self.plugin_quarantined = Gauge(
             "anonchat_plugin_quarantined",
-            "1 while a plugin's observers are no longer called.",
+            "1 while a plugin's observers are no longer called, by plugin.",
             ["plugin"],
             registry=registry,
         )

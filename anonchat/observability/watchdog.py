@@ -27,6 +27,7 @@ class Watchdog:
         self._beat_seconds = min(TICK_SECONDS, blocked_seconds / 2)
         self._stopped = threading.Event()
         self._due = time.monotonic()
+        self._had = 0.0  # seconds of a processor, before the last turn
         self._timer: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
 
@@ -50,6 +51,7 @@ class Watchdog:
         now = loop.time()
         tick = next_tick(now, self._beat_seconds)
         self._due = time.monotonic() + tick - now
+        self._had = time.thread_time()
         self._timer = loop.call_at(tick, self._take_turn)
 
     def _watch(self, loop_thread: int) -> None:
@@ -58,9 +60,17 @@ class Watchdog:
             due = self._due
             if time.monotonic() - due > self._blocked_seconds and due != told:
                 told = due
-                self._tell(sys._current_frames().get(loop_thread))
+                self._tell(sys._current_frames().get(loop_thread), self._processor_seconds(loop_thread))
 
-    def _tell(self, frame: FrameType | None) -> None:
+    def _processor_seconds(self, loop_thread: int) -> float | None:
+        """What the event loop has had of a processor since its last turn; None where the system does not tell (macOS)."""
+        try:
+            return round(time.clock_gettime(time.pthread_getcpuclockid(loop_thread)) - self._had, 2)
+        except (AttributeError, OSError):
+            return None
+
+    def _tell(self, frame: FrameType | None, processor_seconds: float | None) -> None:
+        """Little of a processor means that something was waited for, or that the machine had none to give."""
         where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?"
         culprit = "anonchat"
         while frame is not None:
@@ -70,4 +80,5 @@ class Watchdog:
                 break
             frame = frame.f_back
         self._metrics.loop_blocked.labels(culprit).inc()
-        log.error("the event loop is blocked", by=culprit, where=where, seconds=self._blocked_seconds)
+        told = {"by": culprit, "where": where, "seconds": self._blocked_seconds, "processor_seconds": processor_seconds}
+        log.error("the event loop is blocked", **told)

@@ -45,6 +45,9 @@ class Attendance:
     version: int = 0
     """Grows with every join and leave, so that a client can find a hole."""
 
+    own: set[str] = field(default_factory=set)
+    """Session ids of those who are on this node, or within the grace after they were. Who is on two nodes is on both."""
+
     uncounted: bool = False
     """Whether a crowd has changed since its number was last told."""
 

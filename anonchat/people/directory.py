@@ -48,7 +48,7 @@ class Directory:
         self._next_look = 0
         self.name = secrets.token_hex(8)
         self._seen: dict[str, int] = {}
-        self._missing: dict[tuple[str, str], int] = {}  # (room, member) -> looks
+        self._missing: dict[str, dict[str, int]] = {}  # room -> member -> looks
         self._changes: dict[str, dict[str, bytes | None]] = {}
         self._writing: asyncio.Task[None] | None = None
         self._was_alone = False
@@ -63,9 +63,10 @@ class Directory:
         self._relay.signal(session.room_id, "presence_here", {"node": self.name, "session": _described(session)})
         self._change(session.room_id, session.id, packed)
 
-    def away(self, session: Session) -> None:
-        """The session has no socket on this node any more."""
-        self._relay.signal(session.room_id, "presence_away", {"node": self.name, "sessionId": session.id})
+    def away(self, session: Session, *, is_over: bool = False) -> None:
+        """The session has no socket on this node any more; without a grace if it `is_over`."""
+        told = {"node": self.name, "sessionId": session.id, "isOver": is_over}
+        self._relay.signal(session.room_id, "presence_away", told)
         self._change(session.room_id, session.id, None)
 
     def _change(self, room_id: str, session_id: str, value: bytes | None) -> None:
@@ -95,10 +96,18 @@ class Directory:
 
     def _heard_here(self, room_id: str, data: Mapping[str, Any]) -> None:
         self._seen.setdefault(data["node"], self._clock.now())
-        self._presence.arrived(data["node"], Session(**data["session"]))
+        self._arrived(data["node"], Session(**data["session"]))
+
+    def _arrived(self, node: str, session: Session) -> None:
+        """Somebody is there, unless the room is not heard here any more: nobody would hear them go, and take them out."""
+        if self._relay.is_heard(session.room_id):
+            self._presence.arrived(node, session)
 
     def _heard_away(self, room_id: str, data: Mapping[str, Any]) -> None:
-        self._presence.departed(data["node"], room_id, data["sessionId"])
+        if data.get("isOver"):  # it may have been taken for one who has just come, if that was heard after the end
+            self._presence.left(room_id, data["sessionId"])
+        else:
+            self._presence.departed(data["node"], room_id, data["sessionId"])
 
     # --- what is stored
 
@@ -115,11 +124,12 @@ class Directory:
         for member, value in members.items():
             node = _node_of(member)
             if node in nodes and node != self.name:
-                self._presence.arrived(node, Session(**orjson.loads(value)))
+                self._arrived(node, Session(**orjson.loads(value)))
 
     def closed(self, room_id: str) -> None:
         """Nobody on this node is in the room any more: what happens there is not heard from now on."""
         self._presence.forget_elsewhere(room_id)
+        self._missing.pop(room_id, None)
 
     async def beat(self) -> None:
         """Tell that this node lives, find nodes that do not, and compare the active rooms with what is stored."""
@@ -146,6 +156,7 @@ class Directory:
                 await self._compare(rooms[start : start + ROOMS])
 
     async def _compare(self, rooms: Sequence[str]) -> None:
+        before = {room_id: self._elsewhere(room_id) for room_id in rooms}
         try:
             found = await asyncio.gather(*(self._ephemeral.members(_group(room_id)) for room_id in rooms))
         except ChatError:
@@ -153,7 +164,12 @@ class Directory:
             return
         for room_id, members in zip(rooms, found, strict=True):
             self._compare_own(room_id, members)
-            self._compare_others(room_id, members)
+            # Who was here when it was asked, and is not any more, has gone while the answer was on its way.
+            gone = before[room_id] - self._elsewhere(room_id)
+            self._compare_others(room_id, {member: value for member, value in members.items() if member not in gone})
+
+    def _elsewhere(self, room_id: str) -> set[str]:
+        return {f"{node}:{session_id}" for node, session_id in self._presence.of(room_id).elsewhere()}
 
     def _compare_own(self, room_id: str, members: Mapping[str, bytes]) -> None:
         own = {f"{self.name}:{session.id}": session for session in self._presence.of(room_id).here()}
@@ -165,23 +181,23 @@ class Directory:
                 self._change(room_id, member.partition(":")[2], None)
 
     def _compare_others(self, room_id: str, members: Mapping[str, bytes]) -> None:
-        known = {f"{node}:{session_id}" for node, session_id in self._presence.of(room_id).elsewhere()}
+        known = self._elsewhere(room_id)
         for member in members.keys() - known:
             node = _node_of(member)
             if node == self.name:
                 continue
             if node in self._seen:
-                self._presence.arrived(node, Session(**orjson.loads(members[member])))
+                self._arrived(node, Session(**orjson.loads(members[member])))
             else:  # left behind by a node that is gone
                 self._changes.setdefault(room_id, {})[member] = None
-        for member in known:
-            looks = 0 if member in members else self._missing.get((room_id, member), 0) + 1
-            self._missing.pop((room_id, member), None)
+        missed = self._missing.pop(room_id, {})
+        missing = {member: missed.get(member, 0) + 1 for member in known - members.keys()}
+        for member, looks in missing.items():
             if looks >= LOOKS:
                 node, _, session_id = member.partition(":")
                 self._presence.departed(node, room_id, session_id)
-            elif looks:
-                self._missing[room_id, member] = looks
+        if still := {member: looks for member, looks in missing.items() if looks < LOOKS}:
+            self._missing[room_id] = still
 
     async def close(self) -> None:
         """This node goes, and says so: nobody has to wait for its lease."""

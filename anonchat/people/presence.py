@@ -16,6 +16,7 @@ from anonchat.models import Audience, Session
 from anonchat.people.attendance import Attendance, Participant
 from anonchat.protocol.schemas import user_wire
 
+Changed = Callable[[str, int, int], None]
 CROWD = 200  # members above which joins and leaves are told as a number
 
 
@@ -24,22 +25,20 @@ class Others(Protocol):
 
     def here(self, session: Session) -> None: ...
 
-    def away(self, session: Session) -> None: ...
+    def away(self, session: Session, *, is_over: bool = False) -> None: ...
 
 
 class Presence:
     """The people of each room. `tick` is to be called twice a second: it tells crowds and ends graces."""
 
-    def __init__(
-        self, relay: Relay, clock: Clock, grace_seconds: float, changed: Callable[[str, int], None] | None = None
-    ) -> None:
-        """`changed(room_id, present)` is called whenever somebody has come or gone."""
+    def __init__(self, relay: Relay, clock: Clock, grace_seconds: float, changed: Changed | None = None) -> None:
+        """`changed(room_id, present, here)` is called whenever somebody has come or gone, in the room or on this node."""
         self._relay = relay
         self._clock = clock
         self._grace = round(grace_seconds * 1_000)
         self._rooms: dict[str, Attendance] = {}
         self._leaving: dict[str, str] = {}
-        self._changed = changed or (lambda _room_id, _present: None)
+        self._changed = changed or (lambda _room_id, _present, _here: None)
         self._others: Others | None = None
 
     def tell(self, others: Others) -> None:
@@ -58,23 +57,36 @@ class Presence:
             participant.look(session)
             participant.sockets += 1
             self._stay(participant)
+            self._move(room, session, here=True)
             return False
         room.people[session.id] = participant = Participant(session, 1)
+        room.own.add(session.id)
         self._tell(room, "join", participant)
         return True
 
     def disconnected(self, session: Session) -> bool:
         """One socket less; answers whether it was the last. The participant leaves when the grace is over."""
-        room = self._rooms.get(session.room_id)
-        participant = room.people.get(session.id) if room else None
+        room = self._rooms.get(session.room_id, Attendance())
+        participant = room.people.get(session.id)
         if participant is None:
             return False
         participant.sockets -= 1
         if participant.sockets > 0:
             return False
+        if participant.elsewhere:
+            self._move(room, session, here=False)
         if self._others is not None:
             self._others.away(session)
         return self._go(participant)
+
+    def _move(self, room: Attendance, session: Session, *, here: bool) -> None:
+        """Somebody who is in the room anyway is on this node now, or on others alone."""
+        if here != (session.id in room.own):
+            room.own ^= {session.id}
+            self._count(session.room_id, room)
+
+    def _count(self, room_id: str, room: Attendance) -> None:
+        self._changed(room_id, len(room.people), len(room.own))
 
     def _stay(self, participant: Participant) -> None:
         participant.leaves_at = None
@@ -92,7 +104,7 @@ class Presence:
         """The session is over: its participant leaves at once, whatever sockets are still open."""
         participant = self._remove(room_id, session_id)
         if self._others is not None and participant is not None and participant.sockets:
-            self._others.away(participant.session)
+            self._others.away(participant.session, is_over=True)
 
     def changed(self, session: Session) -> None:
         """The session has a new role, name or avatar: everybody is told, also whom it is about."""
@@ -118,6 +130,7 @@ class Presence:
         participant.elsewhere.add(node)
         self._stay(participant)
         if not participant.sockets:
+            self._move(room, session, here=False)
             self.changed(session)
 
     def departed(self, node: str, room_id: str, session_id: str) -> None:
@@ -140,12 +153,15 @@ class Presence:
     def forget_elsewhere(self, room_id: str) -> None:
         """Nothing is heard of the room from now on: keep only who was on this node a moment ago."""
         room = self._rooms.get(room_id, Attendance())
+        known = len(room.people)
         for session_id, participant in list(room.people.items()):
             participant.elsewhere.clear()
             if not participant.sockets and participant.leaves_at is None:
                 del room.people[session_id]
         if not room.people:
             self._rooms.pop(room_id, None)
+        if len(room.people) < known:
+            self._count(room_id, room)
 
     # --- asking
 
@@ -178,7 +194,7 @@ class Presence:
             if self._others is not None and participant.sockets:
                 self._others.away(participant.session)
         if people:
-            self._changed(room_id, 0)
+            self._changed(room_id, 0, 0)
 
     def _remove(self, room_id: str, session_id: str) -> Participant | None:
         room = self._rooms.get(room_id)
@@ -186,6 +202,7 @@ class Presence:
         self._leaving.pop(session_id, None)
         if room is None or participant is None:
             return None
+        room.own.discard(session_id)
         self._tell(room, "leave", participant)
         if not room.people:
             del self._rooms[room_id]
@@ -194,7 +211,7 @@ class Presence:
     def _tell(self, room: Attendance, what: str, participant: Participant) -> None:
         session = participant.session
         room.version += 1
-        self._changed(session.room_id, len(room.people))
+        self._count(session.room_id, room)
         if len(room.people) > CROWD:
             room.uncounted = True
             return

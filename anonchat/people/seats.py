@@ -6,7 +6,7 @@ Decided in the database, by a unique key and a counter, in one transaction.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from anonchat.delivery.journal import Journal, Transaction
 from anonchat.errors import ChatError
 from anonchat.ids import new_id, new_token, token_hash
 from anonchat.models import RANK_PARTICIPANT, Role, Room, Session
-from anonchat.people.doors import Doors
 from anonchat.people.names import InvalidName, clean_name, folded, name_key
+from anonchat.people.open_sockets import OpenSockets
 from anonchat.plugins.dispatch import Dispatcher
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
@@ -50,14 +50,14 @@ class Seats:
         clock: Clock,
         settings: SessionSettings,
         hub: Hub,
-        doors: Doors,
+        open_sockets: OpenSockets,
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
         self._settings = settings
         self._hub = hub
-        self._doors = doors
+        self._open_sockets = open_sockets
         self._touched = clock.now()
         self._due: set[str] = set()  # sessions whose hold is to be extended at the next tick
 
@@ -66,15 +66,16 @@ class Seats:
     async def join(self, room: Room, applicant: Applicant, invite_token: str) -> tuple[Session, str]:
         """A new session of the room, and its token.
 
-        The same device under the same name gets its own session back, with one more token. Raises `username_invalid`,
-        `username_taken`, `room_full`, `room_closed`, `invalid_invite`, and whatever a plugin's `check_join` says.
+        The same device under the same name gets its own session back, with one more token; that is no use of the invite,
+        unless it raises the session. Raises `username_invalid`, `username_taken`, `room_full`, `room_closed`,
+        `invalid_invite`, and whatever a plugin's `check_join` says.
         """
         try:
             username = clean_name(applicant.username)
         except InvalidName as error:
             raise ChatError("username_invalid", str(error), errors={"username": [str(error)]}) from error
         await self._dispatcher.guard("check_join", room=room, applicant=applicant)
-        await self._keep_up()
+        await self.keep_up()
         token = new_token()
 
         async def work(tx: Transaction) -> tuple[Session, bool, bool]:
@@ -82,27 +83,32 @@ class Seats:
             locked = await tx.fetch_one(room_statements.LOCK_ROOM, {"room": room.id})  # rooms before all else
             if locked is None or locked["ended_at"] is not None:
                 raise ChatError("room_ended")
-            role, rank = await _use_invite(tx, room.id, invite_token, now)
+            invite = {"room": room.id, "token": token_hash(invite_token), "now": now}
+            role, rank = await _what_it_opens(tx, invite)
             row = self._row(room, applicant, username, role, rank, now)
             session, raised = await _own_session(tx, row)
             is_new = session is None
+            if (is_new or raised) and await tx.execute(room_statements.USE_INVITE, invite) == 0:
+                raise ChatError("invalid_invite")
             if session is None:
                 if not locked["is_open"] and rank == RANK_PARTICIPANT:
                     raise ChatError("room_closed")
                 session = await self._take_seat(tx, room, row, now)
-            elif not raised:
-                returned = {"room": room.id, "token": token_hash(invite_token)}
-                await tx.execute(room_statements.RETURN_INVITE, returned)
             token_row = {"token_hash": token_hash(token), "session_id": session.id, "created_at": now}
             await tx.execute(statements.INSERT_TOKEN, token_row)
-            await tx.execute(statements.PRUNE_TOKENS, {"session": session.id})
+            await tx.execute(statements.PRUNE_TOKENS, {"session": session.id, "token": token_hash(token)})
             return session, is_new, raised
 
-        session, is_new, raised = await self._journal.transaction(work, room.id)
+        try:
+            session, is_new, raised = await self._journal.transaction(work, room.id)
+        except ChatError as error:
+            if error.code == "invalid_invite":
+                self._dispatcher.observe("authentication_failed", where="rest", code=error.code)
+            raise
         if is_new:
             self._dispatcher.observe("session_joined", session=session)
         else:
-            self._doors.change(session)  # open sockets act under its present role at once
+            self._open_sockets.change(session)  # open sockets act under its present role at once
         if raised:
             self._dispatcher.observe("role_changed", session=session)
         return session, token
@@ -161,7 +167,7 @@ class Seats:
             await tx.execute(statements.UPDATE_SEATED, held)
             return await _fetch(tx, session.id)
 
-        await self._keep_up()
+        await self.keep_up()
         return await self._journal.transaction(work, session.room_id)
 
     async def _retake(self, tx: Transaction, session: Session, now: int) -> str:
@@ -195,7 +201,7 @@ class Seats:
         if everybody:
             self._touched = self._clock.now()
 
-    async def _keep_up(self) -> None:
+    async def keep_up(self) -> None:
         """After a leap of the clock (a machine that slept) nobody takes the seat of somebody who is connected."""
         if self._clock.now() > self._touched + max(self._hold * 2 // 3, LEAST_HOLD):
             await self.touch(everybody=True)
@@ -208,8 +214,8 @@ class Seats:
             await self._journal.transaction(lambda tx, some=some: tx.execute(statements.TOUCH_SESSIONS, some))  # type: ignore[misc]
 
 
-async def _use_invite(tx: Transaction, room_id: str, token: str, now: int) -> tuple[Role, int]:
-    row = await tx.fetch_one(room_statements.USE_INVITE, {"room": room_id, "token": token_hash(token), "now": now})
+async def _what_it_opens(tx: Transaction, invite: Mapping[str, Any]) -> tuple[Role, int]:
+    row = await tx.fetch_one(room_statements.SELECT_VALID_INVITE, invite)
     if row is None:
         raise ChatError("invalid_invite")
     return row["role"], row["rank"]

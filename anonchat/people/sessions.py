@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anonchat.clock import Clock
 from anonchat.delivery.journal import Also, Journal, Transaction
 from anonchat.errors import ChatError
 from anonchat.ids import token_hash
-from anonchat.messages.messages import CHUNK, remove_some
+from anonchat.messages.messages import remove_some
 from anonchat.models import Role, Session
-from anonchat.people.doors import EXPIRED_DATA, Doors
 from anonchat.people.names import folded
+from anonchat.people.open_sockets import EXPIRED_DATA, OpenSockets
 from anonchat.people.presence import Presence
 from anonchat.plugins.dispatch import Dispatcher
 from anonchat.protocol.cursors import cursor_of, parse_cursor
-from anonchat.storage.roles import Reads
+from anonchat.storage.roles import Reads, Row
 from anonchat.store import rooms as room_statements
 from anonchat.store import sessions as statements
 
 DEVICE = 100  # sessions of one device that are looked at
 EXPIRED = 200  # sessions that one transaction ends at most
+WATCHED = 2_000  # sessions that seem to be over and may yet be touched
 
 
 class Sessions:
     """The rules about sessions."""
 
     def __init__(
-        self, journal: Journal, dispatcher: Dispatcher, clock: Clock, doors: Doors, presence: Presence
+        self, journal: Journal, dispatcher: Dispatcher, clock: Clock, open_sockets: OpenSockets, presence: Presence
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._clock = clock
-        self._doors = doors
+        self._open_sockets = open_sockets
         self._presence = presence
+        self._watched: dict[tuple[str, int], float] = {}  # (id, its end) -> since when, in the time of the event loop
 
     # --- looking
 
@@ -84,7 +88,7 @@ class Sessions:
             return statements.session_of(row)
 
         changed = await self._journal.transaction(work, session.room_id)
-        self._doors.change(changed)
+        self._open_sockets.change(changed)
         self._dispatcher.observe("role_changed", session=changed)
         return changed
 
@@ -95,34 +99,38 @@ class Sessions:
 
         Its sockets are closed by the caller's code; see `dismiss`.
         """
-        room_id, ended = session.room_id, None
-        while ended is None:
-            ended = await self._journal.transaction(lambda tx: self._end_some(tx, session, forget=forget), room_id)
+        after: int | None = 0
+        while after is not None:
+            some = partial(self._end_some, session=session, forget=forget, after=after)
+            ended, after = await self._journal.transaction(some, session.room_id)
         if ended:
             self._presence.left(session.room_id, session.id)
             self._dispatcher.observe("session_left", session=session, reason=reason)
 
-    async def _end_some(self, tx: Transaction, session: Session, *, forget: bool) -> bool | None:
-        """Delete some of what the session wrote and, together with the last of it, the session.
+    async def _end_some(
+        self, tx: Transaction, session: Session, *, forget: bool, after: int
+    ) -> tuple[bool, int | None]:
+        """Delete some of what the session wrote after a position and, together with the last of it, the session.
 
-        Answers None while there is more, then whether this ended the session (it could have ended already). Together,
-        because a message of another tab could come in between and stay.
+        Answers whether this ended the session (it could have ended already), and after which position to go on while
+        there is more. Together, because a message of another tab could come in between and stay.
         """
         await tx.fetch_one(room_statements.LOCK_ROOM, {"room": session.room_id})
         if forget:
-            if await remove_some(tx, session.room_id, session.id, "forgotten") == CHUNK:
-                return None
+            _, following = await remove_some(tx, session.room_id, session.id, "forgotten", after)
+            if following is not None:
+                return False, following
             await self._dispatcher.write("write_forgotten", tx, session=session)
-        return await _delete(tx, session.id)
+        return await _delete(tx, session.id), None
 
     async def expel(self, session: Session, reason: str, event: str, data: Mapping[str, Any], code: int) -> None:
         """End somebody's session: its sockets are told `event` and closed with `code`."""
         await self.leave(session, reason=reason)
-        self._doors.dismiss(session, code, reason, event, data)
+        self._open_sockets.dismiss(session, code, reason, event, data)
 
     def dismiss(self, session: Session, code: int, reason: str) -> None:
         """Close all sockets of a session that is over, on all nodes."""
-        self._doors.dismiss(session, code, reason)
+        self._open_sockets.dismiss(session, code, reason)
 
     async def named(self, room_id: str, usernames: Collection[str]) -> Mapping[str, Session]:
         """Name (`folded`) -> the session that holds it. One query."""
@@ -144,26 +152,40 @@ class Sessions:
 
     def disconnect(self, session_id: str, code: int, reason: str = "") -> None:
         """Close all sockets of a session on this node."""
-        self._doors.close(session_id, code, reason)
+        self._open_sockets.close(session_id, code, reason)
 
-    async def expire(self) -> int:
-        """End the sessions that were idle for longer than ``[sessions] ttl_seconds``; returns how many."""
-        wanted = {"now": self._clock.now(), "limit": EXPIRED}
+    async def expire(self, untouched_seconds: float = 0.0) -> int:
+        """End the sessions that were idle for longer than ``[sessions] ttl_seconds``; returns how many.
+
+        The clock of this node may be ahead of those of others, which touch whoever is connected to them: with
+        `untouched_seconds` it ends only those that were found over, and were not touched, for so long.
+        """
+        now = self._clock.now()
+        rows = await self._journal.fetch_all(statements.SELECT_EXPIRED, {"now": now, "limit": WATCHED})
+        over = self._untouched(rows, untouched_seconds)[:EXPIRED]
+        rooms, sessions = list({row["room_id"] for row in over}), [row["id"] for row in over]
 
         async def work(tx: Transaction) -> list[Session]:
-            rows = await tx.fetch_all(statements.SELECT_EXPIRED, wanted)
             # Rooms before sessions, as everywhere, and in one order.
-            await tx.fetch_all(room_statements.LOCK_ROOMS, {"rooms": list({row["room_id"] for row in rows})})
+            await tx.fetch_all(room_statements.LOCK_ROOMS, {"rooms": rooms})
+            rows = await tx.fetch_all(statements.LOCK_EXPIRED, {"sessions": sessions, "now": now})
             for row in rows:
                 await _delete(tx, row["id"])
             return [statements.session_of(row) for row in rows]
 
-        ended = await self._journal.transaction(work)
+        ended = await self._journal.transaction(work) if over else []
         for session in ended:
-            self._doors.dismiss(session, 4401, "session_expired", "error", EXPIRED_DATA)
+            self._open_sockets.dismiss(session, 4401, "session_expired", "error", EXPIRED_DATA)
             self._presence.left(session.room_id, session.id)
             self._dispatcher.observe("session_left", session=session, reason="expired")
         return len(ended)
+
+    def _untouched(self, rows: Sequence[Row], seconds: float) -> Sequence[Row]:
+        """Those of the sessions that seem to be over whose end has been the same for so long."""
+        time, before = asyncio.get_running_loop().time(), self._watched
+        ends = [(row["id"], row["expires_at"]) for row in rows]
+        self._watched = {end: before.get(end, time) for end in ends}
+        return [row for row, end in zip(rows, ends, strict=True) if self._watched[end] <= time - seconds]
 
 
 async def _delete(tx: Transaction, session_id: str) -> bool:

@@ -61,15 +61,17 @@ def begin(function: Callable[..., Awaitable[T]], arguments: Sequence[Any], named
 
     Most calls wait for nothing, and so need no timer, which costs more than they do, and no coroutine around them.
 
-    A `ChatError` passes, and so does the cancellation of the caller. Whatever else goes wrong becomes `PluginFailed`:
-    also `SystemExit`, which would end the server, and a cancellation that nobody asked for, which would end the caller.
+    A `ChatError` that can be told passes, and so does the cancellation of the caller. Whatever else goes wrong becomes
+    `PluginFailed`: also `SystemExit`, which would end the server, and a cancellation that nobody asked for, which would end
+    the caller.
     """
     try:
         steps = function(*arguments, **named).__await__()
         return Begun(steps, next(steps))
     except StopIteration as end:
         return cast(T, end.value)
-    except ChatError:
+    except ChatError as error:
+        _check_told(error)
         raise
     except asyncio.CancelledError as error:
         raise _uncalled_for(error) from error
@@ -95,7 +97,8 @@ class Begun(Generic[T]):
         try:
             async with budget:
                 return await self
-        except ChatError:
+        except ChatError as error:
+            _check_told(error)
             raise
         except asyncio.CancelledError as error:
             raise _uncalled_for(error) from error
@@ -148,6 +151,11 @@ class _Clock:
     def stop(self) -> None:
         """The call has come to its end."""
         self._timer.cancel()
+
+
+def _check_told(error: ChatError) -> None:
+    if not error.can_be_told:
+        raise PluginFailed("raised an error that cannot be told") from error
 
 
 def _uncalled_for(error: asyncio.CancelledError) -> PluginFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from marshmallow import Schema
 from sqlalchemy import MetaData
 
+from anonchat.models import Role
+
 if TYPE_CHECKING:
     from anonchat.limits import Network
-    from anonchat.models import Role, Session
+    from anonchat.models import Session
     from anonchat.protocol.codec import Frame
 
 Auth = Literal["nobody", "participant", "moderator", "operator"]
+Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
 class Answers(Protocol):
@@ -47,15 +51,26 @@ class Call:
     def answer(self, event: str, data: Mapping[str, Any]) -> None:
         """Send to this connection, with the client's own `id`, now or later.
 
-        Raises LookupError for an event that the plugin has not declared.
+        Raises LookupError for an event that the plugin has not declared, and RuntimeError outside of the event loop.
         """
         if self._check is not None:
+            needs_event_loop("call.answer")
             self._check(event)
         self._answers.reply(self._frame, event, data)
 
     def fail(self, error: Exception) -> None:
-        """Send a coded error to this connection, with the client's own `id`, now or later."""
+        """Send a coded error to this connection, with the client's own `id`, now or later. As `answer`, in the event loop."""
+        if self._check is not None:
+            needs_event_loop("call.fail")
         self._answers.refuse(self._frame, error)
+
+
+def needs_event_loop(what: str) -> None:
+    """Raise RuntimeError in a thread that has no event loop, such as that of a database: sockets must not be touched there."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(f"{what} belongs into the event loop; in a transaction use tx.tell.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +143,11 @@ class Route:
     """A REST route. `path` names its variables in braces: ``/api/rooms/{roomId}/pins``.
 
     With `auth` "participant" or "moderator" the session must belong to the room that the path names.
-    `limit` is a rate for each network, beside `[limits] requests_per_network`.
+    `limit` is a rate for each network, beside `[limits] requests_per_network`. `answer` describes the body in the API's
+    document, and checks nothing; `status` stands there and is that of every `Answer` that names no other.
     """
 
-    method: Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+    method: Method
     path: str
     handler: Callable[[Request], Awaitable[Answer]]
     auth: Auth = "nobody"

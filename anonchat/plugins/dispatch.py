@@ -48,9 +48,9 @@ class Dispatcher:
         plugins: Plugins,
         metrics: Metrics,
         budgets: Budgets | None = None,
-        may_append: Callable[[str, str], None] | None = None,
+        check: Callable[[str, str, bool], None] | None = None,
     ) -> None:
-        """`may_append(plugin, event)` raises for an event that the plugin may not append in a transaction."""
+        """`check(plugin, event, is durable)` raises for an event that the plugin may not send in a transaction."""
         self._metrics = metrics
         self.budgets = budgets or Budgets()
         self._hooks = {
@@ -60,7 +60,7 @@ class Dispatcher:
             for name in plugins.hook_names()
         }
         self._not_set_up = {setup.plugin for setup in self._hooks["setup"]}
-        self._may_append = may_append or (lambda _plugin, _event: None)
+        self._check = check or (lambda _plugin, _event, _durable: None)
         self._observers = {name: Observers(name, metrics, self.budgets) for name in plugins.names}
 
     def has(self, hook: str, plugin: str | None = None) -> bool:
@@ -148,17 +148,19 @@ class Dispatcher:
     async def write(self, hook: str, tx: Transaction, **arguments: Any) -> None:
         """Let plugins write in a transaction of the core. Raises `ChatError`, then nothing of the transaction happens.
 
+        What the storage does to a statement of theirs is raised as it is: the storage may run the transaction again.
+
         Called wherever the transaction is driven, on SQLite in the thread of the database: the hooks await only `tx`,
         so no time can be set to them.
         """
         for one in self._hooks[hook]:
-            own = tx.checked_by(functools.partial(self._may_append, one.plugin))
+            own = tx.checked_by(functools.partial(self._check, one.plugin))
             started = time.perf_counter()
             try:
                 await one.function(tx=own, **arguments)
-            except (ChatError, GeneratorExit):
-                raise
             except (Exception, SystemExit) as error:
+                if tx.is_to_blame(error) or (isinstance(error, ChatError) and error.can_be_told):
+                    raise
                 failure = PluginFailed(repr(error))
                 failure.__cause__ = error
                 raise ChatError("plugin_failed") from one.failed(failure)
@@ -212,9 +214,10 @@ class Dispatcher:
 
 
 def _refusal(by: Implementation, verdict: Denied | Rejected) -> ChatError:
-    if not _is_text(verdict.code) or not (verdict.text is None or _is_text(verdict.text)):
+    if not _is_text(verdict.code):
         return by.nonsense(verdict)
-    return ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
+    refusal = ChatError(verdict.code, verdict.text, retry_after_ms=verdict.retry_after_ms)
+    return refusal if refusal.can_be_told else by.nonsense(verdict)
 
 
 def _is_text(value: object) -> bool:

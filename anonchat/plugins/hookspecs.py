@@ -5,7 +5,8 @@ guard     ``check_*``      before the act; None or `Denied`; the first denial wi
 filter    ``filter_*``     before the act, each plugin sees what the one before made; fails closed
 write     ``write_*``      inside the core's transaction, awaiting only `tx`; if it raises, the act is refused
 observer  past tense       after the commit, in order for each plugin; an error is logged and counted
-enrich    ``extend_*``     when state is sent, for a whole batch; if it fails its part is missing
+enrich    ``extend_*``     when state is sent or exported, for a whole batch; if it fails its part is missing
+purge     ``purge_room``   when a room is purged; if it fails it is asked again until it succeeds
 life      setup, startup, shutdown
 
 Guards and filters have 1 second, observers and enrichers 5. Hooks run in the order of ``[plugins] enabled``.
@@ -35,7 +36,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Declare:
-    """Called once at start, before `setup`. They return values and do nothing."""
+    """Called once at start, before `setup`. They return values and do nothing.
+
+    `config` is the plugin's own settings, as `ctx.config` has them.
+    """
 
     @hookspec
     def register_config_schema(self) -> type[Schema]:
@@ -46,11 +50,11 @@ class Declare:
         """The plugin's tables and migrations."""
 
     @hookspec
-    def register_routes(self) -> Sequence[Route]:
+    def register_routes(self, config: Mapping[str, Any]) -> Sequence[Route]:
         """REST routes below ``/api``."""
 
     @hookspec
-    def register_client_events(self) -> Sequence[ClientEvent]:
+    def register_client_events(self, config: Mapping[str, Any]) -> Sequence[ClientEvent]:
         """Events that clients may send; a third party's are named ``<plugin>.<event>``."""
 
     @hookspec
@@ -70,7 +74,7 @@ class Declare:
         """Commands of the command line: ``anonchat <plugin> <command>``."""
 
     @hookspec
-    def register_jobs(self) -> Sequence[Job]:
+    def register_jobs(self, config: Mapping[str, Any]) -> Sequence[Job]:
         """Work that runs now and then, on one node at a time."""
 
     @hookspec
@@ -158,7 +162,7 @@ class Observer:
 
     @hookspec
     async def room_ended(self, room_id: str, reason: str, deleted: Mapping[str, int]) -> None:
-        """The room is over; `deleted` counts what was removed by category, and is empty while a grace runs."""
+        """The room is over; `deleted` counts what was removed by category. Empty while a grace runs, or the purge takes long."""
 
     @hookspec
     async def session_joined(self, session: Session) -> None:
@@ -177,8 +181,8 @@ class Observer:
         """The first socket of a session is identified."""
 
     @hookspec
-    async def participants_changed(self, room_id: str, present: int) -> None:
-        """Somebody has come or gone; `present` people are there now."""
+    async def participants_changed(self, room_id: str, present: int, here: int) -> None:
+        """Somebody has come or gone; `present` people are in the room now, and `here` of them on this node."""
 
     @hookspec
     async def message_saved(self, message: Message) -> None:
@@ -236,9 +240,13 @@ class Enrich:
     async def extend_privacy(self) -> Mapping[str, str]:
         """What the plugin keeps -> one sentence for people, on the page ``/privacy``."""
 
+    @hookspec
+    async def export_room(self, room: Room) -> Mapping[str, Any]:
+        """The plugin's part of an export of the room: JSON."""
+
 
 class Purge:
-    """The end of a room, and its export."""
+    """The end of a room."""
 
     @hookspec
     async def purge_room(self, room_id: str) -> Mapping[str, int]:
@@ -246,10 +254,6 @@ class Purge:
 
         A plugin that fails is asked again until it succeeds, so this must be safe to run twice.
         """
-
-    @hookspec
-    async def export_room(self, room: Room) -> Mapping[str, Any]:
-        """The plugin's part of an export of the room: JSON."""
 
 
 SPECS = (Declare, Life, Guard, Filter, Write, Observer, Enrich, Purge)

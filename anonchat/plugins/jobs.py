@@ -54,7 +54,7 @@ class Jobs:
         self._node = secrets.token_hex(8).encode()
         self._jobs: dict[str, _Scheduled] = {}
         self._finished: dict[str, int] = {}
-        self._elsewhere: set[str] = set()
+        self._elsewhere: dict[str, int] = {}  # when another node had the lease
         self._started = clock.now()
         self._tick = TICK_SECONDS
         self._loop: asyncio.Task[None] | None = None
@@ -68,11 +68,11 @@ class Jobs:
         self._jobs[job.name] = _Scheduled(job, everywhere, interval, self._clock.now() + interval, lease)
 
     def is_overdue(self, name: str, seconds: float) -> bool:
-        """Whether this node has tried the job and not finished it for so long. False where another node runs it."""
-        job = self._jobs.get(name)
-        if job is None or name in self._elsewhere:
+        """Whether the job was not finished here for so long, nor seen to be another node's, which then says so itself."""
+        if name not in self._jobs:
             return False
-        return self._clock.now() > self._finished.get(name, self._started) + seconds * 1_000
+        seen = max(self._finished.get(name, self._started), self._elsewhere.get(name, self._started))
+        return self._clock.now() > seen + seconds * 1_000
 
     def start(self) -> None:
         """Begin to run what is due, in the running event loop."""
@@ -113,17 +113,16 @@ class Jobs:
         name = scheduled.job.name
         outcome = "failed"
         try:
-            if not scheduled.everywhere:
-                outcome = await self._turn(scheduled)
-                if outcome:
-                    return
-            self._elsewhere.discard(name)
+            if not scheduled.everywhere and (reason := await self._turn(scheduled)):
+                outcome = reason
+                return
+            self._elsewhere.pop(name, None)
             async with asyncio.timeout(JOB_SECONDS):
                 await scheduled.job.run()
             outcome = "done"
             self._finished[name] = self._clock.now()
             self._metrics.job_finished.labels(name).set(self._clock.now() / 1_000)
-        except Exception:
+        except (Exception, SystemExit):  # which would end the server
             log.exception("job failed", job=name)
         finally:
             self._metrics.jobs.labels(name, outcome).inc()
@@ -138,25 +137,27 @@ class Jobs:
             log.warning("a job waits: nobody can say whose turn it is", job=name, code=error.code)
             return "unleased"
         if not mine:
-            self._elsewhere.add(name)
+            self._elsewhere[name] = self._clock.now()
             return "elsewhere"
         scheduled.renew_later()
         return ""
 
     async def _renew(self, scheduled: _Scheduled) -> None:
-        """Keep the lease of a run that takes long."""
-        key = f"job:{scheduled.job.name}"
+        """Keep the lease of a run that takes long; a run whose lease another node has is cut off."""
+        run, kept = scheduled.running, True
         with suppress(ChatError):  # the next time may go better
-            if await self._ephemeral.get(key) == self._node:
-                await self._ephemeral.put(key, self._node, scheduled.lease)
-        scheduled.renew_later()
+            kept = await self._leased(scheduled)
+        if run is None or run is not scheduled.running:
+            return  # it is done by now
+        if kept:
+            scheduled.renew_later()
+        else:
+            log.warning("a job is cut off: another node has its lease", job=scheduled.job.name)
+            run.cancel()
 
     async def _leased(self, scheduled: _Scheduled) -> bool:
-        """Whether this node holds the lease of the job, or can take it."""
+        """Whether this node holds the lease of the job, which is renewed then, or can take it."""
         key, lease = f"job:{scheduled.job.name}", scheduled.lease
-        holder = await self._ephemeral.get(key)
-        if holder == self._node:
-            return await self._ephemeral.put(key, self._node, lease)
-        if holder is not None:
-            return False
-        return await self._ephemeral.put(key, self._node, lease, only_if_absent=True)
+        return await self._ephemeral.put(key, self._node, lease, only_if=self._node) or await self._ephemeral.put(
+            key, self._node, lease, only_if_absent=True
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Table
@@ -15,16 +15,18 @@ CORE_OWNER = "core"
 
 
 def migrations_of(plugins: Plugins) -> Migrations:
-    """The revisions of the core and of each enabled plugin, and the names of the plugins' tables."""
+    """The revisions of the core and of each enabled plugin, and the names of the plugins' tables and columns."""
     sets = [MigrationSet(CORE_OWNER, Path(__file__).parent.parent / "migrations", "anonchat")]
-    names: dict[str, Sequence[str]] = {}
+    columns: dict[str, Mapping[str, Sequence[str]]] = {}
     sums: dict[str, Sequence[str]] = {}
     packages = {plugin.name: plugin.package for plugin in plugins.all}
     for plugin, declared in plugins.declared("register_tables"):
         sets.append(MigrationSet(plugin, declared.migrations, packages[plugin]))
-        names[plugin] = sorted(declared.metadata.tables)
+        columns[plugin] = {
+            name: [column.name for column in table.c] for name, table in sorted(declared.metadata.tables.items())
+        }
         sums[plugin] = declared.sums
-    return Migrations(sets, names, sums)
+    return Migrations(sets, columns, sums)
 
 
 def tables_of_rooms(plugins: Plugins) -> dict[str, Table]:

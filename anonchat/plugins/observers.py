@@ -17,6 +17,12 @@ from anonchat.plugins.implementations import Implementation
 log = structlog.get_logger("anonchat.plugins")
 
 TURN = 64  # observations before everybody else gets a turn
+# What it is about may be gone when an observer hears of it, and strangers decide how often that is.
+GONE = frozenset(
+    {"room_ended", "room_not_found", "message_not_found", "poll_not_found", "not_found", "session_expired"}
+)
+# Nor is it for the plugin to answer for that these are away, however often.
+AWAY = frozenset({"storage_unavailable", "storage_full", "overloaded", "going_away"})
 
 Observation = tuple[Implementation, dict[str, Any]]
 """What is to be called, with which arguments."""
@@ -65,8 +71,7 @@ class Observers:
                     if blocked:
                         raise observer.failed(PluginFailed("blocked the event loop"))
                 except ChatError as error:
-                    observer.failed(PluginFailed(f"raised {error.code}"))
-                    self._failed()
+                    self._refused(observer, error)
                 except PluginFailed:
                     self._failed()
                 else:
@@ -76,6 +81,14 @@ class Observers:
                     await asyncio.sleep(0)
         finally:
             self.worker = None
+
+    def _refused(self, observer: Implementation, error: ChatError) -> None:
+        """That something is gone is no failure; what the storage refuses is one, which is not held against the plugin."""
+        if error.code in GONE:
+            return
+        observer.failed(PluginFailed(f"raised {error.code}"))
+        if error.code not in AWAY:
+            self._failed()
 
     def _failed(self) -> None:
         self._failures += 1

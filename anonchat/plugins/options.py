@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 import marshmallow
@@ -10,7 +11,7 @@ import marshmallow
 from anonchat.config import ConfigError, validate_plugin_options
 from anonchat.config.settings import PluginSettings
 from anonchat.errors import StartError
-from anonchat.plugins.registry import Plugins, available, is_there
+from anonchat.plugins.registry import Plugins, available, is_available, load
 
 
 def options_of(plugins: Plugins, settings: PluginSettings) -> dict[str, dict[str, Any]]:
@@ -22,7 +23,7 @@ def options_of(plugins: Plugins, settings: PluginSettings) -> dict[str, dict[str
     problems = [
         (f"plugins.{name}", _nobodys(name, plugins))
         for name in settings.options
-        if name not in plugins.names and not is_there(name, settings.plugins_dir)
+        if name not in plugins.names and not is_available(name, settings.plugins_dir)
     ]
     schemas: dict[str, type[marshmallow.Schema]] = dict(plugins.declared("register_config_schema"))
     for name in plugins.names:
@@ -36,6 +37,14 @@ def options_of(plugins: Plugins, settings: PluginSettings) -> dict[str, dict[str
     if problems:
         raise ConfigError(problems)
     return valid
+
+
+def load_one(name: str, settings: PluginSettings) -> Plugins:
+    """One plugin, and all that it declares with its settings. Raises `StartError`."""
+    plugins = load([name], settings.plugins_dir)
+    own = {name: settings.options[name]} if name in settings.options else {}
+    plugins.configure(options_of(plugins, replace(settings, options=own)))
+    return plugins
 
 
 def _nobodys(name: str, plugins: Plugins) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from anonchat.errors import StartError
-from anonchat.plugins.declared import Implementation, check_tables, declared_by
+from anonchat.installed import offered
+from anonchat.plugins.declared import Named, check_routes, check_tables, declared_by
 from anonchat.plugins.hookspecs import PROJECT, SPECS
 
 GROUP = "anonchat.plugins"
 SPEC_MARK = f"{PROJECT}_spec"  # what pluggy leaves on a function that `hookspec` decorates
+IMPL_MARK = f"{PROJECT}_impl"  # and one that `hookimpl` does
 ALL = "all"  # stands in `[plugins] enabled` for the bundled plugins
 BUNDLED_BY = "anonchat"  # plugins that come with this distribution are on unless the configuration names others
+CONFIGURED = ("register_routes", "register_client_events", "register_jobs")  # are given the plugin's settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Plugin:
 
 def available() -> Mapping[str, EntryPoint]:
     """Every installed plugin by its name, whether it is enabled or not. Nothing of them is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in offered(GROUP)}
 
 
 def is_available(name: str, folder: Path | None) -> bool:
@@ -53,7 +57,7 @@ def origin_of(point: EntryPoint) -> str:
 
 def _offered_by(name: str) -> list[str]:
     """The packages that are installed and offer a plugin of that name."""
-    found = entry_points(group=GROUP, name=name)
+    found = offered(GROUP).select(name=name)
     return sorted({point.dist.name if point.dist is not None else point.value for point in found})
 
 
@@ -64,6 +68,12 @@ def bundled() -> tuple[str, ...]:
     )
 
 
+def names_of(enabled: Sequence[str] | None) -> tuple[str, ...]:
+    """The plugins that ``[plugins] enabled`` names, in its order. None or "all": the bundled ones."""
+    wanted = (ALL,) if enabled is None else enabled
+    return tuple(name for entry in wanted for name in (bundled() if entry == ALL else (entry,)))
+
+
 def load(
     enabled: Sequence[str] | None, folder: Path | None = None, given: Mapping[str, object] | None = None
 ) -> Plugins:
@@ -71,8 +81,7 @@ def load(
 
     Raises `StartError` with one sentence for each that is not there or cannot be loaded.
     """
-    wanted = (ALL,) if enabled is None else enabled
-    names = tuple(name for entry in wanted for name in (bundled() if entry == ALL else (entry,)))
+    names = names_of(enabled)
     found = available()
     problems = [f"[plugins] enabled names {name!r} twice." for name in dict.fromkeys(names) if names.count(name) > 1]
     loaded = []
@@ -115,21 +124,27 @@ class Plugins:
         # pluggy calls the last registered first.
         for plugin in reversed(self.all):
             self._register(plugin)
-        self._check_kinds()
+        self._check_kind("register_hookspecs")
         self._declared: dict[str, Sequence[tuple[str, Any]]] = {}
         self._declare("register_hookspecs")
         self._add_offered_hooks()
         self._check_hooks()
         for hook in self.hook_names():
-            if hook.startswith("register_") and hook not in self._declared:
+            if hook.startswith("register_") and hook not in self._declared and hook not in CONFIGURED:
                 self._declare(hook)
         check_tables(self._declared["register_tables"])
+
+    def configure(self, options: Mapping[str, Mapping[str, Any]]) -> None:
+        """Ask for what may depend on settings, given those of each plugin, validated. Raises `StartError`."""
+        for hook in CONFIGURED:
+            self._declared[hook] = tuple(declared_by(hook, self.implementations(hook), options))
+        check_routes(self._declared["register_routes"], bundled())
 
     def hook_names(self) -> tuple[str, ...]:
         """All hooks, those of the core and those that plugins offer."""
         return tuple(sorted(name for name in vars(self._manager.hook) if not name.startswith("_")))
 
-    def implementations(self, hook: str) -> tuple[Implementation, ...]:
+    def implementations(self, hook: str) -> tuple[Named, ...]:
         """(plugin name, function) in the order of calling. The function takes all arguments of the hook."""
         caller = getattr(self._manager.hook, hook)
         expected = caller.spec.argnames if caller.spec is not None else ()
@@ -139,7 +154,10 @@ class Plugins:
         )
 
     def declared(self, hook: str) -> Sequence[tuple[str, Any]]:
-        """(plugin name, what it declares) for a ``register_*`` hook, which was called once; sequences one item at a time."""
+        """(plugin name, what it declares) for a ``register_*`` hook, which was called once; sequences one item at a time.
+
+        What `CONFIGURED` names is known after `configure`.
+        """
         return self._declared[hook]
 
     def offered_by(self, plugin: str) -> frozenset[str]:
@@ -170,21 +188,37 @@ class Plugins:
                 raise StartError(f"The hooks that the plugin {plugin!r} offers do not fit: {error}") from error
 
     def _check_hooks(self) -> None:
-        try:
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            name = self._manager.get_name(error.plugin)
-            raise StartError(f"The plugin {name!r} implements a hook that does not exist: {error}") from error
-        self._check_kinds()
+        """Each that is implemented exists and is of its kind, and each that looks like one is marked."""
+        callers = {hook: getattr(self._manager.hook, hook) for hook in self.hook_names()}
+        known = [hook for hook, caller in callers.items() if caller.spec is not None]
+        for hook, caller in callers.items():
+            for found in caller.get_hookimpls():
+                if caller.spec is None and not found.optionalhook:
+                    raise StartError(
+                        f"The plugin {found.plugin_name!r} implements a hook that does not exist: {hook}. "
+                        f"{_nearest(hook, known)}"
+                    )
+            self._check_kind(hook)
+        for plugin in self.all:
+            for hook in known:
+                method = getattr(plugin.instance, hook, None)
+                if inspect.isroutine(method) and not hasattr(method, IMPL_MARK):
+                    raise StartError(
+                        f"The plugin {plugin.name!r} has a method {hook} that is never called: write @hookimpl above it."
+                    )
 
-    def _check_kinds(self) -> None:
+    def _check_kind(self, hook: str) -> None:
         """Declaring hooks are plain functions, all others are asynchronous."""
-        for hook in self.hook_names():
-            declares = hook.startswith("register_")
-            for found in getattr(self._manager.hook, hook).get_hookimpls():
-                if inspect.iscoroutinefunction(found.function) == declares:
-                    kind = "a plain function" if declares else "an async function"
-                    raise StartError(f"The plugin {found.plugin_name!r} must implement {hook} as {kind}.")
+        declares = hook.startswith("register_")
+        for found in getattr(self._manager.hook, hook).get_hookimpls():
+            if inspect.iscoroutinefunction(found.function) == declares:
+                kind = "a plain function" if declares else "an async function"
+                raise StartError(f"The plugin {found.plugin_name!r} must implement {hook} as {kind}.")
+
+
+def _nearest(hook: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(hook, known, 1)
+    return f"Did you mean {near[0]}?" if near else "docs/plugins.md has them all."
 
 
 def _accepting(function: Callable[..., Any], takes: Sequence[str], given: Sequence[str]) -> Callable[..., Any]:
@@ -199,11 +233,6 @@ def _from_entry_point(name: str, point: EntryPoint) -> Plugin:
         return Plugin(name, point.load()(), origin_of(point), point.module.split(".")[0])
     except (Exception, SystemExit) as error:
         raise StartError(f"The plugin {name!r} ({point.value}) cannot be loaded: {error!r}") from error
-
-
-def is_there(name: str, folder: Path | None) -> bool:
-    """Whether a plugin of that name could be enabled."""
-    return name in available() or (folder is not None and _in_folder(folder, name) is not None)
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:

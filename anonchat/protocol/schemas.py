@@ -114,6 +114,13 @@ class CreateRoom(Schema):
     device_id = _hash()
 
 
+class ChangeRoom(Schema):
+    """Body of ``PATCH /api/rooms/{roomId}``: what is not given stays. Lengths are checked by the rooms service."""
+
+    title = fields.String()
+    description = fields.String()
+
+
 class CheckInvite(Schema):
     """Body of ``validate-invite``."""
 

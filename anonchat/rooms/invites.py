@@ -10,7 +10,6 @@ from anonchat.errors import ChatError
 from anonchat.ids import new_invite_token, token_hash
 from anonchat.models import RANK_MODERATOR, RANK_OWNER, RANK_PARTICIPANT, Invite, Role, Room, Session
 from anonchat.plugins.dispatch import Dispatcher
-from anonchat.ranks import present_rank
 from anonchat.rooms.rooms import Rooms
 from anonchat.storage.roles import Row, Statements
 from anonchat.store import rooms as statements
@@ -27,18 +26,22 @@ class Invites:
         self._dispatcher = dispatcher
         self._clock = clock
 
-    async def open(self, room_id: str, token: str) -> tuple[Room, Invite]:
-        """The room, and the invite to it that `token` opens now. Raises `room_not_found`, `room_ended`, `invalid_invite`."""
+    async def open(self, room_id: str, token: str, *, used_up: bool = False) -> tuple[Room, Invite]:
+        """The room, and the invite to it that `token` opens now; for whoever may have used it before, also one that is `used_up`.
+
+        Raises `room_not_found`, `room_ended`, `invalid_invite`.
+        """
         wanted = {"room": room_id, "token": token_hash(token), "now": self._clock.now()}
 
         async def work(tx: Statements) -> tuple[Room, Row | None]:
-            return await self._rooms.find(room_id, tx), await tx.fetch_one(statements.SELECT_USABLE_INVITE, wanted)
+            return await self._rooms.find(room_id, tx), await tx.fetch_one(statements.SELECT_VALID_INVITE, wanted)
 
         room, row = await self._journal.read(work)
-        if row is None:
+        invite = statements.invite_of(row) if row is not None else None
+        if invite is None or (not used_up and invite.max_uses is not None and invite.uses >= invite.max_uses):
             self._dispatcher.observe("authentication_failed", where="rest", code="invalid_invite")
             raise ChatError("invalid_invite")
-        return room, statements.invite_of(row)
+        return room, invite
 
     async def create(self, by: Session, role: Role, seconds: int | None, max_uses: int | None) -> tuple[Invite, str]:
         """Make one more invite to the room of `by`; returns it and its token, which is shown once.
@@ -53,7 +56,7 @@ class Invites:
 
         async def work(tx: Transaction) -> Invite:
             await tx.fetch_one(statements.LOCK_ROOM, {"room": room_id})
-            if rank >= await present_rank(tx, by):
+            if rank >= await tx.present_rank(by):
                 raise ChatError("rank_too_low", "Only holders of the moderator link invite moderators.")
             count = await tx.fetch_one(statements.COUNT_INVITES, {"room": room_id})
             if count is not None and count[0] >= INVITES:
@@ -90,7 +93,7 @@ class Invites:
 
         async def work(tx: Transaction) -> None:
             await tx.fetch_one(statements.LOCK_ROOM, {"room": by.room_id})
-            rank = await present_rank(tx, by)
+            rank = await tx.present_rank(by)
             row = await tx.fetch_one(statements.SELECT_INVITE, {"room": by.room_id, "invite": invite_id})
             if row is not None and row["rank"] >= rank and rank < RANK_OWNER:
                 raise ChatError("rank_too_low", "Somebody of your own or a higher rank made that link.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ from anonchat.storage.roles import Reads
 from anonchat.store import rooms as statements
 
 SETTINGS_BYTES = 8_192
+
+Changes = Mapping[str, Any] | Callable[[Room], Mapping[str, Any]]
+"""What is to be different: title, description, settings; or what says so, of the room as it is in the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +133,40 @@ class Rooms:
 
     # --- state
 
-    async def update(self, room: Room, changes: Mapping[str, Any]) -> None:
-        """Change title, description or settings; members get `room_updated` with the changes."""
+    async def update(self, room: Room, changes: Changes, also: Also | None = None) -> None:
+        """Change title, description or settings; members get `room_updated` with what is different now.
+
+        Settings are merged at the top level. `also(tx)` comes first, and may refuse.
+        """
 
         async def work(tx: Transaction) -> None:
             row = await tx.fetch_one(statements.LOCK_ROOM, {"room": room.id})
             if row is None:
                 raise ChatError("room_ended")
+            if also is not None:
+                await also(tx)
             present = statements.room_of(row)
-            settings = {**present.settings, **changes.get("settings", {})}
-            title = self._title(changes.get("title", present.title))
-            description = self._description(changes.get("description", present.description))
-            new = {"new_title": title, "new_description": description, "new_settings": _settings_text(settings)}
+            before = {"title": present.title, "description": present.description, "settings": present.settings}
+            after = self._changed(before, changes(present) if callable(changes) else changes)
+            changed = {name: value for name, value in after.items() if value != before[name]}
+            if not changed:
+                return
+            settings = _settings_text(after["settings"])
+            new = {"new_title": after["title"], "new_description": after["description"], "new_settings": settings}
             await tx.execute(statements.UPDATE_DETAILS, {"room": room.id, **new})
-            data = {"room": {"title": title, "description": description, "settings": settings}}
-            await tx.append(room.id, "room_updated", data)
+            await tx.append(room.id, "room_updated", {"room": changed})
 
         await self._journal.transaction(work, room.id)
+
+    def _changed(self, before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        unknown = sorted(changes.keys() - before.keys())
+        if unknown:
+            raise TypeError(f"A room can change {', '.join(before)}; not {', '.join(unknown)}.")
+        return {
+            "title": self._title(changes.get("title", before["title"])),
+            "description": self._description(changes.get("description", before["description"])),
+            "settings": {**before["settings"], **changes.get("settings", {})},
+        }
 
     async def close(self, room_id: str, by: str | None = None, also: Also | None = None) -> None:
         """Let nobody new in; members get `room_closed`. Those who are in stay. `also(tx)` comes first, and may refuse."""
@@ -182,6 +202,10 @@ class Rooms:
         duration = new.chat_duration_seconds or (limits.default_duration_seconds if new.ephemeral else None)
         retention = new.retention_seconds or (limits.default_retention_seconds if new.ephemeral else None)
         seats = new.max_participants or limits.default_participants
+        if duration is None and not limits.endless:
+            raise _invalid("chatDurationSeconds", "On this server every room ends. Say when.")
+        if new.retention_seconds and not new.ephemeral:
+            raise _invalid("retentionSeconds", "A room that is not ephemeral keeps its messages until it ends.")
         for name, value, most in (
             ("chatDurationSeconds", duration, limits.max_duration_seconds),
             ("retentionSeconds", retention, limits.max_retention_seconds),
@@ -202,7 +226,7 @@ class Rooms:
             secret=new_token(),
             created_at=now,
             expires_at=now + duration * 1_000 if duration else None,
-            retention_seconds=retention if new.ephemeral else None,
+            retention_seconds=retention,
             closed_at=None,
             ended_at=None,
             end_reason=None,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from anonchat.app import LOOPBACK
 from anonchat.config import Settings
 from anonchat.errors import StartError
 from anonchat.http.listening import listen
@@ -23,6 +24,7 @@ from anonchat.http.listening import listen
 log = structlog.get_logger("anonchat.workers")
 
 READY = signal.SIGUSR1  # of the first worker to the supervisor
+LAST_PORT = 65_535
 ENDS = (signal.SIGTERM, signal.SIGINT)
 WATCHED = (*ENDS, READY, signal.SIGCHLD)
 
@@ -86,12 +88,23 @@ def check_sharing(settings: Settings) -> None:
         raise StartError("\n".join(problems))
 
 
-def choose_port(settings: Settings) -> Settings:
-    """Settings with the port that all workers share. Raises `StartError` if somebody has it, who could share it unseen."""
+def choose_port(settings: Settings, count: int) -> Settings:
+    """Settings with the port that all workers share. Raises `StartError` if somebody has it, who could share it unseen.
+
+    Or one of those for metrics: a worker that cannot have its own would be started again and again.
+    """
+    first = settings.server.metrics_port
+    own = range(first, first + count) if first else ()
+    if own and own[-1] > LAST_PORT:
+        raise StartError(f"[server] metrics_port counts up for each worker, here to {own[-1]}: choose a lower one.")
     taken = listen(settings.server.host, settings.server.port, "port")
     port = int(taken[0].getsockname()[1])
-    for one in taken:
-        one.close()
+    try:
+        for metrics_port in own:
+            taken += listen(LOOPBACK, metrics_port, "metrics_port")
+    finally:
+        for one in taken:
+            one.close()
     return replace(settings, server=replace(settings.server, port=port))
 
 

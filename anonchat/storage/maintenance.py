@@ -6,16 +6,16 @@ database server brings tools of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
 from anonchat.errors import StartError
+from anonchat.installed import offered
 
 T = TypeVar("T")
 
@@ -28,6 +28,20 @@ class Finding:
     state: Literal["ok", "warn", "fail"]
     text: str
     advice: str = ""
+
+
+CLOCKS_SECONDS = 1.0  # that two clocks may differ by
+
+
+def clock_findings(whose: str, read: float, before: float, after: float) -> Sequence[Finding]:
+    """Whether the clock of a server, `read` between two looks at ours, agrees with it; all in seconds since 1970."""
+    apart = max(before - read, read - after)
+    if apart <= CLOCKS_SECONDS:
+        return ()
+    text = f"The clock of {whose} and that of this machine are {apart:,.0f} seconds apart."
+    return (
+        Finding("clock", "warn", text, "Set all of them by NTP: what is over, and what is deleted, hangs on them."),
+    )
 
 
 class Maintenance(Protocol):
@@ -70,9 +84,10 @@ class Maintenance(Protocol):
 
 def maintenance_of(url: str) -> Maintenance:
     """What the backend of a database URL offers. Raises `StartError` if it offers nothing."""
-    from anonchat.storage.backends import load_backend
+    from anonchat.storage.backends import GROUP, check_login, load_backend
 
+    check_login("database", url)
     scheme = url.partition(":")[0]
-    for point in entry_points(group="anonchat.storage", name=f"maintenance.{scheme}"):
+    for point in offered(GROUP).select(name=f"maintenance.{scheme}"):
         return cast("Maintenance", load_backend(point)(url))
     raise StartError(f"The storage backend {scheme!r} has no maintenance of its own: use the tools of that database.")

@@ -11,10 +11,21 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.sql import ClauseElement
 
+from anonchat.errors import ChatError
 from anonchat.migrate.revisions import Migrations
+from anonchat.storage.maintenance import Finding
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
+
+MANY_ROOMS = "*"  # in place of the id of a room, see `Database.transaction`
+
+
+class Locked(ChatError):
+    """`storage_unavailable`, because somebody else holds a row for too long: what needs another row may go on."""
+
+    def __init__(self, *, retry_after_ms: int) -> None:
+        super().__init__("storage_unavailable", retry_after_ms=retry_after_ms)
 
 
 class Row(Protocol):
@@ -28,9 +39,11 @@ class Row(Protocol):
 class Reads(Protocol):
     """What can be asked, inside of a transaction or outside."""
 
-    async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None: ...
+    async def fetch_one(self, statement: ClauseElement, parameters: Parameters | None = None) -> Row | None:
+        """One row, or None."""
 
-    async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]: ...
+    async def fetch_all(self, statement: ClauseElement, parameters: Parameters | None = None) -> Sequence[Row]:
+        """All rows. Bound the statement with a limit."""
 
 
 class Statements(Reads, Protocol):
@@ -41,6 +54,9 @@ class Statements(Reads, Protocol):
 
     async def execute_many(self, statement: ClauseElement, parameters: Sequence[Parameters]) -> None:
         """Run one statement for many sets of parameters. All sets have the same keys."""
+
+    def is_to_blame(self, error: BaseException) -> bool:
+        """Whether a statement raised this through no fault of its own: the storage is full, away, or has to begin anew."""
 
 
 Work = Callable[[Statements], Awaitable[T]]
@@ -81,8 +97,9 @@ class Database(Protocol):
         the commit is durable, after the callers of that commit have been woken, in the order of the commits (of those
         that name the same `room`), and also when the caller has stopped waiting; with `first` it may be called before
         they are. `room` names the only room that `work` changes, if it is one: a database that writes side by side then
-        orders and shares commits by room.
-        Raises `ChatError` ``storage_full``, ``storage_unavailable`` or ``overloaded``.
+        orders and shares commits by room. With `MANY_ROOMS` it has a turn beside all other work, for which it waits for
+        nobody, and waits for rows that others hold no longer than a moment.
+        Raises `ChatError` ``storage_full``, ``storage_unavailable`` (`Locked` if that is why) or ``overloaded``.
         """
 
     async def check(self) -> None:
@@ -116,6 +133,9 @@ class Bus(Protocol):
 
     async def check(self) -> None:
         """Raise `ChatError` unless this node hears what is published."""
+
+    async def findings(self) -> Sequence[Finding]:
+        """What ``anonchat doctor`` should know. Asked before `start`, in an event loop of its own; stores nothing that stays."""
 
 
 class Part(Protocol):
@@ -165,3 +185,6 @@ class Ephemeral(Part, Protocol):
 
     async def members(self, group: str) -> Mapping[str, bytes]:
         """Who is in a group."""
+
+    async def findings(self) -> Sequence[Finding]:
+        """What ``anonchat doctor`` should know. Asked before `start`, in an event loop of its own; stores nothing that stays."""

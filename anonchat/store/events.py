@@ -41,7 +41,13 @@ SELECT_EVENTS = (
 # The last `messages_removed` stays: whoever comes back has to learn how far retention got.
 REMOVED = "messages_removed"
 SELECT_OUTDATED_EVENT = select(func.max(events.c.seq).label("through")).where(
-    events.c.room_id == bindparam("room"), events.c.created_at < bindparam("before"), events.c.event != REMOVED
+    events.c.room_id == bindparam("room"),
+    events.c.seq < bindparam("until"),
+    events.c.created_at < bindparam("before"),
+    events.c.event != REMOVED,
+)
+SELECT_OLDEST_EVENTS = (
+    select(events.c.seq).where(events.c.room_id == bindparam("room")).order_by(events.c.seq).limit(bindparam("limit"))
 )
 DELETE_EVENTS_THROUGH = delete(events).where(
     events.c.room_id == bindparam("room"), events.c.seq <= bindparam("through")

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql import ClauseElement
 
 from anonchat.ids import new_id, token_hash
@@ -15,14 +31,24 @@ from anonchat.store.events import REMOVED
 from anonchat.store.sql import insert_or_ignore, one_of, upsert
 from anonchat.store.tables import ended_rooms, events, invites, messages, receipts, rooms, sessions, unpurged
 
+NEVER = 2**62  # above every time and seq
 _OF_ROOM = rooms.c.id == bindparam("room")
+_AFTER = rooms.c.id > bindparam("after")
 
 INSERT_ROOM = insert(rooms)
 SELECT_ROOM = select(rooms).where(_OF_ROOM)
 LOCK_ROOM = select(rooms).where(_OF_ROOM).with_for_update()
 LOCK_ROOMS = select(rooms.c.id).where(one_of(rooms.c.id, "rooms")).order_by(rooms.c.id).with_for_update()
+LOCK_FREE_ROOMS = LOCK_ROOMS.with_for_update(skip_locked=True)
 SELECT_ENDED = select(ended_rooms).where(ended_rooms.c.id == bindparam("room"))
 UPDATE_DELETED = update(ended_rooms).where(ended_rooms.c.id == bindparam("room")).values(deleted=bindparam("counts"))
+SELECT_ENDED_AFTER = (
+    select(ended_rooms.c.id, ended_rooms.c.ended_at)
+    .where(ended_rooms.c.id > bindparam("after"))
+    .order_by(ended_rooms.c.id)
+    .limit(bindparam("limit"))
+)
+DELETE_ENDED = delete(ended_rooms).where(one_of(ended_rooms.c.id, "rooms"))
 INSERT_ENDED = insert_or_ignore(ended_rooms, ended_rooms.c.id)
 
 SEATED = and_(sessions.c.name_key.is_not(None), sessions.c.seat_until >= bindparam("now"))
@@ -77,46 +103,88 @@ UPDATE_ENDED = (
     .where(_OF_ROOM, rooms.c.ended_at.is_(None))
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"), purge_at=bindparam("purge"), is_open=0)
 )
+UPDATE_PURGE_AT = update(rooms).where(_OF_ROOM).values(purge_at=bindparam("purge"))
 UPDATE_WARNED = update(rooms).where(_OF_ROOM).values(warned=bindparam("stage"))
+# A room is warned 10 minutes and 1 minute before its end, unless that is in its first half; a very short one when a
+# tenth of its life is left.
+WARNINGS_MILLISECONDS = (600_000, 60_000)
+
+
+def _stage_of_warning() -> ColumnElement[int]:
+    """How many warnings a room should have got by now."""
+    left = rooms.c.expires_at - bindparam("now")
+    whole = rooms.c.expires_at - rooms.c.created_at
+    reached = [and_(whole > 2 * warning, left <= warning) for warning in WARNINGS_MILLISECONDS]
+    reached.append(and_(whole <= 2 * min(WARNINGS_MILLISECONDS), left * 10 <= whole))
+    stages: list[ColumnElement[int]] = [case((one, 1), else_=0) for one in reached]
+    return reduce(add, stages)
+
+
+_STAGE = _stage_of_warning()
+# Those whose time has come, and those that are to be warned; not all that wait for their end.
 SELECT_EXPIRING = (
-    select(rooms.c.id, rooms.c.created_at, rooms.c.expires_at, rooms.c.warned)
-    .where(rooms.c.ended_at.is_(None), rooms.c.expires_at.is_not(None), rooms.c.expires_at <= bindparam("horizon"))
+    select(rooms.c.id, rooms.c.expires_at, _STAGE.label("stage"))
+    .where(
+        rooms.c.ended_at.is_(None),
+        rooms.c.expires_at <= bindparam("horizon"),
+        or_(rooms.c.expires_at <= bindparam("now"), rooms.c.warned < _STAGE),
+    )
     .order_by(rooms.c.expires_at)
     .limit(bindparam("limit"))
 )
+# Their time has come, or is so late that the clock was ahead when they ended.
 SELECT_PURGEABLE = (
-    select(rooms.c.id, rooms.c.ended_at, rooms.c.end_reason)
-    .where(rooms.c.ended_at.is_not(None), rooms.c.purge_at <= bindparam("now"))
+    select(rooms.c.id, rooms.c.ended_at, rooms.c.end_reason, rooms.c.purge_at)
+    .where(
+        rooms.c.ended_at.is_not(None),
+        or_(rooms.c.purge_at <= bindparam("now"), rooms.c.purge_at > bindparam("latest")),
+        _AFTER,
+    )
+    .order_by(rooms.c.id)
     .limit(bindparam("limit"))
 )
 _CUTOFF: ColumnElement[int] = bindparam("now") - rooms.c.retention_seconds * 1_000
 
 
-def _oldest(table: Table, *but: ColumnElement[bool]) -> ColumnElement[int]:
-    """When the first row of the room in its order was made: one look at the index, however many rows there are."""
-    of_room = select(table.c.created_at).where(table.c.room_id == rooms.c.id, table.c.seq.is_not(None), *but)
+def _of_first(column: str, table: Table, *but: ColumnElement[bool]) -> ColumnElement[int]:
+    """A column of the first row of the room in its order: one look at the index, however many rows there are."""
+    of_room = select(table.c[column]).where(table.c.room_id == rooms.c.id, table.c.seq.is_not(None), *but)
     return of_room.order_by(table.c.seq).limit(1).scalar_subquery()
 
 
-# Rooms that hold something older than they promise to keep.
+_first_made = _of_first("created_at", messages)
+_not_removed = events.c.event != REMOVED
+
+
+# Rooms that hold something older than they promise to keep; also those that have ended and wait to be purged.
 SELECT_RETAINING = (
     select(rooms.c.id, rooms.c.retention_seconds)
     .where(
-        rooms.c.ended_at.is_(None),
         rooms.c.retention_seconds.is_not(None),
+        _AFTER,
         or_(
-            _oldest(messages) < _CUTOFF,
-            _oldest(events, events.c.event != REMOVED) < _CUTOFF,
+            _first_made < _CUTOFF,
+            # The first was made in a moment in which the clock was ahead, and what comes after it is old.
+            and_(
+                _first_made > bindparam("now"),
+                exists().where(messages.c.room_id == rooms.c.id, messages.c.created_at < _CUTOFF),
+            ),
+            # What stands behind a message that stays, stays: it only looks old, as its clock was behind.
+            and_(
+                _of_first("created_at", events, _not_removed) < _CUTOFF,
+                _of_first("seq", events, _not_removed) < func.coalesce(_of_first("seq", messages), NEVER),
+            ),
             exists().where(messages.c.room_id == rooms.c.id, messages.c.seq.is_(None), messages.c.created_at < _CUTOFF),
         ),
     )
+    .order_by(rooms.c.id)
     .limit(bindparam("limit"))
 )
 DELETE_ROOM = delete(rooms).where(_OF_ROOM)
 UPSERT_UNPURGED = upsert(unpurged, [unpurged.c.room_id, unpurged.c.plugin], ["attempt_at"])
 SELECT_UNPURGED = (
     select(unpurged)
-    .where(unpurged.c.attempt_at <= bindparam("now"))
+    .where(or_(unpurged.c.attempt_at <= bindparam("now"), unpurged.c.attempt_at > bindparam("latest")))
     .order_by(unpurged.c.attempt_at)
     .limit(bindparam("limit"))
 )
@@ -143,22 +211,16 @@ def count_of_room(table: Table) -> ClauseElement:
     return select(func.count()).select_from(table).where(table.c.room_id == bindparam("room"))
 
 
-_USABLE = and_(
+_VALID = and_(
     invites.c.room_id == bindparam("room"),
     invites.c.token_hash == bindparam("token"),
     invites.c.revoked_at.is_(None),
     or_(invites.c.expires_at.is_(None), invites.c.expires_at > bindparam("now")),
-    or_(invites.c.max_uses.is_(None), invites.c.uses < invites.c.max_uses),
 )
+_USABLE = and_(_VALID, or_(invites.c.max_uses.is_(None), invites.c.uses < invites.c.max_uses))
 INSERT_INVITE = insert(invites)
-SELECT_USABLE_INVITE = select(invites).where(_USABLE)
-USE_INVITE = update(invites).where(_USABLE).values(uses=invites.c.uses + 1).returning(invites.c.role, invites.c.rank)
-# Whoever comes back has used the invite before.
-RETURN_INVITE = (
-    update(invites)
-    .where(invites.c.room_id == bindparam("room"), invites.c.token_hash == bindparam("token"))
-    .values(uses=invites.c.uses - 1)
-)
+SELECT_VALID_INVITE = select(invites).where(_VALID)  # also one that is used up
+USE_INVITE = update(invites).where(_USABLE).values(uses=invites.c.uses + 1)
 SELECT_INVITES = (
     select(invites).where(invites.c.room_id == bindparam("room")).order_by(invites.c.created_at, invites.c.id)
 )

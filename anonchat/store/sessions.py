@@ -14,14 +14,13 @@ _IN_ROOM = sessions.c.room_id == bindparam("room")
 
 INSERT_SESSION = insert_or_ignore(sessions, sessions.c.room_id, sessions.c.name_key).returning(sessions.c.id)
 INSERT_TOKEN = insert(tokens)
-# One session keeps its ten newest tokens: a device that joins again and again does not pile them up.
+# One session keeps ten tokens: a device that joins again and again does not pile them up. Besides the one that it gets now
+# they are the newest by the clock, which may have been set back since.
+_OTHER_TOKENS = and_(tokens.c.session_id == bindparam("session"), tokens.c.token_hash != bindparam("token"))
 PRUNE_TOKENS = delete(tokens).where(
-    tokens.c.session_id == bindparam("session"),
+    _OTHER_TOKENS,
     tokens.c.token_hash.not_in(
-        select(tokens.c.token_hash)
-        .where(tokens.c.session_id == bindparam("session"))
-        .order_by(tokens.c.created_at.desc())
-        .limit(10)
+        select(tokens.c.token_hash).where(_OTHER_TOKENS).order_by(tokens.c.created_at.desc()).limit(9)
     ),
 )
 SELECT_BY_TOKEN = (
@@ -86,12 +85,23 @@ TOUCH_SESSIONS = (
 UPDATE_HOLD = update(sessions).where(_OF_SESSION).values(seat_until=bindparam("until"), expires_at=bindparam("expires"))
 UPDATE_ROLE = update(sessions).where(_OF_SESSION).values(role=bindparam("new_role"), rank=bindparam("new_rank"))
 DELETE_SESSION = delete(sessions).where(_OF_SESSION)
+DELETE_SESSIONS = delete(sessions).where(one_of(sessions.c.id, "sessions"))
+# All of a room, in an order that an index has.
+SELECT_SESSIONS_AFTER = (
+    select(sessions.c.id, sessions.c.anonymous_id, sessions.c.name_key, sessions.c.seat_until)
+    .where(_IN_ROOM, sessions.c.anonymous_id > bindparam("after"))
+    .order_by(sessions.c.anonymous_id)
+    .limit(bindparam("limit"))
+)
+_EXPIRED = sessions.c.expires_at < bindparam("now")
 SELECT_EXPIRED = (
-    select(sessions)
-    .where(sessions.c.expires_at < bindparam("now"))
+    select(sessions.c.id, sessions.c.room_id, sessions.c.expires_at)
+    .where(_EXPIRED)
     .order_by(sessions.c.expires_at)
     .limit(bindparam("limit"))
 )
+# Locked as they are by now: whoever comes back meanwhile is either not among them, or comes too late.
+LOCK_EXPIRED = select(sessions).where(one_of(sessions.c.id, "sessions"), _EXPIRED).with_for_update()
 
 SELECT_PARTICIPANTS = (
     select(sessions)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import BindParameter, Column, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql import ClauseElement, ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["insert_or_ignore", "one_of", "pair_of", "upsert"]
+__all__ = ["insert_or_ignore", "one_of", "pair_of", "statement_of", "upsert"]
+
+
+def statement_of(given: object) -> ClauseElement:
+    """What a storage is to run. Raises TypeError for what is no statement of SQLAlchemy, such as a text."""
+    if isinstance(given, ClauseElement):
+        return given
+    raise TypeError(
+        f"A statement is one of SQLAlchemy, such as select(...) or text(...), and no {type(given).__name__}."
+    )
 
 
 class _EachOf(ColumnElement[Any]):
@@ -86,9 +96,16 @@ def insert_or_ignore(table: Any, *unique: Column[Any]) -> Insert:
     return insert(table).on_conflict_do_nothing(index_elements=list(unique) or None)
 
 
-def upsert(table: Any, unique: list[Column[Any]], changed: list[str]) -> Insert:
-    """An insert that changes the columns named in `changed` where a row with the same `unique` columns is there."""
+def upsert(
+    table: Any, unique: list[Column[Any]], changed: list[str], where: Callable[[Any], Any] | None = None
+) -> Insert:
+    """An insert that changes the columns named in `changed` where a row with the same `unique` columns is there.
+
+    With `where(new)`, a condition on the columns of both, only if that holds; else no row is touched.
+    """
     statement = insert(table)
     return statement.on_conflict_do_update(
-        index_elements=unique, set_={name: statement.excluded[name] for name in changed}
+        index_elements=unique,
+        set_={name: statement.excluded[name] for name in changed},
+        where=None if where is None else where(statement.excluded),
     )

@@ -31,9 +31,11 @@ COUNTS: Mapping[str, ClauseElement] = {
     "sessions": select(func.count()).select_from(sessions),
 }
 SELECT_ROOM_IDS = select(rooms.c.id)
-# Rooms that are over: purged, or still in their grace.
+# Rooms that are over: purged, or still in their grace. Of those that wait for their purge the grace is over, too.
 _OVER = union_all(
-    select(ended_rooms.c.id, ended_rooms.c.reason, ended_rooms.c.ended_at),
-    select(rooms.c.id, rooms.c.end_reason.label("reason"), rooms.c.ended_at).where(rooms.c.ended_at.is_not(None)),
+    select(ended_rooms.c.id, ended_rooms.c.reason, ended_rooms.c.ended_at, ended_rooms.c.ended_at.label("purge_at")),
+    select(rooms.c.id, rooms.c.end_reason.label("reason"), rooms.c.ended_at, rooms.c.purge_at).where(
+        rooms.c.ended_at.is_not(None), rooms.c.id.not_in(select(ended_rooms.c.id))
+    ),
 ).subquery()
 SELECT_LAST_ENDED = select(_OVER).order_by(_OVER.c.ended_at.desc()).limit(bindparam("limit"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anonchat.app import Server
     from anonchat.clock import Clock
     from anonchat.config import Settings
-    from anonchat.plugins.budgets import Budgets
+    from anonchat.plugins.budgets import Budgets as Budgets
 
 Arguments = ParamSpec("Arguments")
 TEST_SECONDS = 60.0
@@ -37,7 +37,19 @@ UNLIMITED = {
     "events_per_session": "off",
     "sockets_per_network": 100_000,
     "violations_per_network": "off",
+    # A person of a test who listens to nobody for a while answers no ping either.
+    "ping_seconds": 300.0,
+    "pong_seconds": 240.0,
 }
+
+
+def __getattr__(name: str) -> Any:
+    """`Budgets`, which is loaded when it is asked for (PEP 562)."""
+    if name == "Budgets":
+        from anonchat.plugins.budgets import Budgets
+
+        return Budgets
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def settings_in(folder: Path, **tables: Mapping[str, Any]) -> Settings:

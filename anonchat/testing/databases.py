@@ -1,6 +1,8 @@
 """The databases of tests: a SQLite file in each test's folder or, where a Postgres is named, a database for each folder.
 
-The variable ``ANONCHAT_TEST_POSTGRES`` names it: the URL of any database of a server on which databases may be made.
+Where ``ANONCHAT_TEST_SQLITE`` names a file that has all tables, each SQLite file begins as a copy of it.
+
+The variable ``ANONCHAT_TEST_POSTGRES`` names the Postgres: the URL of any database of a server on which databases may be made.
 Where ``ANONCHAT_TEST_REDIS`` holds a URL without parameters, bus and ephemeral store are there, with a prefix for each folder.
 """
 
@@ -10,6 +12,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Coroutine, Iterator
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VARIABLE = "ANONCHAT_TEST_POSTGRES"
+COPIED = "ANONCHAT_TEST_SQLITE"
 BETWEEN_NODES = "ANONCHAT_TEST_REDIS"
 LOCK_MILLISECONDS = "5000"  # so that a test which waits for itself fails
 TEMPLATE = "anonchat_template"
@@ -49,17 +53,26 @@ def storage_in(folder: Path) -> dict[str, str]:
 def database_in(folder: Path, template: str = TEMPLATE) -> str:
     """The URL of the database that belongs to a folder: always the same one, new at first.
 
-    On Postgres it begins as a copy of `template`: `EMPTY` is one without tables.
+    It begins as a copy of `template`, so that no test has to make its tables: `EMPTY` is one without.
     """
     server = os.environ.get(VARIABLE)
     if not server:
-        return f"sqlite:///{folder / 'anonchat.db'}"
+        return f"sqlite:///{_file_in(folder, template)}"
     noted = folder / NOTE
     if not noted.exists():
         name = f"test_{secrets.token_hex(8)}"
         run_aside(_make(server, name, template))
         noted.write_text(urlunsplit(urlsplit(server)._replace(path=f"/{name}")), encoding="utf-8")
     return noted.read_text(encoding="utf-8")
+
+
+def _file_in(folder: Path, template: str) -> Path:
+    file, copied = folder / "anonchat.db", os.environ.get(COPIED)
+    if copied and folder.exists() and not file.exists():
+        file.touch(0o600)
+        if template == TEMPLATE:
+            shutil.copyfile(copied, file)
+    return file
 
 
 def drop_databases_in(folder: Path) -> None:
@@ -74,9 +87,14 @@ def drop_databases_in(folder: Path) -> None:
 
 
 def make_template(server: str, migrations: Migrations) -> None:
-    """Make the database of which all others are copies, with its tables, so that no test has to make them."""
+    """Make the database on Postgres of which all others are copies, with its tables."""
     run_aside(_execute(server, f'CREATE DATABASE "{TEMPLATE}"'))
     run_aside(_migrate(urlunsplit(urlsplit(server)._replace(path=f"/{TEMPLATE}")), migrations))
+
+
+def make_file(path: Path, migrations: Migrations) -> None:
+    """Make the SQLite file of which all others are copies, with its tables."""
+    run_aside(_migrate(f"sqlite:///{path}", migrations))
 
 
 async def _make(server: str, name: str, template: str) -> None:

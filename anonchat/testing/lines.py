@@ -31,20 +31,26 @@ class Line:
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._delay_seconds = 0.0
         self._bytes_per_second: float | None = None
         self.port = 0
 
     async def open(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.setblocking(False)
+        self.port = int(self._listening.getsockname()[1])
+        # Not a server of asyncio: one that closes while it accepts leaves that connection open.
+        self._accepting = asyncio.create_task(self._accept(self._listening))
 
     async def close(self) -> None:
         """Take no new connections, and end those that there are."""
-        if self._server is not None:
-            self._server.close()
+        if self._listening is not None and self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+            self._listening.close()
         await self.cut()
 
     async def cut(self) -> None:
@@ -75,20 +81,38 @@ class Line:
     def reset(self) -> None:
         """Break every connection, as a firewall or a server that has died does; new ones get through."""
         for writer in self._writers:
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            line = writer.get_extra_info("socket")
+            if line.fileno() >= 0:  # else the other side has just ended it
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
+            self._begin(accepted)
+
+    def _begin(self, accepted: socket.socket) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            accepted.close()  # also where it was cancelled before it began
+
+        task = asyncio.create_task(self._serve(accepted))
         self._tasks.add(task)
+        task.add_done_callback(ended)
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+        except OSError:
+            return  # gone already, or with no word of TLS
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             await self._pass_on(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the line is closed; asyncio would log a handler that ends so
         finally:
             writer.transport.abort()
-            self._tasks.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,15 @@ class Person:
         """The next event of that name; others stay to be heard later. Raises TimeoutError after ten seconds."""
         return await self._wait(lambda heard: heard.event == event, event)
 
+    async def heard(self, event: str) -> Sequence[Heard]:
+        """What has come of an event up to now and was not heard; it stays to be heard. ``assert not await bob.heard("roll")``.
+
+        Asks for a heartbeat, so all that was sent to this socket before is there. What an observer sends may not have been
+        sent yet: wait for ``server.dispatcher.settle()`` before.
+        """
+        await self.ask("heartbeat")
+        return [heard for heard in self._heard if heard.event == event]
+
     async def read(self) -> Heard | None:
         """The next event, whatever it is; None once the socket is closed (see ``socket.close_code``)."""
         text = None if self._is_over else await asyncio.wait_for(self.socket.read_message(), SECONDS)
@@ -155,6 +164,10 @@ class OpenRoom:
             yield person
         finally:
             await person.close()
+
+    async def end(self) -> None:
+        """End it, as when its time is over."""
+        await self.server.retention.end(self.id, "expired")
 
     async def identify(self, username: str, session_id: str, token: str, **position: Any) -> Person:
         """Open a socket for a session; `since` and `epoch` ask for what was missed. The caller closes it."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from anonchat.delivery.hub import Hub, Member
+from anonchat.http.in_flight import InFlight
 from anonchat.messages.writer import Writer
 from anonchat.websocket.handler import Sockets
 
@@ -16,12 +17,13 @@ SHARE = 0.5  # of the whole time for a shutdown that saying goodbye may take
 COME_BACK_MILLISECONDS = (1_000, 5_000)
 
 
-async def drain(sockets: Sockets, hub: Hub, writer: Writer, seconds: float) -> None:
+async def drain(sockets: Sockets, requests: InFlight, hub: Hub, writer: Writer, seconds: float) -> None:
     """Say goodbye batch by batch, within half of `seconds`: `going_away`, what is in flight, then a close with 1001.
 
-    What was read from a member is stored and answered before its close frame, which would be the last it sees.
+    What was read from a member is stored and answered before its close frame, which would be the last it sees. Requests
+    are answered, too: who is told nothing of a join would join once more.
     """
-    sockets.draining = True
+    sockets.draining = requests.is_ending = True
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds * SHARE
     members = list(hub)
@@ -40,6 +42,7 @@ async def drain(sockets: Sockets, hub: Hub, writer: Writer, seconds: float) -> N
     with suppress(TimeoutError):
         async with asyncio.timeout_at(deadline):
             await sockets.emptied()
+            await requests.finished()
 
 
 async def _finish(members: Sequence[Member], writer: Writer) -> None:

@@ -1,4 +1,4 @@
-"""The door of the WebSocket: who may open one, and from where."""
+"""Where WebSockets come in: who may open one, and from where."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.routing import PathMatches
 
-from anonchat.connections.connection import Connection, Desk
+from anonchat.connections.connection import Connection, ConnectionServices
 from anonchat.delivery.hub import Wire
 from anonchat.errors import ChatError
-from anonchat.http.door import Door
+from anonchat.http.ingress import Ingress
 from anonchat.http.problems import is_ours, problem_of, refuse, set_security_headers
 from anonchat.http.tarpit import Tarpit
 from anonchat.limits import Network
@@ -27,8 +27,8 @@ RETRY_MILLISECONDS = 10_000
 class Sockets:
     """What the WebSocket handlers of one server share."""
 
-    desk: Desk
-    door: Door
+    services: ConnectionServices
+    ingress: Ingress
     transports: Transports
     wire: Wire
     per_network: int
@@ -70,11 +70,11 @@ class WebSocketEntrance(SocketHandler):
     async def prepare(self) -> None:
         """Refuse a foreign host, one connection too many, or any while the server is going away."""
         sockets = self.sockets
-        sockets.door.check_host(self.request)
-        sockets.door.check_origin(self.request)
+        sockets.ingress.check_host(self.request)
+        sockets.ingress.check_origin(self.request)
         if self.request.method == "GET" and not _asks_for_upgrade(self.request.headers):
             raise ChatError("validation_failed", "This address speaks WebSocket 13: ask for an upgrade.", status=426)
-        self.network = await sockets.door.network_of(self.request)
+        self.network = await sockets.ingress.network_of(self.request)
         if sockets.draining:
             raise ChatError("going_away", retry_after_ms=RETRY_MILLISECONDS)
         if sockets.open[self.network.today] >= sockets.per_network:
@@ -114,13 +114,13 @@ class WebSocketEntrance(SocketHandler):
 
     def check_origin(self, origin: str) -> bool:
         """Foreign pages must not open sockets with their visitors' eyes (cross-site WebSocket hijacking)."""
-        return self.sockets.door.is_origin_allowed(origin, self.request)
+        return self.sockets.ingress.is_origin_allowed(origin, self.request)
 
     def open_peer(self, transport: SocketTransport) -> Peer:
         """The connection of this socket."""
         sockets = self.sockets
         assert self.network is not None  # set before the handshake
-        connection = Connection(sockets.desk, transport, sockets.wire, self.network, sockets.closed)
+        connection = Connection(sockets.services, transport, sockets.wire, self.network, sockets.closed)
         sockets.open[self.network.today] += 1
         asyncio.get_running_loop().call_soon(connection.opened, self.token)
         return connection

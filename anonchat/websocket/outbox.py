@@ -141,10 +141,11 @@ class Flusher:
 
     def add(self, waiting: Flushable) -> None:
         """Flush it at the end of this turn. Whoever adds itself twice is flushed twice."""
-        self._waiting.append(waiting)
         if not self._scheduled:
-            self._scheduled = True
+            # In this order: in a foreign thread it raises, and must not leave behind that somebody will come.
             asyncio.get_running_loop().call_soon(self._run)
+            self._scheduled = True
+        self._waiting.append(waiting)
 
     def _run(self) -> None:
         left = FLUSHES_A_TURN

@@ -180,13 +180,14 @@ class SocketTransport:
             self._outbox.clear()
             self._begin_close(4413, encode_close(4413, "too slow"), OVERFLOW_SECONDS)
         elif not self._flushing:
-            self._flushing = True
             self._transports.flusher.add(self)
+            self._flushing = True
 
     def close(self, code: int, reason: str = "") -> None:
         """Send what waits and a close frame, then wait for the client's, all within `close_seconds`."""
         if not self.closed:
             self.follow(None)
+        if not self.closed:  # else what it had yet to get was too much for it, and it ends with that
             self._begin_close(code, encode_close(code, reason), self._transports.limits.close_seconds)
 
     # --- what a channel sends
@@ -305,8 +306,8 @@ class SocketTransport:
         self.due = asyncio.get_running_loop().time() + seconds
         self.resume_reading()
         if not self._flushing:
-            self._flushing = True
             self._transports.flusher.add(self)
+            self._flushing = True
 
     def _set_due(self) -> None:
         """The next ping, the end of the wait for a pong, or the end of the time for an unfinished message."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from anonchat import Clock
+from anonchat import Clock, Finding
 
 
 class MemoryBus:
@@ -32,3 +32,7 @@ class MemoryBus:
 
     async def check(self) -> None:
         """There is nobody to hear."""
+
+    async def findings(self) -> Sequence[Finding]:
+        """Nothing can be wrong."""
+        return ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from anonchat import Clock, Rates
+from anonchat import Clock, Finding, Rates
 
 SWEEP_MILLISECONDS = 60_000
 
@@ -27,6 +27,10 @@ class MemoryEphemeral:
 
     async def check(self) -> None:
         """Memory is always there."""
+
+    async def findings(self) -> Sequence[Finding]:
+        """Nothing can be wrong."""
+        return ()
 
     async def get(self, key: str) -> bytes | None:
         expires, value = self._values.get(key, (0, b""))

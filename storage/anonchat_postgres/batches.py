@@ -13,7 +13,10 @@ from anonchat_postgres.statements import Compilers, PostgresStatements
 
 
 async def commit(
-    connection: asyncpg.Connection[asyncpg.Record], batch: Sequence[PendingWork], compilers: Compilers
+    connection: asyncpg.Connection[asyncpg.Record],
+    batch: Sequence[PendingWork],
+    compilers: Compilers,
+    begin: str = "BEGIN",
 ) -> list[PendingWork]:
     """Run a batch in one transaction, and answer what of it is durable now.
 
@@ -23,7 +26,7 @@ async def commit(
     alone = len(batch) == 1
     durable: list[PendingWork] = []
     try:
-        await statements.command("BEGIN" if alone else "BEGIN; SAVEPOINT piece")
+        await statements.command(begin if alone else f"{begin}; SAVEPOINT piece")
         for pending in batch:
             try:
                 pending.outcome = await pending.work(statements)

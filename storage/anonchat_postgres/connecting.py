@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from anonchat import StartError
+from anonchat import NotYet, StartError
 
 CONNECTIONS = 10
+LEAST_CONNECTIONS = 4  # of which half read, one writes for many rooms and one for one
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 8.0  # that an answer of the server is waited for
 STATEMENTS = 512  # kept prepared by each connection
 
 NODE = "anonchat"
 COMMAND_LINE = "anonchat command"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # where most distributions of Linux have those of the public
 
 # Milliseconds. Whoever waits for a lock is told after three seconds; a statement ends in half a minute, which is for the
 # deletion of a large room; a node that hangs in a transaction loses it and with it what others wait for.
@@ -50,8 +54,16 @@ class Address:
         parts = urlsplit(url)
         asked = dict(parse_qsl(parts.query))
         connections = asked.pop("connections", str(CONNECTIONS))
-        if not connections.isdecimal() or int(connections) < 2:
-            raise StartError(f"The database URL asks for connections={connections}: write a whole number from 2 on.")
+        if not connections.isdecimal() or int(connections) < LEAST_CONNECTIONS:
+            raise StartError(
+                f"The database URL asks for connections={connections}: write a whole number from {LEAST_CONNECTIONS} on."
+            )
+        authority = asked.get("sslrootcert")
+        if authority and not Path(authority).is_file():
+            raise StartError(
+                f"The database URL names sslrootcert={authority}, and there is no such file. Write the file of the server's "
+                f"authority, or {AUTHORITIES} for the public ones."
+            )
         settings = {name: asked.get(name, value) for name, value in LIMITS.items()}
         shown = (
             f"{parts.path.lstrip('/') or asked.get('dbname', '')} at {parts.hostname or asked.get('host', 'localhost')}"
@@ -80,7 +92,8 @@ async def connect(
             **address.arguments(program, command_seconds)
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise StartError(_why(address, error)) from error
+        kind = NotYet if _is_passing(error) else StartError
+        raise kind(_why(address, error)) from error
     problem = await _unfit(connection)
     if problem is not None:
         await connection.close()
@@ -98,6 +111,17 @@ async def _unfit(connection: asyncpg.Connection[asyncpg.Record]) -> str | None:
     return None
 
 
+def _is_tls(error: Exception) -> bool:
+    return isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionError) and "SSL upgrade" in str(error))
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether a server that is coming up, or a way that is being mended, would fail like this."""
+    if isinstance(error, OSError):  # also TimeoutError
+        return not _is_tls(error)
+    return isinstance(error, asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError)
+
+
 def _why(address: Address, error: Exception) -> str:
     match error:
         case asyncpg.InvalidCatalogNameError():
@@ -109,10 +133,27 @@ def _why(address: Address, error: Exception) -> str:
                 f"did not answer within {CONNECT_SECONDS:g} seconds",
                 "Does the server run, is the way open?",
             )
+        case (
+            asyncpg.UndefinedObjectError()
+            | asyncpg.InvalidParameterValueError()
+            | asyncpg.CantChangeRuntimeParamError()
+        ):
+            reason, advice = f"cannot do what the URL sets ({error.args[0]})", "Take it out of the URL, or correct it."
         case asyncpg.PostgresError():
             reason, advice = f"refuses connections ({error.args[0]})", "Start again when it takes them."
+        case ssl.SSLCertVerificationError():
+            reason = f"shows a certificate that is not trusted ({error.verify_message})"
+            advice = "Name the file of its authority in the URL: ?sslrootcert=/a/file."
+        case OSError() if _is_tls(error):
+            reason, advice = (
+                "does not speak TLS as the URL wants it",
+                "Look at sslmode in the URL, and at ssl of the server.",
+            )
         case OSError():
             reason, advice = "cannot be reached", "Does the server run, and are host and port of the URL right?"
+        case _ if "root certificate" in str(error):  # which libpq looks for at home
+            reason = "is to prove who it is, and the URL does not say by which authority"
+            advice = f"Add &sslrootcert={AUTHORITIES}, or the file of your own one."
         case _:
             reason, advice = f"cannot be opened ({error})", "Write postgresql://user:password@host:port/name."
     return f"The database {address.shown} {reason}. {advice}"

@@ -1,8 +1,9 @@
 """`Database` on Postgres, through asyncpg, for any number of nodes.
 
 Work that names its room shares commits with what else waits for that room; rooms go side by side, each on a connection
-of its own, so that no transaction ever waits for one room while it holds another. All other work goes one after another,
-each piece in a transaction of its own.
+of its own, so that no transaction ever waits for one room while it holds another. What changes many rooms has a line and a
+connection of its own, and waits for no row longer than a moment. All other work goes one after another, each piece in a
+transaction of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import asyncpg
@@ -18,6 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.sql import ClauseElement
 
 from anonchat import (
+    MANY_ROOMS,
     ChatError,
     Clock,
     MigrationError,
@@ -30,7 +33,7 @@ from anonchat import (
     WorkQueue,
 )
 from anonchat_postgres.batches import commit
-from anonchat_postgres.connecting import CONNECT_SECONDS, NODE, Address, connect
+from anonchat_postgres.connecting import COMMAND_SECONDS, CONNECT_SECONDS, NODE, Address, connect
 from anonchat_postgres.failures import RunAgain, Unanswered, answered, is_lost, told
 from anonchat_postgres.migration import migrate
 from anonchat_postgres.statements import PostgresStatements, compilers
@@ -49,6 +52,8 @@ TRANSACTION_SECONDS = 60.0  # work that awaits something else for ever must not 
 CLOSE_SECONDS = 5.0
 ERASE_SECONDS = 240.0
 
+# Many rooms do not wait for one. Other nodes hold them as long as a commit takes: some tens of milliseconds under load.
+BEGIN_HASTILY = "BEGIN; SET LOCAL lock_timeout = 300"
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 SELECT_SIZE = select(func.pg_database_size(func.current_database()))
 WRITE_NOTHING = "UPDATE schema_version_core SET version_num = version_num"
@@ -66,10 +71,12 @@ class PostgresDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self._address = Address.of(url)
         self._compilers = compilers()
-        self._rooms = WorkQueue.awaiting(self._commit, together=TOGETHER, most=WAITING)
-        self._others = WorkQueue.awaiting(self._commit, together=1, most=WAITING)
-        # At least half of the connections are for reading, which never waits for commits.
-        self._writers = asyncio.Semaphore(self._address.connections // 2)
+        # At least half of the connections are for reading, which never waits for commits; one is for many rooms at once.
+        commit = partial(self._commit, "BEGIN", asyncio.Semaphore(self._address.connections // 2 - 1))
+        commit_hastily = partial(self._commit, BEGIN_HASTILY, asyncio.Semaphore(1))
+        self._rooms = WorkQueue.awaiting(commit, together=TOGETHER, most=WAITING)
+        self._many_rooms = WorkQueue.awaiting(commit_hastily, together=1, most=WAITING)
+        self._others = WorkQueue.awaiting(commit, together=1, most=WAITING)
         self._reading = 0
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
@@ -85,8 +92,8 @@ class PostgresDatabase:
         )
 
     async def close(self) -> None:
-        await self._rooms.finish()
-        await self._others.finish()
+        for queue in (self._rooms, self._many_rooms, self._others):
+            await queue.finish()
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -152,21 +159,32 @@ class PostgresDatabase:
             refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
             refused.set_exception(ChatError("storage_unavailable"))
             return refused
-        return (self._others if room is None else self._rooms).submit(work, committed, room, first=first)
+        queue = {None: self._others, MANY_ROOMS: self._many_rooms}.get(room, self._rooms)
+        return queue.submit(work, committed, room, first=first)
 
-    async def _commit(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+    async def _commit(
+        self, begin: str, writers: asyncio.Semaphore, batch: Sequence[PendingWork]
+    ) -> Sequence[PendingWork]:
         try:
-            return await self._again(lambda: self._commit_once(batch))
+            return await self._again(lambda: self._commit_once(begin, writers, batch))
         except Exception as error:
             answer = told(error)
             for pending in batch:
                 pending.outcome = answer
             return []
 
-    async def _commit_once(self, batch: Sequence[PendingWork]) -> Sequence[PendingWork]:
+    async def _commit_once(
+        self, begin: str, writers: asyncio.Semaphore, batch: Sequence[PendingWork]
+    ) -> Sequence[PendingWork]:
         with answered():
-            async with self._writers, asyncio.timeout(TRANSACTION_SECONDS), self._connection() as connection:
-                return await commit(connection, batch, self._compilers)
+            # As long as an answer of the server: where it is silent, those who wait behind others are not told later.
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await writers.acquire()
+            try:
+                async with asyncio.timeout(TRANSACTION_SECONDS), self._connection() as connection:
+                    return await commit(connection, batch, self._compilers, begin)
+            finally:
+                writers.release()
 
     async def _again(self, act: Callable[[], Awaitable[T]]) -> T:
         """Do something, and once or twice more if it was undone through no fault of its own. Raises what it raises."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 import structlog
 
-from anonchat import ChatError
+from anonchat import ChatError, Locked
 
 log = structlog.get_logger("anonchat.postgres")
 
@@ -80,6 +80,11 @@ def told(error: BaseException) -> BaseException:
     if isinstance(error, asyncpg.DiskFullError):
         _report(error)
         return _coded("storage_full", error)
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        _report(error)
+        answer = Locked(retry_after_ms=RETRY_MILLISECONDS)
+        answer.__cause__ = error
+        return answer
     if is_unavailable(error):
         _report(error)
         return _coded("storage_unavailable", error)

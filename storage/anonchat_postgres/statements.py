@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from anonchat import Parameters, Row
-from anonchat_postgres.failures import answered
+from anonchat import Parameters, Row, statement_of
+from anonchat_postgres.failures import answered, is_unavailable
 
 COMPILED = 1_024  # statements kept compiled; compiling one costs about 0.2 ms
 DELETE_SECONDS = 35.0  # a deletion takes along whatever hangs on the row; just above `statement_timeout`
@@ -49,7 +49,7 @@ def compilers() -> Compilers:
     dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
     def compile_one(statement: ClauseElement) -> Compiled:
-        compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
+        compiled = cast("SQLCompiler", statement_of(statement).compile(dialect=dialect))
         literals = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         seconds = DELETE_SECONDS if isinstance(statement, Delete) else None
         return Compiled(str(compiled), tuple(compiled.positiontup or ()), literals, seconds)
@@ -114,6 +114,9 @@ class PostgresStatements:
                 await self._connection.execute(compiled.sql, *columns)
             else:
                 await self._connection.executemany(compiled.sql, [compiled.arguments(row) for row in parameters])
+
+    def is_to_blame(self, error: BaseException) -> bool:
+        return is_unavailable(error) or isinstance(error, asyncpg.DiskFullError)
 
     async def command(self, sql: str) -> str:
         """Run SQL without parameters, such as ``BEGIN``; returns what Postgres calls what it did, such as ``ROLLBACK``."""

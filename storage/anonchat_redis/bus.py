@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from anonchat import ChatError, Clock
+from anonchat import ChatError, Clock, Finding
 from anonchat_redis.address import Address
+from anonchat_redis.examining import examine
 from anonchat_redis.line import Line
 from anonchat_redis.subscription import Subscription
 
@@ -30,6 +31,7 @@ class RedisBus:
     def __init__(self, url: str, clock: Clock) -> None:
         """The clock does not matter here. Raises `StartError` for a URL that cannot be one."""
         address = Address.of(url)
+        self._address = address
         self._prefix = address.prefix
         self._line = Line(address, "bus")
         self._name = secrets.token_bytes(NAME_BYTES)
@@ -66,6 +68,10 @@ class RedisBus:
         """Raise `storage_unavailable` unless this node hears what is published."""
         if not self._line.is_open or time.monotonic() > self._echoed_at + SILENT_SECONDS:
             raise ChatError("storage_unavailable", "Other nodes cannot be heard for now: Redis is away.")
+
+    async def findings(self) -> Sequence[Finding]:
+        channel = self._named("doctor")
+        return await examine(self._address, "bus", [(b"PUBLISH", channel, b""), (b"SUBSCRIBE", channel)])
 
     async def subscribe(self, channel: str) -> None:
         await self._subscription.add(self._named(channel))

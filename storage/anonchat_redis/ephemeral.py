@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from anonchat import ChatError, Clock, Rates
+from anonchat import ChatError, Clock, Finding, Rates
 from anonchat_redis.address import Address
+from anonchat_redis.examining import examine
 from anonchat_redis.line import Line
 from anonchat_redis.scripts import ENTER, HIT, MEMBERS, PUT_IF, REMOVE_IF, Script
 
+CHECK_MILLISECONDS = 1_000
 ENTRIES = 500  # members that one command enters or takes out
 
 
@@ -21,6 +23,7 @@ class RedisEphemeral:
     def __init__(self, url: str, clock: Clock) -> None:
         """The clock is for the limits of a node alone; else that of the server counts. Raises `StartError`."""
         address = Address.of(url)
+        self._address = address
         self._prefix = address.prefix
         self._line = Line(address, "ephemeral")
         self._rates = Rates(clock)
@@ -32,7 +35,8 @@ class RedisEphemeral:
         await self._line.close()
 
     async def check(self) -> None:
-        await self._line.call(b"PING")
+        # A write by a script: what is full, a replica, or a user without the rights for scripts answers all else.
+        await self.enter("examined", {"": b""}, CHECK_MILLISECONDS)
 
     # --- values
 
@@ -84,6 +88,11 @@ class RedisEphemeral:
     async def members(self, group: str) -> Mapping[str, bytes]:
         found = await self._run(MEMBERS, group)
         return {member.decode(): value for member, value in zip(found[::2], found[1::2], strict=True)}
+
+    async def findings(self) -> Sequence[Finding]:
+        # Also a write, which is gone after a millisecond: what is full, or a replica, answers all else.
+        hit = (b"EVAL", HIT.text, 1, self._prefix + "doctor", 1, 1, 1)
+        return await examine(self._address, "ephemeral", [hit])
 
     async def _run(self, script: Script, key: str, *arguments: Any) -> Any:
         """Redis forgets scripts when it starts anew; then the text is sent once more."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import structlog
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from anonchat import ChatError, StartError
 from anonchat_redis.address import FAILURES, REFUSED, Address, Open, disconnect, writing
@@ -25,7 +25,7 @@ PAUSES = (0.05, 2.0)  # seconds between two attempts to connect: at first, and a
 
 
 class _Waiting(NamedTuple):
-    command: tuple[Any, ...]
+    packed: bytes
     answer: asyncio.Future[Any] | None
 
 
@@ -78,25 +78,36 @@ class Line:
     # --- what callers do
 
     async def call(self, *command: Any) -> Any:
-        """The answer. Raises `storage_unavailable`, or redis-py's `ResponseError` where the server says no."""
+        """The answer. Raises `storage_unavailable`, also where the server says no, and redis-py's `NoScriptError`.
+
+        What cannot be written as a command raises what redis-py says of it, and is nobody else's failure.
+        """
         if self._connection is None or len(self._waiting) >= WAITING:
             raise _away()
+        packed = _packed(self._connection, command)
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(command, answer))
+        self._waiting.append(_Waiting(packed, answer))
         self._wake.set()
-        return await answer
+        try:
+            return await answer
+        except NoScriptError:
+            raise
+        except ResponseError as error:  # it is full, cannot save, or this node may not write
+            log.warning("redis refuses; this node goes on alone", role=self._name, failure=str(error))
+            raise _away() from error
 
     def tell(self, *command: Any) -> None:
-        """Send without waiting; what cannot be sent is counted and dropped."""
+        """Send without waiting; what cannot be sent is counted and dropped. Raises what cannot be written, as `call` does."""
         if self._connection is None or len(self._waiting) >= WAITING:
             self._lost += 1
             return
-        self._waiting.append(_Waiting(command, None))
+        self._waiting.append(_Waiting(_packed(self._connection, command), None))
         self._wake.set()
 
     # --- the line itself
 
     async def _run(self) -> None:
+        pause = PAUSES[0]
         while True:
             if self._connection is None:
                 await self._connect_again()
@@ -106,20 +117,25 @@ class Line:
                 self._wake.clear()
             try:
                 await self._exchange(batch)
-            except FAILURES as error:
+            except Exception as error:  # whatever it is: a line that ends would leave all who ask waiting for ever
                 log.warning("redis is away; this node goes on alone", role=self._name, failure=str(error) or "timeout")
                 self._fail(batch)
                 await self._drop_connection()
+                # A server that takes connections and fails each command would else get one for each.
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(pause * 2, PAUSES[1])
             except BaseException:
                 self._fail(batch)
                 raise
+            else:
+                pause = PAUSES[0]
 
     async def _exchange(self, batch: Sequence[_Waiting]) -> None:
         connection = self._connection
         assert connection is not None
         async with asyncio.timeout(ANSWER_SECONDS):
             with writing():
-                await connection.send_packed_command(connection.pack_commands([waiting.command for waiting in batch]))
+                await connection.send_packed_command([waiting.packed for waiting in batch])
             for waiting in batch:
                 try:
                     outcome = await connection.read_response()
@@ -149,7 +165,7 @@ class Line:
         while self._connection is None:
             try:
                 self._connection = await self._address.connect()
-            except FAILURES:
+            except Exception:
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(pause * 2, PAUSES[1])
         log.info("redis is back", role=self._name, dropped=self._lost)
@@ -159,6 +175,10 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             await disconnect(connection)
+
+
+def _packed(connection: Open, command: Sequence[Any]) -> bytes:
+    return b"".join(connection.pack_command(*command))
 
 
 def _away() -> ChatError:

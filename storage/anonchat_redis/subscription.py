@@ -30,6 +30,7 @@ class Subscription:
         self._answers: dict[bytes, list[asyncio.Future[None]]] = {}
         self._connection: Open | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_confirmed = False
 
     def start(self) -> None:
         """Begin, and keep at it until `close`."""
@@ -71,12 +72,13 @@ class Subscription:
     async def _run(self) -> None:
         pause = PAUSES[0]
         while True:
+            self._is_confirmed = False
             try:
-                connection = await self._address.connect()
-                pause = PAUSES[0]
-                await self._listen(connection)
+                await self._listen(await self._address.connect())
             except FAILURES as error:
-                log.info("the subscription is made anew", failure=str(error))
+                log.warning("the subscription is made anew", failure=str(error))
+            if self._is_confirmed:  # else the server takes connections and lets nobody subscribe
+                pause = PAUSES[0]
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(pause * 2, PAUSES[1])
 
@@ -92,6 +94,7 @@ class Subscription:
                 if kind == b"message":
                     self._tell(channel, value)
                 elif kind == b"subscribe":
+                    self._is_confirmed = True
                     for answer in self._answers.pop(channel, ()):
                         if not answer.done():
                             answer.set_result(None)

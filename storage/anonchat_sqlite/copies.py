@@ -19,6 +19,7 @@ from anonchat_sqlite.migration import recorded_revisions
 
 PRIVATE = 0o600
 BUSY_SECONDS = 60.0
+STEPS = 100_000  # of SQLite's machine, some milliseconds
 ELSEWHERE = "Is this the right folder? Go to that of the server, or name its configuration with --config."
 
 
@@ -34,6 +35,7 @@ def write_copy(source: Path, target: Path) -> None:
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
     try:
         with closing(open_reading(source)) as connection:
+            connection.set_progress_handler(lambda: 0, STEPS)  # so that a signal is heard in the midst of it
             connection.execute("VACUUM INTO ?", (str(target),))
         problem = flaw_of(target)
     except sqlite3.Error as error:
@@ -47,11 +49,15 @@ def write_backup(source: Path, file: Path, *, force: bool) -> int:
     """A backup appears under its name only when it is complete and on the disk; returns its bytes. Raises `StartError`."""
     if not recorded_revisions(source):
         raise StartError(f"There is no database of anonchat at {source}. {ELSEWHERE}")
+    if any(file.exists() and own.exists() and file.samefile(own) for own in _files_of(source)):
+        raise StartError(f"{file} is the database itself. Name another file for its copy.")
     try:
-        with _claimed(file, force=force), _folder_beside(file) as folder:
+        if file.exists() and not force:
+            raise FileExistsError
+        with _folder_beside(file) as folder:
             copy = folder / "copy"
             write_copy(source, copy)
-            copy.replace(file)
+            _publish(copy, file, force=force)
             flush(file.parent)
     except FileExistsError:
         raise StartError(f"{file} is there already. Choose another name, or overwrite it with --force.") from None
@@ -116,18 +122,23 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def _claimed(file: Path, *, force: bool) -> Iterator[None]:
-    """Hold the name of a file that must not be there yet. Raises FileExistsError."""
-    if force:
-        yield
-        return
-    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
-    try:
-        yield
-    except BaseException:
-        file.unlink()
-        raise
+def _files_of(database: Path) -> Iterator[Path]:
+    """A database and what lies beside it while a server works on it."""
+    return (database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm", ".lock"))
+
+
+def _publish(copy: Path, file: Path, *, force: bool) -> None:
+    """Give a copy its name, at once; without `force` raises FileExistsError if that is taken by now."""
+    if not force:
+        try:
+            file.hardlink_to(copy)
+        except FileExistsError:
+            raise
+        except OSError:
+            pass  # a disk without links: only there somebody else may take the name in this moment
+        else:
+            return
+    copy.replace(file)
 
 
 @contextmanager

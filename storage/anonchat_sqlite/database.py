@@ -80,7 +80,7 @@ class SQLiteDatabase:
         try:
             free = self._lock.take()
         except OSError as error:
-            raise StartError(f"The folder of the database {self.path} cannot be written: {error.strerror}.") from error
+            raise StartError(f"{self._lock.refused} cannot be written: {error.strerror}.") from error
         if not free:
             raise StartError(
                 f"{self.path} is in use by another anonchat server. SQLite serves one node; stop the other."

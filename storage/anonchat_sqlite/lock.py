@@ -25,6 +25,25 @@ class FileLock:
         self._descriptor = descriptor
         return True
 
+    def is_taken(self) -> bool:
+        """Whether somebody has it now. Makes no file, which would be that of whoever has only looked."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False  # nobody has made it yet, or nobody could
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    @property
+    def refused(self) -> Path:
+        """What cannot be written where `take` raises `OSError`: the file, or the folder in which it would be made."""
+        return self._path if self._path.exists() else self._path.absolute().parent
+
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)

@@ -33,26 +33,26 @@ class SQLiteMaintenance:
         self.kept = self.path.with_name(self.path.name + ".before-restore")
 
     def is_served(self) -> bool:
-        lock = lock_of(self.path)
-        try:
-            free = lock.take()
-        except OSError:
-            return False  # no folder, or none that a server could work in
-        lock.release()
-        return not free
+        return lock_of(self.path).is_taken()
 
     def backup(self, file: Path, *, force: bool) -> int:
         return write_backup(self.path, file, force=force)
 
     @contextmanager
     def restoring(self, file: Path, *, keep: bool) -> Iterator[str]:
-        if keep and self.kept.exists():
+        is_earlier = self.kept.exists()
+        is_own = is_earlier and file.exists() and file.samefile(self.kept)
+        if keep and is_earlier:
+            away = "Move it away under another name" if is_own else "Remove it"
             raise StartError(
-                f"{self.kept} is there already, from an earlier restore. Remove it, or use --force to keep nothing."
+                f"{self.kept} is there already, from an earlier restore. {away}, or use --force to keep nothing."
             )
         with self._alone(), restored_copy(file, self.path) as copy:
             yield f"sqlite:///{copy.absolute()}"
             replace_database(self.path, copy, self.kept if keep else None)
+            if is_earlier and not is_own:  # nothing is to be kept
+                for suffix in ("", "-wal", "-shm"):
+                    self.kept.with_name(self.kept.name + suffix).unlink(missing_ok=True)
 
     def replaced(self) -> Path | None:
         return self.kept if self.kept.exists() else None

@@ -13,13 +13,23 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement, Insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from anonchat import Parameters, Row
+from anonchat import Parameters, Row, statement_of
 
 T = TypeVar("T")
 Compiled = tuple[str, Mapping[str, Any]]
 """SQL with named places, and the values of the literals in it."""
 
 COMPILED = 1_024  # statements kept compiled; compiling one costs about 0.2 ms
+MISTAKES = frozenset(  # codes of failures that are those of a statement
+    (
+        0,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_RANGE,
+        sqlite3.SQLITE_TOOBIG,
+    )
+)
 BY_NAME, BY_PLACE = sqlite.dialect(paramstyle="named"), sqlite.dialect(paramstyle="qmark")
 
 
@@ -41,7 +51,7 @@ class Compiler:
 
 
 def _for_one(statement: ClauseElement) -> Compiled:
-    compiled = cast("SQLCompiler", statement.compile(dialect=BY_NAME))
+    compiled = cast("SQLCompiler", statement_of(statement).compile(dialect=BY_NAME))
     return str(compiled), _literals(compiled)
 
 
@@ -50,7 +60,7 @@ def _for_many(statement: ClauseElement, left_out: frozenset[str]) -> CompiledFor
     keys = None
     if left_out and isinstance(statement, Insert):
         keys = [column.key for column in statement.table.c if column.key not in left_out]
-    compiled = cast("SQLCompiler", statement.compile(dialect=BY_PLACE, column_keys=keys))
+    compiled = cast("SQLCompiler", statement_of(statement).compile(dialect=BY_PLACE, column_keys=keys))
     names = compiled.positiontup or []
     values = itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
     return CompiledForMany(str(compiled), _literals(compiled), values)
@@ -77,8 +87,13 @@ def drive(work: Any) -> Any:
         coroutine.send(None)
     except StopIteration as stop:
         return stop.value
+    refusal = RuntimeError("Work on the database may await only the statements of its own transaction.")
+    try:
+        coroutine.throw(refusal)  # where it waits, so that whoever has called a plugin there knows whose fault it is
+    except StopIteration as stop:
+        return stop.value
     coroutine.close()
-    raise RuntimeError("Work on the database may await only the statements of its own transaction.")
+    raise refusal
 
 
 class SQLiteStatements:
@@ -113,9 +128,17 @@ class SQLiteStatements:
         rows = [{**literals, **row} for row in parameters] if literals else parameters
         self._connection.executemany(sql, map(values, rows))
 
+    def is_to_blame(self, error: BaseException) -> bool:
+        return isinstance(error, sqlite3.DatabaseError) and _code(error) not in MISTAKES
+
     def _run(self, statement: ClauseElement, parameters: Parameters | None) -> sqlite3.Cursor:
         sql, literals = self._compiler.one(statement)
         return self._connection.execute(sql, {**literals, **_bound(parameters or {})})
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    """SQLite's primary code; 0 for what Python's own part of the driver found."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _bound(parameters: Parameters) -> Mapping[str, Any]:

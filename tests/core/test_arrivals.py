@@ -92,6 +92,17 @@ def test_who_speaks_first_is_first_and_who_says_nothing_waits() -> None:
     in_a_loop(speak)
 
 
+def test_who_speaks_in_the_same_turn_comes_in_in_that_order() -> None:
+    async def speak(entrance: Entrance) -> None:
+        clients = [entrance.come() for _ in range(3 * ADMITTED)][::-1]
+        for client in clients:
+            client.send(b"G")
+        await entrance.until_admitted(len(clients))
+        assert entrance.admitted == [client.getsockname() for client in clients]
+
+    in_a_loop(speak)
+
+
 def test_who_goes_without_a_word_is_let_in_to_be_closed() -> None:
     async def go(entrance: Entrance) -> None:
         client = entrance.come()

@@ -47,27 +47,32 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 @pytest.mark.parametrize("columns", GOOD.values(), ids=GOOD)
 def test_a_table_whose_rows_go_with_the_room_is_accepted(connection: Connection, columns: str) -> None:
     connection.exec_driver_sql(f"CREATE TABLE votes ({columns})")
-    check_tables(connection, "polls", ["polls", "votes"])
+    check_tables(connection, "polls", {"polls": ["id"], "votes": []})
 
 
 @pytest.mark.parametrize("columns", BAD.values(), ids=BAD)
 def test_a_table_whose_rows_would_stay_is_refused(connection: Connection, columns: str) -> None:
     connection.exec_driver_sql(f"CREATE TABLE votes ({columns})")
     with pytest.raises(MigrationError, match="The table votes of the plugin polls would outlive its room"):
-        check_tables(connection, "polls", ["polls", "votes"])
+        check_tables(connection, "polls", {"polls": ["id"], "votes": []})
 
 
 def test_a_table_that_no_migration_creates_is_refused(connection: Connection) -> None:
     with pytest.raises(MigrationError, match="declares the table votes, but none of its migrations creates it"):
-        check_tables(connection, "polls", ["votes"])
+        check_tables(connection, "polls", {"votes": []})
+
+
+def test_a_column_that_no_migration_creates_is_refused(connection: Connection) -> None:
+    with pytest.raises(MigrationError, match="declares the column closes of the table polls, but none of its"):
+        check_tables(connection, "polls", {"polls": ["id", "closes"]})
 
 
 def test_sums_may_outlive_the_rooms(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE TABLE votes (name TEXT, hour BIGINT, votes INTEGER, PRIMARY KEY (name, hour))")
-    check_tables(connection, "polls", ["polls", "votes"], sums=["votes"])
+    check_tables(connection, "polls", {"polls": ["id"], "votes": []}, sums=["votes"])
 
 
 def test_sums_that_could_tell_of_somebody_are_refused(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE TABLE votes (hour BIGINT PRIMARY KEY, votes INTEGER, last_voter TEXT)")
     with pytest.raises(MigrationError, match=r"votes of the plugin polls is declared as sums.*its column last_voter"):
-        check_tables(connection, "polls", ["votes"], sums=["votes"])
+        check_tables(connection, "polls", {"votes": []}, sums=["votes"])

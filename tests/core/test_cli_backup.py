@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -96,6 +99,37 @@ def test_a_backup_never_overwrites_by_accident(folder: Path) -> None:
     assert len(_texts(folder / "copy.db")) == 1
 
 
+@pytest.mark.parametrize("suffix", ["", "-wal", ".lock"])
+def test_a_backup_never_takes_the_place_of_the_database(folder: Path, suffix: str) -> None:
+    _say(folder, "Lunch")
+    with ServerProcess(folder) as server:
+        done = _run("backup", f"anonchat.db{suffix}", "--force")
+        assert (done.exit_code, "the database itself" in done.output) == (1, True)
+        assert server.stop() == 0
+    assert len(_texts(folder / "anonchat.db")) == 1
+
+
+@pytest.mark.parametrize("command", [("backup", "copy.db"), ("restore", "large.db", "--force")])
+def test_who_is_told_to_end_leaves_no_copy_behind(folder: Path, command: tuple[str, ...]) -> None:
+    _say(folder, "Lunch")
+    with closing(sqlite3.connect(folder / "anonchat.db")) as connection:
+        connection.execute("CREATE TABLE filler (content BLOB)")
+        connection.executemany("INSERT INTO filler VALUES (zeroblob(1000000))", [()] * 100)
+        connection.commit()
+    if command[0] == "restore":
+        shutil.copy(folder / "anonchat.db", folder / "large.db")
+    before = {path.name for path in folder.iterdir()}
+    process = subprocess.Popen([sys.executable, "-m", "anonchat", *command], cwd=folder, stderr=subprocess.PIPE)
+    until = time.monotonic() + 20
+    while not any(folder.glob(".*.db-*/*")) and time.monotonic() < until:
+        time.sleep(0.001)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode in (1, 143), "it was ended in the midst of it"
+    new = {path.name for path in folder.iterdir()} - before
+    assert {name for name in new if name.startswith((".", "copy"))} == set()
+
+
 @pytest.mark.parametrize("target", ["missing/copy.db", "copy.db"])
 def test_a_backup_that_fails_leaves_nothing(folder: Path, target: str) -> None:
     if target == "missing/copy.db":
@@ -144,6 +178,19 @@ def test_restore_with_force_keeps_nothing(folder: Path) -> None:
     assert not list(folder.glob("*.before-restore*"))
 
 
+def test_restore_with_force_keeps_nothing_of_an_earlier_one_either(folder: Path) -> None:
+    _say(folder, "Lunch")
+    _run("backup", "copy.db")
+    assert _run("restore", "copy.db").exit_code == 0
+    kept = folder / "anonchat.db.before-restore"
+    undo = _run("restore", str(kept))
+    assert (undo.exit_code, "Move it away" in undo.output) == (1, True)
+    assert _run("restore", str(kept), "--force").exit_code == 0
+    assert kept.exists()
+    assert _run("restore", "copy.db", "--force").exit_code == 0
+    assert not kept.exists()
+
+
 def test_restore_to_an_empty_place_serves_at_once(folder: Path) -> None:
     _say(folder, "Lunch")
     _run("backup", "copy.db")
@@ -173,9 +220,30 @@ def test_restore_removes_what_is_over_before_anybody_can_see_it(folder: Path) ->
     assert b"Ended later" not in database
 
 
-def _end(folder: Path, room: str) -> None:
+def test_restore_prolongs_no_grace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was purged is purged at once, and what waits for it is purged when it would have been."""
+    monkeypatch.setenv("ANONCHAT_ROOMS__PURGE_GRACE_SECONDS", "3600")
+    purged, waiting = _say(folder, "Purged", "Waiting")
+    _run("backup", "copy.db")
+    _end(folder, purged)
+    _end(folder, waiting, ago=1_800, grace=3_600)
+    (before,) = _purge_times(folder)
+    done = _run("restore", "copy.db", "--force")
+    assert done.exit_code == 0, done.output
+    (text,) = _texts(folder / "anonchat.db")
+    assert "Waiting" in text
+    assert _purge_times(folder) == [before]
+
+
+def _purge_times(folder: Path) -> list[int]:
+    with closing(sqlite3.connect(folder / "anonchat.db")) as connection:
+        return [purge_at for (purge_at,) in connection.execute("SELECT purge_at FROM rooms")]
+
+
+def _end(folder: Path, room: str, *, ago: float = 0, grace: int = 0) -> None:
     async def work() -> None:
-        server = Server(settings_in(folder))
+        settings = settings_in(folder, rooms={"purge_grace_seconds": grace})
+        server = Server(settings, SettableClock(round((time.time() - ago) * 1_000)))
         await server.open()
         await server.retention.end(room, "ended")
         await server.close()

@@ -69,6 +69,15 @@ def test_check_prints_what_is_in_effect_without_secrets(folder: Path) -> None:
     assert settings["plugins"]["dice"] == {"sides": 20}
 
 
+def test_check_prints_the_defaults_of_the_plugins_that_are_enabled(folder: Path) -> None:
+    _configure(folder, "dice", "all", more="[plugins.polls]\nmost_options = 7\n")
+    plugins = tomllib.loads(_run("config", "check").stdout)["plugins"]
+    assert plugins["dice"] == {"sides": 6}
+    assert plugins["polls"]["most_options"] == 7
+    assert len(plugins["polls"]) > 1
+    assert plugins["analytics"]["blur"] == 5
+
+
 def test_check_warns_of_doubts(folder: Path) -> None:
     (folder / "anonchat.toml").write_text('[server]\nhost = "0.0.0.0"\n')
     done = _run("config", "check")
@@ -173,3 +182,43 @@ def test_the_version_needs_none_of_the_server() -> None:
     version, loaded = done.stdout.splitlines()
     assert version.startswith("anonchat")
     assert loaded == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "url"),
+    [
+        ("database", "mysql://x/y"),
+        ("database", "sqlite://chat.db"),
+        ("database", "postgresql://u@h/d?connections=1"),
+        ("bus", "redis://h/words"),
+    ],
+)
+def test_check_refuses_an_address_with_which_no_server_starts(folder: Path, role: str, url: str) -> None:
+    (folder / "anonchat.toml").write_text(f'[storage]\n{role} = "{url}"\n')
+    done = _run("config", "check")
+    assert (done.exit_code, done.output[:10]) == (1, "anonchat: ")
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#"])
+@pytest.mark.parametrize(("role", "scheme"), [("database", "postgresql"), ("bus", "redis"), ("ephemeral", "redis")])
+def test_a_password_with_a_sign_that_ends_the_host_is_never_shown(
+    folder: Path, role: str, scheme: str, sign: str
+) -> None:
+    urls = {"database": "postgresql://127.0.0.1:1/d", "bus": "redis://127.0.0.1:1", "ephemeral": "redis://127.0.0.1:1"}
+    urls[role] = f"{scheme}://user:Tr0ub4{sign}dor+3@host/1"
+    lines = "\n".join(f'{name} = "{url}"' for name, url in urls.items())
+    (folder / "anonchat.toml").write_text(f"[storage]\n{lines}\n")
+    checked, looked = _run("config", "check"), _run("doctor")
+    assert (checked.exit_code, "%2F" in checked.output) == (1, True)
+    for output in (checked.output, looked.output):
+        assert "Tr0ub4" not in output
+        assert "dor+3" not in output
+
+
+def test_all_stands_for_the_bundled_plugins_beside_others(folder: Path) -> None:
+    _configure(folder, "all", "dice")
+    done = _run("plugins")
+    assert done.exit_code == 0, done.output
+    assert [line for line in done.output.splitlines() if ": enabled" in line][-1].startswith("dice: enabled")
+    assert done.output.count(": enabled") == 6
+    assert "6 enabled." in _run("doctor").output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 import time
 import urllib.request
 from contextlib import closing
@@ -15,6 +16,8 @@ from threading import Thread
 import pytest
 from click.testing import CliRunner
 
+import anonchat.maintenance.doctor
+import anonchat_sqlite.maintenance
 from anonchat.app import Server
 from anonchat.cli import main
 from anonchat.rooms.rooms import NewRoom
@@ -60,11 +63,12 @@ def _create_room(folder: Path) -> None:
     asyncio.run(work())
 
 
-def test_all_is_well_before_the_first_start() -> None:
+def test_all_is_well_before_the_first_start(folder: Path) -> None:
     done = CliRunner().invoke(main, ["doctor"])
     assert done.exit_code == 0, done.output
     assert {line.split()[0] for line in done.output.splitlines()} <= {"ok", "warn"}
     assert "ok    server: No server is running." in done.output
+    assert list(folder.iterdir()) == [], "it only looks: a file of root would keep the server out"
 
 
 def test_all_is_well_beside_a_running_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +85,28 @@ def test_all_is_well_beside_a_running_server(folder: Path, monkeypatch: pytest.M
         assert "trusted_proxies" in said
         monkeypatch.setenv("ANONCHAT_SERVER__PORT", "1")
         assert _examine()[1]["server"] == ["warn"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell in ways of their own")
+def test_open_files_are_those_of_the_running_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "a server that is started from here" in _examine()[2]
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)); sys.argv = ['anonchat', 'serve']"
+    )
+    with ServerProcess(
+        folder, command=(sys.executable, "-P", "-c", f"{limited}; from anonchat.cli import main; main()")
+    ) as server:
+        monkeypatch.setenv("ANONCHAT_SERVER__PORT", str(server.port))
+        code, states, said = _examine()
+    assert (code, states["open files"]) == (0, ["warn"])
+    assert "Only 448 people can be connected at once to the running server." in said
+
+
+def test_a_short_queue_is_made_longer_for_good(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = folder / "somaxconn"
+    short.write_text("4096\n")
+    monkeypatch.setattr(anonchat.maintenance.doctor, "SOMAXCONN", short)
+    assert "net.core.somaxconn=65535 > /etc/sysctl.d/" in _examine()[2]
 
 
 def test_a_broken_configuration(folder: Path) -> None:
@@ -145,8 +171,33 @@ def test_what_the_database_tells(folder: Path, change: str, check: str, state: s
     assert code == (state == "fail")
 
 
-def test_somebody_else_on_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+def test_a_full_disk_hides_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _create_room(folder)
+    _change(folder, "UPDATE rooms SET expires_at = 1")
+    monkeypatch.setattr(anonchat_sqlite.maintenance, "NO_SPACE", 1 << 62)
+    monkeypatch.setattr(anonchat_sqlite.maintenance, "LITTLE_SPACE", 1 << 62)
+    code, states, _ = _examine()
+    assert (code, states["disk"], states["retention"]) == (1, ["fail"], ["warn"])
+
+
+class Stranger(BaseHTTPRequestHandler):
+    answer = ""
+
+    def do_GET(self) -> None:
+        self.wfile.write(f"HTTP/1.1 {self.answer}".encode())
+
+
+class Elsewhere(Stranger):
+    answer = "302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"
+
+
+class Alike(Stranger):
+    answer = '200 OK\r\n\r\n{"dependencies": []}'
+
+
+@pytest.mark.parametrize("stranger", [BaseHTTPRequestHandler, Elsewhere, Alike])
+def test_somebody_else_on_the_port(monkeypatch: pytest.MonkeyPatch, stranger: type[BaseHTTPRequestHandler]) -> None:
+    with HTTPServer(("127.0.0.1", 0), stranger) as other:
         Thread(target=other.handle_request).start()
         monkeypatch.setenv("ANONCHAT_SERVER__PORT", str(other.server_port))
         code, states, _ = _examine()

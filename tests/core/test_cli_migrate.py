@@ -36,8 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["migrate", *arguments])
+def _run(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(main, ["migrate", *arguments], input=answer)
 
 
 def _tables(folder: Path) -> set[str]:
@@ -51,11 +51,25 @@ def test_forward_back_and_forward_again(folder: Path) -> None:
     assert (folder / "anonchat.db").stat().st_mode & 0o777 == 0o600
     assert _run().output == "Nothing to do.\n"
     assert "core: core_0001, up to date" in _run("--status").output
-    assert "undone core_0001" in _run("--to", "base", "--owner", "core").output
+    assert "undone core_0001" in _run("--to", "base", "--owner", "core", "--yes").output
     assert "rooms" not in _tables(folder)
     assert "core: base, 1 pending: core_0001" in _run("--status").output
     assert "applied core_0001" in _run("--to", "core_0001").output
     assert "rooms" in _tables(folder)
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_going_back_asks_first(folder: Path, answer: str) -> None:
+    _run()
+    done = _run("--to", "base", "--owner", "core", answer=answer)
+    assert done.exit_code == 1
+    assert (
+        "Go back from core_0001 to base, and delete what only the newer tables and columns of core hold" in done.output
+    )
+    assert "rooms" in _tables(folder)
+    assert _run("--to", "core_0001").output == "Nothing to do.\n"
+    assert "undone core_0001" in _run("--to", "base", "--owner", "core", answer="y\n").output
+    assert "rooms" not in _tables(folder)
 
 
 def test_an_author_drafts_a_revision(folder: Path) -> None:

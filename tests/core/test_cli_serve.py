@@ -99,6 +99,17 @@ def test_a_taken_port_for_metrics_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "anonchat.db").exists()
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_came_too_early_may_be_repeated(tmp_path: Path, workers: str) -> None:
+    """Whoever starts it tells by the exit code whether that makes sense."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    redis = dict.fromkeys(("ANONCHAT_STORAGE__BUS", "ANONCHAT_STORAGE__EPHEMERAL"), "redis://127.0.0.1/0")
+    url = f"postgresql://somebody@127.0.0.1:{port}/nothing"
+    done = _refused(tmp_path, "--port", "0", "--workers", workers, ANONCHAT_STORAGE__DATABASE=url, **redis)
+    assert (done.returncode, "cannot be reached" in done.stderr) == (75, True)
+
+
 @pytest.mark.parametrize("url", ["sqlite:///missing/chat.db", "mysql://here/there"])
 def test_a_database_that_cannot_be_opened_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
     done = _refused(tmp_path, "--port", "0", ANONCHAT_STORAGE__DATABASE=url)

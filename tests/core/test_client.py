@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RedirectHandler
+from tornado.websocket import WebSocketHandler, websocket_connect
 
 from anonchat.app import Server as RunningServer
 from anonchat.client import (
@@ -113,6 +119,25 @@ async def test_two_people_talk(link: str) -> None:
         assert abs(alice.server_time() - bob.server_time()) < 5
 
 
+@pytest.mark.gen_test(timeout=SECONDS)
+async def test_the_bot_of_the_page_answers(link: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    source = page.partition("## In Python")[2].partition("```python\n")[2].partition("asyncio.run(")[0]
+    names: dict[str, Any] = {}
+    exec(compile(source, "protocol.md", "exec"), names)
+    bot = asyncio.create_task(names["main"](link))
+    async with await join(link, "Ann", pace=QUICK) as ann:
+        seen = Witness(ann)
+        while "Echo" not in {user["username"] for user in (await ann.presence())["users"]}:
+            await asyncio.sleep(0.02)
+        ack = await ann.send("!ping")
+        pong = await seen.until(lambda event: _text(event) == "pong")
+        assert isinstance(pong, Received)
+        assert (pong.data["authorUsername"], pong.data["replyToId"]) == ("Echo", ack.message_id)
+    bot.cancel()
+    await asyncio.wait([bot])
+
+
 @pytest.mark.gen_test
 async def test_refusals_have_a_code(server: RunningServer, link: str) -> None:
     known = Link.parse(link)
@@ -146,6 +171,146 @@ async def test_refusals_have_a_code(server: RunningServer, link: str) -> None:
 
 async def _send(chat: Chat, text: str) -> None:
     await chat.send(text)
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+async def test_what_is_too_long_for_a_frame_holds_up_nothing(link: str) -> None:
+    """It is refused here, before the server would close the connection."""
+    async with await join(link, "Ann") as ann:
+        seen = Witness(ann)
+        long, odd = ann.post("x" * 70_000), ann.post("a", reply_to="m" * 70_000)
+        later = ann.post("b")
+        for sent, code in ((long, "text_too_long"), (odd, "too_large")):
+            with pytest.raises(ChatRefused) as refused:
+                await sent
+            assert refused.value.code == code
+        assert (await later).seq == 1
+        with pytest.raises(ChatRefused, match="At most 4000 characters; this has 70000"):
+            await ann.edit((await later).message_id, "x" * 70_000)
+        await seen.until_text("b")
+        assert not any(isinstance(event, Offline) for event in seen.events)
+
+
+class Narrow(WebSocketHandler):
+    """A proxy that takes smaller frames than the server; it ends at the frame behind one that is too large."""
+
+    def initialize(self, url: str) -> None:
+        self._url = url
+        self._is_over = False
+
+    async def open(self, *_: str) -> None:
+        self._there = await websocket_connect(self._url, on_message_callback=self._back)
+
+    def _back(self, message: str | bytes | None) -> None:
+        if message is not None and not self._is_over:
+            self.write_message(message)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._is_over:
+            self.close(1009, "too large")
+        elif len(message) > 1_000:
+            self._is_over = True
+        else:
+            self._there.write_message(message)
+
+    def on_close(self) -> None:
+        self._is_over = True
+        self._there.close()
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+async def test_a_frame_that_ends_the_connection_by_its_size_takes_nothing_else_with_it(link: str) -> None:
+    membership = (await join(link, "Ann")).membership
+    proxy = HTTPServer(Application([("/", Narrow, {"url": membership.websocket_url})]))
+    socket, port = bind_unused_port()
+    proxy.add_socket(socket)
+    async with Chat(replace(membership, websocket_url=f"ws://127.0.0.1:{port}/"), pace=QUICK) as ann:
+        await ann.presence()
+        large, small = asyncio.ensure_future(ann.request("vote", {"pollId": "x" * 2_000})), ann.post("small")
+        with pytest.raises(ChatRefused) as refusal:
+            await large
+        assert refusal.value.code == "too_large"
+        assert (await small).seq == 1
+        large_too, asked = ann.post("large", reply_to="m" * 2_000), asyncio.ensure_future(ann.presence())
+        with pytest.raises(NotReachable):
+            await asked
+        with pytest.raises(ChatRefused) as refusal:
+            await large_too
+        assert refusal.value.code == "too_large"
+    proxy.stop()
+    await proxy.close_all_connections()
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+@pytest.mark.parametrize("odd", ["half an emoji \ud83d", "nothing \0"])
+async def test_what_no_frame_can_hold_is_refused_and_holds_up_nothing(link: str, odd: str) -> None:
+    async with await join(link, "Ann") as ann:
+        bad, good = ann.post(odd), ann.post("an escape in words: \\u0000")
+        for refused in (
+            bad,
+            ann.request("get_history", {"before": odd}),
+            ann.request("get_history", {"limit": float("nan")}),
+        ):
+            with pytest.raises(ChatRefused) as refusal:
+                await refused
+            assert refusal.value.code == "validation_failed"
+        assert (await good).seq == 1
+
+
+class Loaded(Random):
+    """A die that breaks when it is thrown."""
+
+    def uniform(self, a: float, b: float) -> float:
+        raise ZeroDivisionError
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+async def test_a_chat_of_which_a_part_has_failed_is_over(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path, limits={"messages_per_session": "1/hour"})) as server:
+        link = (await Server(server.url).create_room("Slow")).join_url
+        async with Chat((await join(link, "Ann")).membership, random=Loaded()) as ann:
+            await ann.send("one")
+            for text in ("two", "three"):
+                with pytest.raises(ChatClosed) as closed:
+                    await ann.send(text)
+                assert (closed.value.code, closed.value.reason) == (1011, "internal")
+
+
+class Garbled(Narrow):
+    """A proxy that has a welcome of its own for who comes first, and goes on with nonsense in the same moment."""
+
+    def initialize(self, url: str, welcome: list[str]) -> None:  # type: ignore[override]
+        super().initialize(url)
+        self._welcome = welcome
+
+    async def open(self, *_: str) -> None:
+        await super().open()
+        while self._welcome:
+            self._is_over = True
+            self.write_message(self._welcome.pop(0))
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+@pytest.mark.parametrize("before", range(4))
+async def test_a_connection_that_ends_as_it_begins_keeps_no_request_waiting(link: str, before: int) -> None:
+    """However many frames come with the last one of the welcome: they are read several in a turn."""
+    membership = (await join(link, "Ann")).membership
+    direct = await websocket_connect(membership.websocket_url)
+    direct.write_message(json.dumps({"event": "identify", "data": {"token": membership.session_token}}))
+    welcome = ['{"event": "news"}'] * before
+    while not welcome or '"history_chunk"' not in welcome[-1]:
+        welcome.append(str(await direct.read_message()))
+    direct.close()
+    path = {"url": membership.websocket_url, "welcome": [*welcome, "nonsense"]}
+    proxy = HTTPServer(Application([("/", Garbled, path)]))
+    socket, port = bind_unused_port()
+    proxy.add_socket(socket)
+    async with Chat(replace(membership, websocket_url=f"ws://127.0.0.1:{port}/"), pace=QUICK) as ann:
+        async with asyncio.timeout(SECONDS / 2):
+            with suppress(NotReachable):
+                await ann.presence()
+    proxy.stop()
+    await proxy.close_all_connections()
 
 
 @pytest.mark.gen_test
@@ -208,6 +373,15 @@ async def test_some_endings_are_for_good(server: RunningServer, link: str, code:
                 await closed
             assert error.value.code == code
         assert not any(isinstance(event, Offline) for event in seen.events)
+
+
+@pytest.mark.gen_test
+async def test_who_could_not_identify_in_time_comes_back(server: RunningServer, link: str) -> None:
+    async with await join(link, "Alice", pace=QUICK) as alice:
+        seen = Witness(alice)
+        await seen.until_online()
+        server.sessions.disconnect(alice.membership.session_id, 4401, "not_identified")
+        assert await seen.until_online() == Online(recovered=True, missed=0)
 
 
 @pytest.mark.gen_test
@@ -311,6 +485,20 @@ async def test_a_missed_join_is_asked_for(server: RunningServer, link: str) -> N
 
 
 @pytest.mark.gen_test
+async def test_a_change_of_oneself_holds_although_a_join_was_missed(server: RunningServer, link: str) -> None:
+    async with await join(link, "Alice") as alice:
+        seen = Witness(alice)
+        await seen.until_online()
+        role = {"role": "moderator"}
+        change = {"event": "change", "user": {**seen.state.people[seen.state.me["sessionId"]], **role}, "version": 99}
+        server.hub.deliver(alice.membership.room_id, "presence", {**change, "total": 9})
+        await seen.until(lambda event: isinstance(event, Received) and event.event == "presence")
+        assert seen.state.is_moderator
+        await seen.until(lambda event: isinstance(event, Received) and event.event == "presence_state")
+        assert not seen.state.is_moderator  # the server says that it is not so
+
+
+@pytest.mark.gen_test
 async def test_a_program_that_is_slow_catches_up_and_can_send_meanwhile(link: str) -> None:
     pace = Pace(events=20, shortest_wait=0.02, longest_wait=0.1)
     async with await join(link, "Alice") as alice, await join(link, "Bob", pace=pace) as bob:
@@ -332,3 +520,16 @@ async def test_a_repeated_send_is_one_message_and_only_that(link: str) -> None:
         # The control: without the same id it would be there twice.
         assert await alice.post("once", client_msg_id="another") != first
         assert [wire["seq"] for wire in (await alice.history())["messages"]] == [1, 2]
+
+
+@pytest.mark.gen_test(timeout=SECONDS)
+async def test_a_message_may_have_any_id(link: str) -> None:
+    async with await join(link, "Alice") as alice:
+        await alice.presence()
+        for number in range(1, 9):
+            asked, sent = asyncio.ensure_future(alice.history()), alice.post("hello", client_msg_id=str(number))
+            assert {"messages", "hasMore"} <= (await asked).keys()
+            assert (await sent).seq == number
+        with pytest.raises(ChatRefused) as refusal:
+            await alice.post("hello", client_msg_id="x" * 200)
+        assert refusal.value.code == "validation_failed"

@@ -216,6 +216,19 @@ async def test_a_program_that_takes_no_events_can_send_over_cut_lines(link: str,
 
 
 @pytest.mark.gen_test(timeout=40)
+async def test_a_program_that_only_sends_is_never_cut_off_and_may_begin_to_listen(link: str, wire: Wire) -> None:
+    async with await through(wire, link, "Bob", replace(QUICK, events=12)) as bob:
+        for turn in range(20):
+            async with asyncio.timeout(SECONDS):
+                await bob.send(f"bob {turn}")
+            wire.cut()
+        seen = Witness(bob)
+        await seen.until_text("bob 19")
+        assert seen.texts == [f"bob {turn}" for turn in range(20)]
+        assert len(seen.events) < 20 * 3, "what waited for the program was bounded"
+
+
+@pytest.mark.gen_test(timeout=40)
 async def test_too_much_missed_is_an_explicit_fresh_start(link: str, wire: Wire) -> None:
     async with await join(link, "Alice") as alice, await through(wire, link, "Bob") as bob:
         seen = Witness(bob)

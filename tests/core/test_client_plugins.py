@@ -176,6 +176,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
     ("held_message", {"message": {}, "reason": "x"}),
     ("held_messages", {"messages": [{"message": None}]}),
     ("message_dropped", {}),
+    ("report_resolved", {"messageId": "m", "open": "none"}),
 ]
 WIRE: dict[str, Any] = {
     "id": "m", "seq": 1, "authorSessionId": "b", "authorUsername": "Bob", "createdAt": "2026-11-20T20:15:00.000Z",
@@ -234,6 +235,7 @@ TOLD: list[tuple[str, dict[str, Any], str | None]] = [
     ("notification", {"id": "n", "type": "votes", "createdAt": AT, "voters": 1}, "1 person has voted in your poll: "),
     ("notification", {"id": "n", "type": "mention", "createdAt": AT}, None),
     ("report_count", {"open": 1}, "1 report waits: /reports shows what it is."),
+    ("report_count", {"open": 2}, "2 reports wait: /reports shows what they are."),
     ("report_count", {"open": 0}, None),
     ("message_pinned", {"messageId": "older", "pinnedAt": AT}, "An older message was pinned; /pins shows it."),
     ("message_dropped", {"messageId": "of somebody"}, None),
@@ -258,10 +260,13 @@ def test_what_plugins_tell_is_a_sentence(event: str, data: dict[str, Any], told:
 @pytest.mark.gen_test
 async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> None:
     sent: list[str] = []
+    counted: set[str] = set()
     answers: list[Frame | ChatRefused | NotReachable] = []
 
-    async def exchange(data: Mapping[str, Any]) -> Frame:
-        sent.append(data["pollId"])
+    async def exchange(event: str, data: Mapping[str, Any]) -> Frame:
+        if event == "get_poll_results":
+            return Frame("poll_results", {"pollId": data["pollId"], "voted": data["pollId"] in counted})
+        sent.append(data.get("pollId", ""))
         answer = answers.pop(0) if answers else Frame("vote_pending", {"pollId": data["pollId"]})
         if isinstance(answer, Frame):
             return answer
@@ -270,12 +275,15 @@ async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> No
     def state(poll_id: str, secrecy: str = "secret", voted: bool = False) -> dict[str, Any]:
         return {"pollId": poll_id, "secrecy": secrecy, "voted": voted}
 
+    async def sent_since() -> list[str]:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return list(sent)
+
     async def compare(*polls: dict[str, Any]) -> list[str]:
         sent.clear()
         ballots.compare({"polls": list(polls)})
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return list(sent)
+        return await sent_since()
 
     ballots = Ballots(exchange)
     casting = asyncio.create_task(ballots.cast_again())
@@ -285,6 +293,9 @@ async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> No
     answers.append(NotReachable("lost"))
     with pytest.raises(NotReachable):
         await ballots.vote({"pollId": "b", "optionId": "1"})
+    answers.append(NotReachable("lost"))
+    with pytest.raises(NotReachable):
+        await ballots.vote({"optionId": "1"})
     answers.append(ChatRefused("unknown_option", "No."))
     with pytest.raises(ChatRefused):
         await ballots.vote({"pollId": "c", "optionId": "1"})
@@ -298,6 +309,13 @@ async def test_a_forgotten_vote_is_sent_once_each_time_that_it_is_missed() -> No
     answers.append(ChatRefused("poll_closed", "Closed."))
     assert await compare(state("a"), state("b", voted=True)) == ["a"]
     assert await compare(state("a"), state("b")) == ["b"]
+    sent.clear()
+    counted.add("b")
+    ballots.lost(["a", "b", "other"])
+    assert await sent_since() == []
+    counted.clear()
+    ballots.lost(["a", "b", "other"])
+    assert await sent_since() == ["b"], "what the server still has is not sent, nor what was never cast"
     assert await compare() == await compare(state("b")) == []
     casting.cancel()
 

@@ -161,3 +161,36 @@ def test_people_and_room() -> None:
     state.apply("room_ended", {"reason": "expired", "deleted": {"messages": 3}})
     state.apply("something_of_a_plugin", {"x": 1})
     assert state.ended == {"reason": "expired", "deleted": {"messages": 3}}
+
+
+def test_ones_own_messages_are_in_order_with_those_that_wait() -> None:
+    state = RoomState()
+    state.apply("identified", {"sessionId": "a", "username": "Ann", "room": {"title": "T"}})
+
+    def wire(key: str, second: int, author: str = "a") -> dict[str, Any]:
+        at = f"2026-11-20T20:15:{second:02}.000Z"
+        who = {"authorSessionId": author, "authorUsername": author, "createdAt": at}
+        return {"id": key, "content": {"type": "text", "text": key}, **who}
+
+    def held(key: str, second: int, author: str = "a") -> None:
+        state.apply("held_message", {"message": wire(key, second, author), "reason": "Why not."})
+
+    def mine() -> list[str]:
+        return [one["id"] for one in state.mine()]
+
+    held("h1", 20)
+    held("of another", 21, "b")
+    # The clock of the node that took the second was behind: it is the newer one all the same.
+    for seq, (key, second) in enumerate({"m1": 10, "m2": 9, "m3": 30}.items(), 1):
+        state.apply("message", wire(key, second) | {"seq": seq}, seq)
+    state.apply("message", wire("m4", 40, "b") | {"seq": 4}, 4)
+    assert mine() == ["m1", "m2", "h1", "m3"]
+    held("h2", 50)
+    state.apply("message_deleted", {"messageId": "m2"}, 5)
+    assert mine() == ["m1", "h1", "m3", "h2"]
+    # A page may bring what was released before that is told.
+    page = {"messages": [wire("h2", 55) | {"seq": 6}], "hasMore": False, "epoch": "e", "seq": 6}
+    state.apply("history_chunk", page)
+    assert mine() == ["m1", "h1", "m3", "h2"]
+    state.apply("message_dropped", {"messageId": "h1"})
+    assert mine() == ["m1", "m3", "h2"]

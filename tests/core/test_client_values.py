@@ -116,7 +116,7 @@ def state_of(role: str, **added: Any) -> RoomState:
 def test_commands_are_offered_where_they_can_be_used() -> None:
     moderator, participant = state_of("moderator"), state_of("participant")
     everybody = {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"}
-    basic = everybody | {"invites", "invite", "uninvite"}
+    basic = everybody | {"title", "invites", "invite", "uninvite"}
     assert offered((), participant).keys() == everybody
     assert offered((), moderator).keys() == offered(("analytics",), moderator).keys() == basic
     assert offered(BUNDLED, moderator) == COMMANDS

@@ -13,6 +13,7 @@ from anonchat.app import Server
 from anonchat.client.words import receipt
 from anonchat.plugins.migrations import tables_of_rooms
 from anonchat.plugins.registry import bundled, load
+from anonchat.rooms import retention
 from anonchat.store.rooms import CATEGORIES
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
@@ -88,6 +89,24 @@ async def test_people_are_told_how_long_backups_live(
         await server.retention.end(room.id, "ended")
         assert (await report_of(server, room.id)).body["backupsUntil"] == until
         assert told in (await request(server, "GET", "/privacy")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_reports_go_when_their_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "REPORTS", 2)
+    clock = SettableClock()
+    async with running_server(settings_in(tmp_path, retention={"reports_seconds": 2 * DAY}), clock) as server:
+        rooms = [await open_room(server) for _ in range(5)]
+        for room in rooms[:4]:
+            await room.end()
+        clock.advance(DAY)
+        await rooms[4].end()
+        clock.advance(DAY + 1)
+        for _ in range(3):
+            await server.retention.forget_ended()
+        found = [(await report_of(server, room.id)).body for room in rooms]
+        assert [one.get("code") for one in found] == ["room_not_found"] * 4 + [None]
+        assert "What remains for 2 days is" in (await request(server, "GET", "/privacy")).body.decode()
 
 
 # --- the words for it

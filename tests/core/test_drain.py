@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
+from tornado.simple_httpclient import HTTPStreamClosedError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from anonchat.app import Server
-from anonchat.testing import settings_in
+from anonchat.testing import running_server, settings_in
+from anonchat.testing.people import OpenRoom, open_room, request
 
-# Holds each message back until the test lets it go.
+# Holds each message, and Bob, who comes, back until the test lets it go.
 SLOW_PLUGIN = """
 import asyncio
 from anonchat import hookimpl
@@ -27,6 +29,12 @@ class Plugin:
     async def filter_message(self, draft):
         self.entered.set()
         await self.leave.wait()
+
+    @hookimpl
+    async def check_join(self, applicant):
+        if applicant.username == "Bob":
+            self.entered.set()
+            await self.leave.wait()
 """
 
 
@@ -97,3 +105,48 @@ async def test_a_send_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path) -
     await server.stop()
     await _until(socket, "going_away")
     assert await _close_code(socket) == 1001
+
+
+async def _stopping(
+    folder: Path, drain_seconds: float
+) -> tuple[Server, OpenRoom, asyncio.Task[Any], asyncio.Task[None]]:
+    """A server that stops while Bob joins."""
+    (folder / "slow.py").write_text(SLOW_PLUGIN)
+    plugins = {"enabled": ("slow",), "plugins_dir": folder}
+    server = Server(settings_in(folder, plugins=plugins, server={"drain_seconds": drain_seconds}))
+    await server.start()
+    room = await open_room(server)
+    joining = asyncio.create_task(room.join("Bob"))
+    await server.plugins.all[0].instance.entered.wait()
+    return server, room, joining, asyncio.create_task(server.stop())
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_that_is_on_its_way_is_answered_before_the_end(tmp_path: Path) -> None:
+    server, _, joining, stopping = await _stopping(tmp_path, 10)
+    await asyncio.sleep(0.3)
+    server.plugins.all[0].instance.leave.set()
+    joined = await joining
+    assert (joined.status, joined.body["username"], joined.headers["Connection"]) == (201, "Bob", "close")
+    await stopping
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path) -> None:
+    _, _, joining, stopping = await _stopping(tmp_path, 0.4)
+    async with asyncio.timeout(5):
+        await stopping
+    with pytest.raises(HTTPStreamClosedError):
+        await joining
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("BREW", "/api/rooms"), ("GET", "/api/rooms/%00"), ("GET", "/api/rooms/x"), ("GET", "/api/rooms")],
+)
+@pytest.mark.gen_test(timeout=20)
+async def test_nothing_is_waited_for_once_all_is_answered(tmp_path: Path, method: str, path: str) -> None:
+    async with running_server(settings_in(tmp_path)) as server:
+        await request(server, method, path)
+        async with asyncio.timeout(5):
+            await server.in_flight.finished()

@@ -17,6 +17,7 @@ from anonchat.websocket.transport import SocketLimits, SocketTransport, Transpor
 
 SECONDS = 20
 QUEUE = 60_000
+NO_PINGS = 1e9  # seconds: a ping would stand between what is expected
 
 
 class Silent:
@@ -136,7 +137,7 @@ class Room:
 
 @contextmanager
 def room_of(seed: int, queue_bytes: int) -> Iterator[Room]:
-    transports = Transports(SocketLimits(queue_bytes=queue_bytes))
+    transports = Transports(SocketLimits(queue_bytes=queue_bytes, ping_seconds=NO_PINGS))
     room = Room(seed, transports)
     try:
         yield room
@@ -192,6 +193,29 @@ def test_what_was_sent_before_a_close_arrives_before_the_close_frame() -> None:
             member.expected += b"\x88\x05\x03\xe8bye"
             await room.settle()
             assert member.got == member.expected
+
+    asyncio.run(main())
+
+
+def test_who_is_closed_while_too_much_waits_gets_one_close_frame_with_the_true_code() -> None:
+    async def main() -> None:
+        with room_of(4, QUEUE) as room:
+            room.come()
+            (member,) = room.here
+            for _ in range(3):
+                room.channel.send(b"x" * (QUEUE // 2))
+            member.transport.close(1001, "going away")
+            async with asyncio.timeout(SECONDS):
+                while member.got.count(b"\x88") == 0:
+                    member.read()
+                    await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            member.read()
+            assert (member.got[:1], member.got[2:4]) == (b"\x88", (4413).to_bytes(2, "big"))
+            assert b"going away" not in member.got
+            member.transport.abort()
+            await asyncio.sleep(0)
+            assert member.peer.code == 4413
 
     asyncio.run(main())
 

@@ -93,6 +93,30 @@ async def test_metrics_have_a_loopback_port_that_serves_nothing_else(server: Ser
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_who_watches_over_it_is_not_limited_and_who_guesses_tokens_is(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, server={"operator_token": TOKEN}, limits={"requests_per_network": "2/hour"})
+    async with running_server(settings) as server:
+
+        async def codes(path: str, **headers: str) -> list[int]:
+            return [(await _get(f"{server.url}{path}", **headers)).code for _ in range(3)]
+
+        for path in ("/health", "/health/ready", "/metrics"):
+            assert await codes(path, Authorization=f"Bearer {TOKEN}") == [200, 200, 200], path
+        assert await codes("/metrics", Authorization="Bearer guessed") == [403, 403, 429]
+        assert await codes("/health") == [200, 200, 200]
+        assert await codes("/api/rooms") == [429, 429, 429]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_metrics_tell_what_is_missing_and_what_the_process_uses(server: Server) -> None:
+    """Readiness alone would not tell of what lies between nodes: it stays 200."""
+    await server.database.close()
+    told = (await _get(f"http://127.0.0.1:{server.metrics_port}/metrics")).body
+    assert b'anonchat_dependency_up{name="database"} 0.0' in told
+    assert b"process_open_fds " in told
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path,

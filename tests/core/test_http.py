@@ -1,9 +1,10 @@
-"""The door of REST and of the pages: hosts, origins, proxies, headers, methods, and requests that are not as they should be."""
+"""What REST and pages let in: hosts, origins, proxies, headers, methods, and requests that are not as they should be."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from ipaddress import IPv4Network, ip_network
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from anonchat.app import Server
+from anonchat.http import ingress
 from anonchat.limits import sender_of
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Reply, Rest
@@ -170,18 +174,21 @@ def test_forwarded_addresses_are_read_from_the_right(peer: str, forwarded: str |
 )
 @pytest.mark.gen_test
 async def test_limits_believe_only_trusted_proxies(
-    tmp_path: Path, trusted: tuple[IPv4Network, ...], statuses: list[int], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, trusted: tuple[IPv4Network, ...], statuses: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A logger of its own: another test of the same process may have had it made for another place.
+    monkeypatch.setattr(ingress, "log", structlog.get_logger("anonchat.http"))
     limits = {"rooms_per_network": "1/hour"}
     settings = settings_in(tmp_path, server={"port": 0, "trusted_proxies": trusted}, limits=limits)
-    async with running_server(settings) as server:
-        replies = [
-            await ask(server, "POST", "/api/rooms", {"title": "Room"}, X_Forwarded_For=forwarded)
-            for forwarded in ("1.1.1.1", "2.2.2.2", "9.9.9.9, 1.1.1.1")
-        ]
-        assert [reply.status for reply in replies] == statuses
-        assert server.door.saw_unknown_proxy is not bool(trusted)
-    assert capsys.readouterr().out.count("trusted_proxies") == (0 if trusted else 1)
+    with capture_logs() as logs:
+        async with running_server(settings) as server:
+            replies = [
+                await ask(server, "POST", "/api/rooms", {"title": "Room"}, X_Forwarded_For=forwarded)
+                for forwarded in ("1.1.1.1", "2.2.2.2", "9.9.9.9, 1.1.1.1")
+            ]
+            assert [reply.status for reply in replies] == statuses
+            assert server.ingress.saw_unknown_proxy is not bool(trusted)
+    assert sum("trusted_proxies" in str(line) for line in logs) == (0 if trusted else 1)
 
 
 # --- headers
@@ -381,7 +388,7 @@ async def test_a_body_that_does_not_come_is_waited_for_ten_seconds(server: Serve
 @pytest.mark.parametrize(
     ("limit", "method", "path"),
     [
-        ("requests_per_network", "GET", "/health"),
+        ("requests_per_network", "GET", "/api/rooms"),
         ("requests_per_network", "GET", "/"),
         ("rooms_per_network", "POST", "/api/rooms"),
         ("rooms_per_fingerprint", "POST", "/api/rooms"),
@@ -441,3 +448,17 @@ async def test_what_asks_for_no_websocket_is_told_what_to_ask_for(server: Server
     reply = await ask(server, "GET", "/ws", **headers)
     assert (reply.status, reply.body["code"]) == (426, "validation_failed")
     assert (reply.headers["Upgrade"], reply.headers["Sec-WebSocket-Version"]) == ("websocket", "13")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_does_not_take_the_answer_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anonchat.http.api.ANSWER_SECONDS", 0.5)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 200)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET /static/anonchat/vendor/uplot.mjs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.sleep(0.2)
+        assert sum(len(listener._connections) for listener in server._listeners) == 1
+        await asyncio.sleep(1)
+        assert sum(len(listener._connections) for listener in server._listeners) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
 
@@ -60,3 +61,16 @@ async def test_a_connection_that_has_lost_something_stays_dead_and_a_new_one_doe
         assert await asyncio.wait_for(reader.read(100), 5) == b"four"
         writer.close()
     server.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.gen_test(timeout=10)
+async def test_who_comes_while_the_line_is_closed_is_ended_with_it(turns: int) -> None:
+    async with Line(9) as line:  # where nobody listens
+        with socket.create_connection(("127.0.0.1", line.port)) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await line.close()
+            client.settimeout(0)
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""

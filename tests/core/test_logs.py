@@ -35,7 +35,7 @@ class Plugin:
 
     @hookimpl
     def register_routes(self):
-        return [Route("GET", "/api/rooms/{roomId}/fail", self.fail, auth="participant")]
+        return [Route("GET", "/api/rooms/{roomId}/failing", self.fail, auth="participant")]
 
     async def fail(self, call):
         raise ValueError(f"{call!r}")
@@ -146,7 +146,7 @@ def _until(client: ClientConnection, *wanted: str) -> None:
 
 def _fail(server: ServerProcess, room: dict[str, Any], token: str) -> None:
     """Requests that are refused, each with a secret somewhere."""
-    assert _call(f"{room_url(server, room)}/fail", token=token)["code"] == "plugin_failed"
+    assert _call(f"{room_url(server, room)}/failing", token=token)["code"] == "plugin_failed"
     assert _call(f"{server.url}/metrics", token=TEXT)["code"] == "forbidden"
     assert _call(f"{server.url}/{TEXT}?t={token}")["code"] == "not_found"
     assert _call(f"{room_url(server, room)}/join", {"inviteToken": TEXT, "username": NAME})["code"] == "invalid_invite"

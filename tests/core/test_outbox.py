@@ -189,6 +189,19 @@ def test_the_flusher_works_at_the_end_of_the_turn_and_lets_others_in_between() -
     asyncio.run(main())
 
 
+def test_the_flusher_goes_on_after_a_call_from_a_foreign_thread() -> None:
+    async def main() -> None:
+        log: list[int] = []
+        flusher = Flusher()
+        with pytest.raises(RuntimeError):
+            await asyncio.to_thread(flusher.add, Order(log, 2))
+        flusher.add(Order(log, 3))
+        await asyncio.sleep(0)
+        assert log == [3]
+
+    asyncio.run(main())
+
+
 class Deadline:
     """A watched connection that can only be late."""
 

@@ -47,6 +47,23 @@ async def test_every_room_is_told_once_and_no_answer_leads_into_one(tmp_path: Pa
     assert [room.id for room in rooms if room.id in answers] == []
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_the_operator_ends_a_room_that_should_not_be_there(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path, server={"operator_token": TOKEN})) as server:
+        room = await open_room(server)
+        path = f"/api/operator/rooms/{room.id}/end"
+        async with room.enter("Ann", moderator=True) as ann:
+            await ann.say("hello")
+            assert (await request(server, "POST", path, token=ann.token)).body["code"] == "forbidden"
+            assert (await request(server, "POST", path, token=TOKEN)).body == {"ok": True}
+            ended = await ann.hear("room_ended")
+            assert (ended.data["reason"], ended.data["deleted"]["messages"]) == ("operator", 1)
+        again = await request(server, "POST", path, token=TOKEN)
+        assert (again.status, again.body["code"]) == (410, "room_ended")
+        unknown = await request(server, "POST", path.replace(room.id, "unknown"), token=TOKEN)
+        assert (unknown.status, unknown.body["code"]) == (404, "room_not_found")
+
+
 @pytest.mark.parametrize("cursor", ["x", "1~x", "~", "1~99999999999999999999"])
 @pytest.mark.gen_test(timeout=20)
 async def test_what_is_no_cursor_is_told(tmp_path: Path, cursor: str) -> None:

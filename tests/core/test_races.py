@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from anonchat.app import Server
+from anonchat.delivery.journal import Transaction
 from anonchat.errors import ChatError
-from anonchat.models import Invite, Role, Room, Session
+from anonchat.messages import messages as messages_module
+from anonchat.models import Draft, Held, Invite, Role, Room, Session
+from anonchat.people import sessions as sessions_module
 from anonchat.people.seats import Applicant
 from anonchat.rooms.rooms import NewRoom
-from anonchat.store.tables import invites, rooms, sessions
+from anonchat.store.tables import invites, messages, rooms, sessions
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
-from anonchat.testing.people import open_room
+from anonchat.testing.people import open_room, request
 
 HOLD, CONNECT, TTL = 900, 60, 86_400
 
@@ -119,6 +122,33 @@ async def test_an_invite_opens_as_often_as_it_says(house: House) -> None:
     row = await house.server.journal.fetch_one(select(invites.c.uses).where(invites.c.id == invite.id))
     assert row is not None
     assert row["uses"] == 10
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_has_used_an_invite_up_comes_back_by_it(house: House) -> None:
+    invite, token = await house.make_invite("participant", 1)
+    first, _ = await house.join("Anna", device="her telephone", invite=token)
+    again, _ = await house.join("Anna", device="her telephone", invite=token)
+    assert again.id == first.id
+    others = (house.join("Berta", invite=token), house.join("Anna", device="another", invite=token))
+    assert await outcomes(*others) == ["invalid_invite"] * 2
+    (listed,) = [found for found in await house.server.invites.all(house.room.id) if found.id == invite.id]
+    assert listed.uses == 1
+    path, body = f"/api/rooms/{house.room.id}", {"username": "Berta", "inviteToken": token}
+    for route in ("join", "validate-invite"):
+        reply = await request(
+            house.server, "POST", f"{path}/{route}", body if route == "join" else {"inviteToken": token}
+        )
+        assert (reply.status, reply.body["code"]) == (403, "invalid_invite")
+    _, spent = await house.make_invite("moderator", 1)
+    await house.join("Maud", moderator=True, invite=spent)
+    assert await outcomes(house.join("Anna", device="her telephone", invite=spent)) == ["invalid_invite"]
+    anna = await house.server.sessions.get(first.id)
+    assert anna is not None
+    assert not anna.is_moderator, "a use that there is not raises nobody"
+    owner, _ = await house.join("Olga", moderator=True)
+    await house.server.invites.revoke(owner, invite.id)
+    assert await outcomes(house.join("Anna", device="her telephone", invite=token)) == ["invalid_invite"]
 
 
 @pytest.mark.gen_test(timeout=30)
@@ -325,6 +355,35 @@ async def test_forgetting_leaves_nothing_that_was_on_its_way(house: House) -> No
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_forgetting_walks_through_the_room_once_and_in_pieces(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large room each piece is a short transaction, and the next one does not begin at the start again."""
+    monkeypatch.setattr(messages_module, "CHUNK", 3)
+    monkeypatch.setattr(messages_module, "WALKED", 10)
+    walked: list[int] = []
+
+    async def noted(tx: Transaction, room_id: str, session_id: str, reason: str, after: int) -> tuple[int, int | None]:
+        walked.append(after)
+        return await messages_module.remove_some(tx, room_id, session_id, reason, after)
+
+    monkeypatch.setattr(sessions_module, "remove_some", noted)
+    anna, bert = await house.present("Anna"), await house.present("Bert")
+    text = {"type": "text", "text": "Hello"}
+    for number in range(40):  # Anna's are 1 to 5, and 36 to 40
+        author = bert if 5 <= number < 35 else anna
+        await house.server.intake.post(Draft(house.room.id, author, f"{number}", text, None))
+    held = Held(None, "waiting")
+    for number in range(4):
+        house.server.writer.submit(Draft(house.room.id, anna, f"held {number}", text, None), lambda _: None, held)
+    await house.server.writer.finish()
+    await house.server.sessions.leave(anna, forget=True)
+    assert walked == [0, 3, 13, 23, 33, 38, 43, 44]  # each lot is told, which is a position, too
+    left = await house.server.journal.fetch_all(select(messages.c.session_id))
+    assert [row["session_id"] for row in left] == [bert.id] * 30
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_who_was_demoted_meanwhile_does_not_act_any_more(house: House) -> None:
     """The session is as it was when the request began; what counts is what the database says at the act."""
     olga, _ = await house.join("Olga", moderator=True)
@@ -344,4 +403,56 @@ async def test_who_was_demoted_meanwhile_does_not_act_any_more(house: House) -> 
         house.server.invites.revoke(meg, invite.id),
     ) == ["not_moderator", "rank_too_low", "rank_too_low"]
     await house.server.sessions.leave(olga)
-    assert await outcomes(house.server.invites.create(olga, "moderator", None, None)) == ["session_expired"]
+    assert (
+        await outcomes(
+            house.server.invites.create(olga, "moderator", None, None), house.server.messages.delete(olga, message_id)
+        )
+        == ["session_expired"] * 2
+    )
+    await house.server.sessions.leave(anna)
+    assert (
+        await outcomes(
+            house.server.messages.edit(anna, message_id, "Goodbye"), house.server.messages.delete(anna, message_id)
+        )
+        == ["session_expired"] * 2
+    )
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_role_that_changes_while_somebody_identifies_holds(tmp_path: Path) -> None:
+    """What was read of the session before the change comes after it."""
+    async with running_server(settings_in(tmp_path)) as server:
+        room = await open_room(server)
+        joined = (await room.join("Maud", moderator=True)).body
+        present, read, go_on = server.welcome._present, asyncio.Event(), asyncio.Event()
+
+        async def slow(member: Any) -> Session:
+            session = await present(member)
+            read.set()
+            await go_on.wait()
+            return session
+
+        server.welcome._present = slow  # type: ignore[method-assign]
+        coming = asyncio.create_task(room.identify("Maud", joined["sessionId"], joined["sessionToken"]))
+        await read.wait()
+        session = await server.sessions.get(joined["sessionId"])
+        assert session is not None
+        await server.sessions.set_role(session, "participant", 0)
+        go_on.set()
+        maud = await coming
+        assert maud.welcome[1].data["role"] == "participant"
+        assert server.hub.of_session(session.id)[0].session.role == "participant"
+        await maud.close()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_is_over_in_the_database_is_sent_away_whatever_was_cut_off(tmp_path: Path) -> None:
+    """As when who acts has waited too long for a commit that comes all the same."""
+    async with running_server(settings_in(tmp_path)) as server:
+        room = await open_room(server)
+        async with room.enter("Mallory") as mallory:
+            gone = delete(sessions).where(sessions.c.id == mallory.session_id)
+            await server.journal.transaction(lambda tx: tx.execute(gone), room.id)
+            while await mallory.read() is not None:
+                pass
+            assert mallory.socket.close_code == 4401

@@ -137,6 +137,23 @@ async def test_what_is_pushed_out_of_memory_is_read(house: House, monkeypatch: p
         assert await count(node, session) == 9
 
 
+@pytest.mark.parametrize("leap", [receipts.RECENT_MILLISECONDS // 1_000, -5], ids=["later", "a clock that was ahead"])
+async def test_what_was_sent_a_while_ago_is_in_memory_no_more(house: House, leap: int) -> None:
+    async with house.node() as node:
+        session = await enter(node)
+        sent = [await answer(node, session, str(number)) for number in range(3)]
+        await node.receipts.forget_old()
+        assert session.id in repr(node.receipts._recent)
+        house.clock.advance(leap)
+        young = await enter(node)
+        await answer(node, young, "young")
+        await node.receipts.forget_old()
+        assert [key for key in node.receipts._recent if key[0] == session.id] == []
+        assert [key for key in node.receipts._recent if key[0] == young.id] == [(young.id, "young")]
+        house.filter.verdict = Rejected("message_refused")
+        assert [await answer(node, session, str(number)) for number in range(3)] == sent
+
+
 async def test_a_held_message_is_answered_as_it_is_by_then(house: House) -> None:
     async with house.node() as node:
         session = await enter(node)

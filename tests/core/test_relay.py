@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from anonchat.app import Server
@@ -14,7 +16,9 @@ from anonchat.delivery import active as active_module
 from anonchat.delivery.active import ActiveRoom
 from anonchat.delivery.hub import Channel, Wire
 from anonchat.delivery.journal import Transaction
+from anonchat.errors import ChatError
 from anonchat.models import Event, Session
+from anonchat.people.directory import Directory
 from anonchat.people.seats import Applicant
 from anonchat.rooms.rooms import NewRoom
 from anonchat.testing import running_server, settings_in
@@ -128,6 +132,36 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield scene
         server.hub.remove(scene.member)
         await server.active.close(scene.active)
+
+
+@pytest.mark.gen_test
+async def test_who_is_told_to_be_there_after_the_room_was_closed_here_is_not_remembered(scene: Scene) -> None:
+    """Nobody would hear them go."""
+    server = scene.server
+    Directory(server.relay, server.ephemeral, server.clock, server.presence, 30)
+    described = replace(scene.member.session, id="somebody")
+
+    def tell(room_id: str) -> None:
+        told = {"node": "another", "session": asdict(replace(described, room_id=room_id))}
+        server.relay.received(f"room:{room_id}:messages", orjson.dumps(("presence_here", told)))
+
+    tell(scene.room_id)
+    assert set(server.presence.of(scene.room_id).people) == {"somebody"}, "the control"
+    tell("a-room-that-was-closed")
+    assert server.presence.of("a-room-that-was-closed").people == {}
+    assert server.presence.count() == 1
+
+
+@pytest.mark.gen_test
+async def test_who_is_missed_in_a_room_that_was_closed_here_is_not_remembered(scene: Scene) -> None:
+    server = scene.server
+    directory = Directory(server.relay, server.ephemeral, server.clock, server.presence, 30)
+    told = {"node": "another", "session": asdict(replace(scene.member.session, id="somebody"))}
+    server.relay.received(f"room:{scene.room_id}:messages", orjson.dumps(("presence_here", told)))
+    await directory.beat()
+    assert directory._missing, "the control"
+    directory.closed(scene.room_id)
+    assert not directory._missing
 
 
 @pytest.mark.gen_test
@@ -284,3 +318,54 @@ async def test_an_end_that_was_not_told_is_found(tmp_path: Path, grace: int) -> 
         assert scene.member.told == [("room_ended", None)]
         server.hub.remove(scene.member)
         await server.active.close(scene.active)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_room_that_becomes_active_during_a_look_has_not_ended(scene: Scene) -> None:
+    """Somebody with a bad line comes back during two looks that follow one another."""
+    gaps, rooms = scene.server.relay.gaps, scene.server.active
+    another = (await scene.server.rooms.create(NewRoom("Another"))).room
+    fetch_all = scene.server.journal.fetch_all
+    told: list[Event] = []
+
+    class Slow:
+        """A storage that takes some time to answer, in which a room becomes active."""
+
+        async def fetch_all(self, *asked: Any) -> Any:
+            rows = await fetch_all(*asked)
+            self.room = await rooms.open(another.id)
+            return rows
+
+        fetch_one = scene.server.journal.fetch_one
+
+    await scene.server.jobs.stop()
+    gaps._journal = slow = Slow()  # type: ignore[assignment]
+    gaps._tell = told.append
+    for _ in range(2):
+        await gaps.compare()
+        await rooms.close(slow.room)
+    assert told == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_room_that_could_not_be_opened_is_not_listened_to(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listened: list[str] = []
+
+    async def subscribe(channel: str) -> None:
+        listened.append(channel)
+
+    async def unsubscribe(channel: str) -> None:
+        listened.remove(channel)
+
+    async def away(_: str) -> None:
+        raise ChatError("storage_unavailable")
+
+    another = (await scene.server.rooms.create(NewRoom("Another"))).room
+    for name, instead in (("subscribe", subscribe), ("unsubscribe", unsubscribe)):
+        monkeypatch.setattr(scene.server.bus, name, instead)
+    monkeypatch.setattr(scene.server.active, "read_page", away)
+    with pytest.raises(ChatError):
+        await scene.server.active.open(another.id)
+    assert listened == []

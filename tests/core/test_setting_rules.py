@@ -36,6 +36,7 @@ BORDERS = [
     ("rooms.max_duration_seconds = 86400", "rooms.max_duration_seconds = 86399", "rooms.default_duration_seconds"),
     ("rooms.max_retention_seconds = 86400", "rooms.max_retention_seconds = 86399", "rooms.default_retention_seconds"),
     ("rooms.max_participants = 100", "rooms.max_participants = 99", "rooms.default_participants"),
+    ("retention.backups_seconds = 31536000", "retention.backups_seconds = 31536001", "retention.backups_seconds"),
     ("retention.overdue_seconds = 60", "retention.overdue_seconds = 59", "retention.interval_seconds"),
     ("limits.pong_seconds = 24.9", "limits.pong_seconds = 25", "limits.pong_seconds"),
     ("limits.queue_bytes = 65536", "limits.queue_bytes = 65535", "limits.frame_bytes"),

@@ -152,10 +152,31 @@ async def test_who_goes_on_and_on_is_closed(tmp_path: Path, frame: str) -> None:
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_who_never_identifies_may_not_go_on_either(tmp_path: Path) -> None:
+async def test_who_does_something_right_in_between_may_not_go_on_either(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, House(server).member("Alice") as alice:
+        for _ in range(8):
+            for frame in ('{"event": "heartbeat"}', *["{nonsense"] * 9):
+                await alice.raw.send(frame)
+        assert await alice.ended() == 4429
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_now_and_then_a_bad_frame_closes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anonchat.connections.connection.FORGIVEN", 1_000)
+    async with serving(tmp_path) as server, House(server).member("Alice") as alice:
+        for _ in range(70):
+            await alice.raw.send("{nonsense")
+            assert (await alice.until("error"))["data"]["code"] == "bad_frame"
+            await asyncio.sleep(0.002)
+        assert (await alice.ask("heartbeat"))["event"] == "heartbeat_ack"
+
+
+@pytest.mark.parametrize("event", ["heartbeat", "identify"])
+@pytest.mark.gen_test(timeout=20)
+async def test_who_never_identifies_may_not_go_on_either(tmp_path: Path, event: str) -> None:
     async with serving(tmp_path) as server, connected(server.port) as socket:
         for _ in range(70):
-            await socket.raw.send('{"event": "heartbeat"}')
+            await socket.raw.send(f'{{"event": "{event}", "data": {{}}}}')
         assert await socket.ended() == 4429
 
 

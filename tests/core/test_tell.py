@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, literal, select
 
 from anonchat import EventSchema, Message, PluginContext, ServerEvent, Transaction, Work, hookimpl
 from anonchat.app import Server
@@ -97,6 +99,11 @@ async def heard(person: Person) -> list[tuple[str, Any]]:
         if frame.event in (TOLD, KEPT):
             events.append((frame.event, frame.data["what"]))
     return events
+
+
+_counted = select(literal(1).label("number")).cte(recursive=True)
+_counted = _counted.union_all(select(_counted.c.number + 1).where(_counted.c.number < 300_000))
+LONG = select(func.count().label("rows")).select_from(_counted)  # some tenths of a second
 
 
 def telling(room: OpenRoom, what: str, **to: Any) -> Callable[[Transaction], Awaitable[None]]:
@@ -230,3 +237,36 @@ async def test_how_much_a_transaction_tells_is_bounded(room: OpenRoom, teller: T
     with pytest.raises(ValueError, match=r"at most 10000 events.*`only`"):
         await teller.ctx.db.transaction(work)
     assert told == PUBLISHED
+
+
+@pytest.mark.parametrize("is_said", [False, True], ids=["told", "said"])
+@pytest.mark.parametrize("in_order", [True, False], ids=["in order", "control"])
+async def test_a_read_in_order_is_answered_before_what_is_committed_after_it(
+    room: OpenRoom, ann: Person, teller: Teller, in_order: bool, is_said: bool
+) -> None:
+    """The control: what any other read has found may be older than what was told in the meantime."""
+    begun = threading.Event()
+
+    async def read(statements: Any) -> int:
+        begun.set()
+        row = await statements.fetch_one(LONG)
+        return int(row["rows"])
+
+    def answer(rows: int) -> None:
+        teller.ctx.rooms.broadcast(room.id, TOLD, {"what": rows})
+
+    async def ask() -> None:
+        if in_order:
+            await teller.ctx.db.read_in_order(read, room.id, answer)
+        else:
+            answer(await teller.ctx.db.read(read))
+
+    asking = asyncio.create_task(ask())
+    await asyncio.to_thread(begun.wait)
+    if is_said:
+        await ann.send("send_message", {"text": "later", "clientMsgId": "later"})
+    else:
+        await teller.ctx.db.transaction(telling(room, "later"), room.id)
+    told = [(await ann.hear(TOLD)).data["what"] for _ in range(2)]
+    await asking
+    assert told == ([300_000, "later"] if in_order else ["later", 300_000])

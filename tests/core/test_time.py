@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from anonchat.plugins.declarations import Job
 from anonchat.plugins.jobs import Jobs
 from anonchat.rooms import retention as retention_module
 from anonchat.rooms.rooms import NewRoom
+from anonchat.store.rooms import UPDATE_ENDED
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
-from anonchat.testing.databases import is_on_postgres, run_sql, tables_in
+from anonchat.testing.databases import failing, is_on_postgres, run_sql, tables_in
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 from anonchat_memory import MemoryEphemeral
 
@@ -162,22 +164,61 @@ async def test_one_run_of_retention_sees_every_room(
 
 
 @pytest.mark.gen_test(timeout=30)
-async def test_idle_sessions_end_and_connected_ones_do_not(
-    server: Server, clock: SettableClock, tmp_path: Path
-) -> None:
-    room = await open_room(server, ephemeral=False)
-    async with room.enter("One") as one:
+async def test_idle_sessions_end_and_connected_ones_do_not(clock: SettableClock, tmp_path: Path) -> None:
+    often = {"name_hold_seconds": 3}  # on many nodes it takes the longer, the more seldom people are touched
+    async with running_server(settings_in(tmp_path, sessions=often), clock) as server, AsyncExitStack() as stack:
+        room = await open_room(server, ephemeral=False)
+        one = await stack.enter_async_context(room.enter("One"))
         async with room.enter("Two") as two:
             pass
         for _ in range(4):
             clock.advance(server.settings.sessions.ttl_seconds // 2)
             await until(lambda: server.seats._touched == clock.now())
-        await until(lambda: rows_about(tmp_path, two.session_id) == {})
+        async with asyncio.timeout(10):
+            while rows_about(tmp_path, two.session_id):
+                clock.advance(61)
+                await asyncio.sleep(0.1)
         assert (await one.say("still here")).event == "message_ack"
         refused = await room.identify("Two", two.session_id, two.token)
         assert refused.welcome[-1].data["code"] == "invalid_token"
         await refused.close()
         assert refused.socket.close_code == 4401
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_every_room_is_warned_however_many_end_together(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_module, "ROOMS", 2)
+    rooms = [await open_room(server, chatDurationSeconds=HOUR) for _ in range(5)]
+    async with AsyncExitStack() as stack:
+        people = [await stack.enter_async_context(room.enter("Alice")) for room in rooms]
+        await server.jobs.stop()  # the same as a job
+        for wait, remaining in ((HOUR - 600, 600), (540, 60)):
+            clock.advance(wait)
+            for _ in range(3):
+                await server.retention.expire()
+            for person in people:
+                assert (await person.hear("room_ttl_warning")).data == {"remainingSeconds": remaining}
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize(
+    ("duration", "warned"), [(1_201, [600, 60]), (1_200, [60]), (121, [60]), (120, [12]), (60, [6])]
+)
+async def test_a_short_room_is_warned_late(
+    server: Server, clock: SettableClock, duration: int, warned: list[int]
+) -> None:
+    room = await open_room(server, chatDurationSeconds=duration)
+    async with room.enter("Alice") as alice:
+        await server.jobs.stop()
+        heard = []
+        for _ in range(duration):
+            clock.advance(1)
+            await server.retention.expire()
+        while (told := await alice.read()) is not None and told.event != "room_ended":
+            heard += [told.data["remainingSeconds"]] if told.event == "room_ttl_warning" else []
+        assert heard == warned
 
 
 class Delay:
@@ -267,19 +308,38 @@ async def until_finished(server: Server, clock: SettableClock, job: str) -> None
     await until(lambda: server.jobs._finished.get(job) == clock.now())
 
 
+@pytest.mark.gen_test(timeout=30)
+async def test_a_token_that_is_given_after_the_clock_was_set_back_is_good(server: Server, clock: SettableClock) -> None:
+    room = await open_room(server)
+    tokens = []
+    for _ in range(11):
+        tokens.append((await room.join("Ann", deviceId="a-device")).body["sessionToken"])
+        clock.advance(1)
+    clock.advance(-60)
+    joined = (await room.join("Ann", deviceId="a-device")).body
+    tokens.append(joined["sessionToken"])
+    answers = [await request(server, "GET", f"/api/rooms/{room.id}/messages", token=token) for token in tokens]
+    assert [answer.status for answer in answers] == [401] * 2 + [200] * 10, "a session keeps ten"
+
+
 class Count:
     """Work of a job that goes on until it is let go."""
 
     def __init__(self) -> None:
-        self.running = self.most = self.runs = 0
+        self.running = self.most = self.runs = self.cut_off = 0
         self.go_on = asyncio.Event()
 
     async def run(self) -> None:
         self.runs += 1
         self.running += 1
         self.most = max(self.most, self.running)
-        await self.go_on.wait()
-        self.running -= 1
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.cut_off += 1
+            raise
+        finally:
+            self.running -= 1
 
 
 @pytest.mark.gen_test(timeout=30)
@@ -304,6 +364,49 @@ async def test_a_job_runs_on_one_node_however_long_it_takes(monkeypatch: pytest.
         await holder.stop()
         before = count.runs
         await until(lambda: count.runs > before)  # the other goes on at once
+    finally:
+        for node in nodes:
+            await node.stop()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_job_whose_lease_another_node_has_got_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This one stood still for too long, or could not reach the others."""
+    monkeypatch.setattr(jobs_module, "TICK_SECONDS", 0.01)
+    clock, count = Clock(), Count()
+    ephemeral = MemoryEphemeral("memory://", clock)
+    node = Jobs(clock, ephemeral, Metrics(), 0.2)
+    node.add(Job("work", 0.02, count.run))
+    node.start()
+    try:
+        await until(lambda: count.running == 1)
+        await ephemeral.put("job:work", b"another node", 60_000)
+        await until(lambda: count.cut_off == 1)
+        await until(lambda: "work" in node._elsewhere)
+        assert (count.running, count.runs) == (0, 1)
+        assert await ephemeral.get("job:work") == b"another node"
+    finally:
+        await node.stop()
+    assert await ephemeral.get("job:work") == b"another node"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_lease_that_was_forgotten_is_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "TICK_SECONDS", 0.01)
+    clock, count = Clock(), Count()
+    ephemeral = MemoryEphemeral("memory://", clock)
+    nodes = [Jobs(clock, ephemeral, Metrics(), 0.2) for _ in range(2)]
+    for node in nodes:
+        node.add(Job("work", 60, count.run))
+        node._jobs["work"].due = 0
+    try:
+        nodes[0].start()
+        await until(lambda: count.running == 1)
+        await ephemeral.remove("job:work")
+        await until(lambda: "job:work" in ephemeral._values)
+        nodes[1].start()
+        await until(lambda: "work" in nodes[1]._elsewhere)
+        assert (count.runs, count.cut_off) == (1, 0)
     finally:
         for node in nodes:
             await node.stop()
@@ -351,3 +454,202 @@ async def test_retention_that_does_not_succeed_raises_an_alarm_until_it_does(
     clock.advance(server.settings.retention.interval_seconds + 1)
     await until(lambda: not server.is_retention_overdue())
     assert await alarms() == (False, False)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_the_alarm_is_raised_where_another_node_had_the_job_before_nobody_could_say_whose_turn_it_is(
+    monkeypatch: pytest.MonkeyPatch, clock: SettableClock
+) -> None:
+    monkeypatch.setattr(jobs_module, "TICK_SECONDS", 0.01)
+    count, ephemeral = Count(), MemoryEphemeral("memory://", clock)
+    count.go_on.set()
+    await ephemeral.put("job:retention", b"another node", 1_000_000)
+    node = Jobs(clock, ephemeral, Metrics(), 30)
+    node.add(Job("retention", 0.02, count.run))
+    node.start()
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise ChatError("storage_unavailable")
+
+    try:
+        clock.advance(100)
+        await until(lambda: "retention" in node._elsewhere)
+        assert not node.is_overdue("retention", 60), "the other one says it"
+        monkeypatch.setattr(ephemeral, "put", refuse)
+        clock.advance(59)
+        assert not node.is_overdue("retention", 60)
+        clock.advance(2)
+        assert node.is_overdue("retention", 60)
+        monkeypatch.undo()
+        clock.advance(1_000)  # the lease of the other is over
+        await until(lambda: count.runs > 0 and not node.is_overdue("retention", 60))
+    finally:
+        await node.stop()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_short_time_to_the_alarm_is_no_alarm_for_jobs_that_run_more_seldom(
+    tmp_path: Path, clock: SettableClock
+) -> None:
+    often = {"interval_seconds": 1, "overdue_seconds": 5}
+    async with running_server(settings_in(tmp_path, retention=often), clock) as server:
+        clock.advance(6)
+        await until(lambda: server.jobs._finished.get("retention") == clock.now())
+        assert not server.is_retention_overdue()
+
+
+async def texts_left(person: Person) -> list[str]:
+    return [wire["content"]["text"] for wire in (await person.ask("get_history", {})).data["messages"]]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_happened_while_the_clock_was_behind_takes_nothing_young_with_it(
+    server: Server, clock: SettableClock
+) -> None:
+    room = await open_room(server, retentionSeconds=600)
+    async with room.enter("Alice") as alice:
+        ids = [(await alice.say(text)).data["serverMessageId"] for text in ("one", "two")]
+        clock.advance(-HOUR)
+        assert (await alice.ask("edit_message", {"messageId": ids[1], "text": "changed"})).event == "edit_ack"
+        clock.advance(HOUR)
+        assert await server.retention.run() == (0, 0), "such rooms hold up no others"
+        assert await texts_left(alice) == ["one", "changed"]
+        clock.advance(601)
+        await server.retention.run()
+        assert await texts_left(alice) == []
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_was_written_while_the_clock_was_ahead_keeps_nothing_old(
+    server: Server, clock: SettableClock
+) -> None:
+    room = await open_room(server, retentionSeconds=600)
+    async with room.enter("Alice") as alice:
+        clock.advance(YEAR)
+        await alice.say("from the future")
+        clock.advance(-YEAR)
+        await alice.say("old")
+        clock.advance(500)
+        await alice.say("young")
+        await server.retention.run()
+        assert await texts_left(alice) == ["from the future", "old", "young"]
+        clock.advance(101)
+        await server.retention.run()
+        assert await texts_left(alice) == ["young"]
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("ahead", [2, 3, 7])
+async def test_however_much_was_written_while_the_clock_was_ahead_keeps_nothing_old(
+    tmp_path: Path, clock: SettableClock, ahead: int
+) -> None:
+    async with running_server(settings_in(tmp_path, retention={"batch": 3}), clock) as server:
+        room = await open_room(server, retentionSeconds=600)
+        async with room.enter("Alice") as alice:
+            clock.advance(HOUR)
+            for _ in range(ahead):
+                await alice.say("from the future")
+            clock.advance(-HOUR)
+            await alice.say("old")
+            clock.advance(601)
+            await alice.say("young")
+            async with asyncio.timeout(10):
+                while (await server.retention.run())[0]:
+                    pass
+            assert await texts_left(alice) == ["young"]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_room_that_fails_keeps_nothing_old_in_the_others(
+    server: Server, clock: SettableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its failure is one of the run, so that an alarm sounds in the end."""
+    monkeypatch.setattr(retention_module, "ROOMS", 1)
+    rooms = sorted([await open_room(server, retentionSeconds=600) for _ in range(3)], key=lambda room: room.id)
+    async with AsyncExitStack() as stack:
+        people = [await stack.enter_async_context(room.enter("Alice")) for room in rooms]
+        for person in people:
+            await person.say("old")
+        await server.jobs.stop()  # the same as a job
+        clock.advance(601)
+        with failing(tmp_path, "DELETE ON messages", f"OLD.room_id = '{rooms[0].id}'"):
+            with pytest.raises(ChatError):
+                await server.retention.run()
+            assert [await texts_left(person) for person in people] == [["old"], [], []]
+        assert await server.retention.run() == (1, 1)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_room_that_ends_while_retention_is_at_it_is_no_failure(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = await open_room(server, retentionSeconds=600)
+    async with room.enter("Alice") as alice:
+        await alice.say("old")
+    await server.jobs.stop()
+    clock.advance(601)
+    fetch_all = server.journal.fetch_all
+
+    async def fetch_all_slowly(*arguments: Any) -> Any:
+        rows = await fetch_all(*arguments)
+        monkeypatch.undo()
+        await server.journal.transaction(
+            lambda tx: tx.execute(
+                UPDATE_ENDED, {"room": room.id, "now": clock.now(), "reason": "over", "purge": clock.now() + HOUR}
+            )
+        )
+        return rows
+
+    monkeypatch.setattr(server.journal, "fetch_all", fetch_all_slowly)
+    assert await server.retention.run() == (1, 1)
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("grace", [0, 600])
+async def test_a_room_that_ended_while_the_clock_was_ahead_is_purged_after_its_grace(
+    tmp_path: Path, clock: SettableClock, grace: int
+) -> None:
+    async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": grace}), clock) as server:
+        room = await open_room(server, ephemeral=False)
+        await server.jobs.stop()  # the same as a job
+        with failing(tmp_path, "DELETE ON rooms") if not grace else nullcontext():  # its purge is cut off
+            clock.advance(YEAR)
+            await server.retention.end(room.id, "over")
+            clock.advance(-YEAR)
+        for wait in (0, grace - 1, 2):
+            assert rows_about(tmp_path, room.id).get("rooms") == 1
+            clock.advance(wait)
+            await server.retention.purge()
+        assert rows_about(tmp_path, room.id) == {"ended_rooms": 1}
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_leap_ends_nobody_who_is_connected_however_many(
+    server: Server, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anonchat.people.seats.CHUNK", 4)
+    room = await open_room(server, ephemeral=False)
+    async with AsyncExitStack() as stack:
+        people = [await stack.enter_async_context(room.enter(f"Person {number}")) for number in range(12)]
+        await asyncio.sleep(1)
+        clock.advance(YEAR)
+        await until(lambda: server.jobs._finished.get("sessions") == clock.now())
+        for person in people:
+            assert (await person.ask("heartbeat")).event == "heartbeat_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_is_kept_for_a_time_is_kept_no_longer_in_a_room_that_waits_to_be_purged(
+    tmp_path: Path, clock: SettableClock
+) -> None:
+    async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": 24 * HOUR}), clock) as server:
+        room = await open_room(server, retentionSeconds=600)
+        async with room.enter("Alice") as alice:
+            await alice.say(f"{MARK} for ten minutes")
+            await server.retention.end(room.id, "over")
+        clock.advance(300)
+        await server.retention.run()
+        assert traces(tmp_path) != []
+        clock.advance(301)
+        await server.retention.run()
+        assert traces(tmp_path) == []

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from anonchat.clock import TICK_SECONDS
 from anonchat.observability.metrics import Metrics
@@ -35,3 +36,19 @@ async def test_a_block_is_told_when_it_has_lasted_the_whole_time(seconds: float,
         await asyncio.to_thread(watchdog.stop)
     found = metrics.registry.get_sample_value("anonchat_loop_blocked_total", {"by": "anonchat"}) or 0
     assert found == told
+
+
+@pytest.mark.parametrize("is_busy", [True, False], ids=["busy", "waiting"])
+@asynchronous
+async def test_it_tells_who_was_busy_from_who_had_no_processor(is_busy: bool) -> None:
+    watchdog = Watchdog(Metrics(), {}, BLOCKED_SECONDS)
+    with capture_logs() as logged:
+        watchdog.start()
+        try:
+            began = time.thread_time()
+            while not logged and time.thread_time() < began + 10:
+                if not is_busy:
+                    time.sleep(0.1)  # noqa: ASYNC251 (this is what is to be noticed)
+        finally:
+            await asyncio.to_thread(watchdog.stop)
+    assert [line["processor_seconds"] > 0.05 for line in logged] == [is_busy]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from anonchat.testing import asynchronous
+from anonchat.errors import StartError
+from anonchat.server.workers import choose_port
+from anonchat.testing import asynchronous, settings_in
 from anonchat.testing.databases import BETWEEN_NODES, VARIABLE
 from anonchat.testing.nodes import until
 from anonchat.testing.people import open_room, request
@@ -18,6 +21,7 @@ from anonchat.testing.postgres import PostgresServer
 from anonchat.testing.processes import ServerProcess, environment
 from anonchat.testing.redis import RedisServer
 
+NO_REDIS = "redis://127.0.0.1:1/0"
 COMMAND = (sys.executable, "-P", "-m", "anonchat", "serve", "--workers", "3")
 
 
@@ -34,6 +38,25 @@ def test_it_is_refused_where_one_process_has_to_do(tmp_path: Path, storage: dict
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_for_metrics_that_a_worker_cannot_have_is_refused_before_one_starts(tmp_path: Path) -> None:
+    """Nothing listens where storage should be: a worker that got as far as that would say so."""
+    storage = {"database": "postgresql://127.0.0.1:1/name", "bus": NO_REDIS, "ephemeral": NO_REDIS}
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    # The third would have the port on which people are served.
+    variables = environment(storage=storage, server={"port": port, "metrics_port": port - 2})
+    done = subprocess.run(
+        COMMAND, cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("Cannot listen on 127.0.0.1:") == done.stderr.count("metrics_port") == 1, done.stderr
+
+
+def test_ports_for_metrics_end_before_the_last(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="here to 65536"):
+        choose_port(settings_in(tmp_path, server={"port": 0, "metrics_port": 65_535}), 2)
 
 
 def children(pid: int) -> list[int]:

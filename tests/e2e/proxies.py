@@ -47,8 +47,9 @@ def nginx(folder: Path, port: int, nodes: Sequence[int], tls: bool) -> tuple[lis
 def caddy(folder: Path, port: int, nodes: Sequence[int], tls: bool) -> tuple[list[str], Mapping[str, str]]:
     """The sample as it is, without the port for administration, and with certificates of its own authority, or without TLS."""
     options = ["admin off", *(("local_certs", "skip_install_trust", "auto_https disable_redirects") if tls else ())]
-    head = "{\n" + "".join(f"\t{option}\n" for option in options) + "}\n"
-    (folder / "Caddyfile").write_text(head + (SAMPLES / "Caddyfile").read_text(encoding="utf-8"))
+    site = (SAMPLES / "Caddyfile").read_text(encoding="utf-8")
+    more = "".join(f"\t{option}\n" for option in options)
+    (folder / "Caddyfile").write_text(site.replace("\n{\n", f"\n{{\n{more}", 1))
     variables = {
         "PUBLIC_HOST": f"http{'s' * tls}://{HOST}:{port}",
         "NODES": " ".join(f"127.0.0.1:{node}" for node in nodes),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,13 +44,33 @@ def number(output: str, title: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_every_fault_is_survived(tmp_path: Path) -> None:
-    done = run("--seconds", "10", "--every", "0.5", "--seed", "7")
+def is_killed(pid: int) -> bool:
+    """Kill a process; False if there was none."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def survived(output: str) -> list[str]:
+    """The faults, in their order."""
+    return re.findall(r"^  (\w+) +everybody goes on", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("fault", NAMES)
+def test_every_fault_is_survived(tmp_path: Path, fault: str) -> None:
+    done = run("--seconds", "2", "--every", "0.5", "--seed", "7", "--only", fault)
     assert done.exit_code == 0, done.output
-    assert number(done.output, "sent") == number(done.output, "acknowledged") > 100
+    assert number(done.output, "sent") == number(done.output, "acknowledged") > 20
     assert [number(done.output, title) for title in ("lost", "duplicated", "out of order", "unanswered")] == [0] * 4
-    assert len(set(re.findall(r"^  (\w+) +everybody goes on", done.output, re.MULTILINE))) > 2
+    assert set(survived(done.output)) == {fault}
     assert list(tmp_path.iterdir()) == [], "neither its own files nor the database of the configuration"
+
+
+def test_each_fault_comes_before_one_comes_again() -> None:
+    done = run("--seconds", "5", "--every", "0.3", "--only", "cut", "--only", "silence")
+    first = survived(done.output)[:2]
+    assert sorted(first) == ["cut", "silence"], done.output
 
 
 @pytest.mark.parametrize(("fault", "found"), [("forgotten_sends", "duplicated"), ("skipped_replay", "lost")])
@@ -57,6 +83,29 @@ def test_a_broken_server_is_caught(tmp_path: Path, fault: str, found: str) -> No
     assert "did not keep its promise" in done.output
     (kept,) = tmp_path.glob("anonchat-chaos-*")
     assert {"anonchat.db", "server.log"} <= {path.name for path in kept.iterdir()}
+
+
+@pytest.mark.parametrize(("number", "lines"), [(signal.SIGTERM, 1), (signal.SIGTERM, 3), (signal.SIGINT, 3)])
+def test_whoever_ends_it_early_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, lines: int) -> None:
+    """After the first line the server is being started, after others there are faults."""
+    (tmp_path / "folders").mkdir()
+    known = tmp_path / "known"
+    serve = shlex.join(["sh", "-c", f'echo $$ >> {known}; exec "$0" -P -m anonchat serve', sys.executable])
+    command = (sys.executable, "-m", "anonchat", "chaos", "--seconds", "60", "--every", "0.3", "--serve", serve)
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "folders")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(lines):
+            process.stdout.readline()
+        while not known.exists() or not known.read_text():
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(20) != 0
+    assert not is_killed(int(known.read_text().split()[-1])), "the server runs on"
+    assert list((tmp_path / "folders").iterdir()) == []
 
 
 def test_a_server_that_does_not_start_is_told_in_a_sentence() -> None:

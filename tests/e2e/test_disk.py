@@ -26,6 +26,7 @@ SEED = 20_261_121
 RATE = 200.0
 SLOW_SECONDS = 0.5
 PATIENCE_SECONDS = 20
+IN_FLIGHT_SECONDS = 0.5
 PLAIN = ENVIRONMENT | {"ANONCHAT_PLUGINS__ENABLED": "[]"}
 
 pytestmark = [pytest.mark.sqlite, needs_compiler]
@@ -69,6 +70,9 @@ async def test_a_disk_that_does_not_take_writes(crowd: Crowd, disk: Disk, fault:
             seen = refusals(crowd, code)
             await crowd.until(lambda seen=seen: refusals(crowd, code) > seen)  # type: ignore[misc]
             # No ack comes as long as this lasts, but what is there can be read; and those who ask are told.
+            await asyncio.sleep(
+                IN_FLIGHT_SECONDS
+            )  # what was acknowledged before the first refusal may be heard after it
             acked = [len(sender.account.acked) for sender in crowd.senders]
             await until_ready(rest, 503)
             assert len(await crowd.stored()) >= sum(acked)

@@ -22,6 +22,7 @@ from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.contract import Contract
 from anonchat.testing.processes import ServerProcess, environment
 
+STARVED_SECONDS = 0.5  # of a processor, in more than a second without a turn of the event loop
 BOUND = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -73,7 +74,9 @@ class Scene:
     def check(self) -> None:
         self.run(self.chat_goes_on())
         assert "Traceback" not in self.server.log
-        assert '"level": "error"' not in self.server.log
+        errors = [json.loads(line) for line in self.server.log.splitlines() if '"level": "error"' in line]
+        # That a machine had no processor to give for a second is no fault of the server.
+        assert [error for error in errors if error.get("processor_seconds", 1.0) > STARVED_SECONDS] == []
 
 
 @pytest.fixture(scope="module")

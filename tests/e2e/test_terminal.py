@@ -18,9 +18,10 @@ from textual.widgets import Static
 from anonchat.app import Server as RunningServer
 from anonchat.client import Chat, Pace, RoomState, Server, join
 from anonchat.client.commands import offered
-from anonchat.client.terminal import ChatApp
+from anonchat.client.terminal import ChatApp, farewell
 from anonchat.client.terminal.entries import Entry
 from anonchat.client.terminal.help import KEYS, ON_A_MESSAGE, HelpScreen
+from anonchat.client.terminal.notices import Notices
 from anonchat.client.terminal.reading import ReadingScreen
 from anonchat.config import Settings
 from anonchat.plugins.registry import bundled
@@ -213,6 +214,39 @@ async def test_commands(link: str) -> None:
         assert (await desk.bob.history())["messages"] == []
 
 
+@pytest.mark.gen_test(timeout=60)
+async def test_a_draft_waits_while_a_message_is_changed(link: str) -> None:
+    async with sit_down(link) as desk:
+        sent = await desk.bob.send("tea?")
+        await desk.write("tee")
+        await desk.until(lambda: len(desk.app.conversation.state.mine()) == 1)
+        desk.app.view.pane.answer(desk.app.conversation.state.messages[sent.message_id])
+        desk.app.view.pane.composer.insert("a long thought")
+        for last in ("escape", "enter"):
+            await desk.pilot.press("shift+tab", "down", "e")
+            assert (desk.draft, desk.shown("#context")) == ("tee", "Changing your message  (Esc cancels)")
+            await desk.pilot.press("backspace", "a", last)
+            assert (desk.draft, desk.shown("#context")) == ("a long thought", "Answering Bob: tea?  (Esc cancels)")
+        await desk.until_shown("▎ tea  edited")
+        await desk.pilot.press("shift+tab", "down", "e")
+        await desk.write("x" * 4_000)
+        await desk.until_shown("At most 4000 characters; this has 4003.")
+        assert (len(desk.draft), desk.shown("#context")) == (4_003, "Changing your message  (Esc cancels)")
+        assert desk.app.view.pane.drafts()[0] == "a long thought"
+        await desk.pilot.press("escape")
+        assert desk.draft == "a long thought"
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_what_a_refused_command_says_comes_back(link: str) -> None:
+    async with sit_down(link) as desk:
+        for line, told in (("/reply 99 a long answer", "There is none."), ("/leave now", "Write /leave [forget]: ")):
+            await desk.write(line)
+            await desk.until_shown(told)
+            assert desk.draft == line
+            desk.app.view.pane.composer.clear()
+
+
 @pytest.mark.gen_test(timeout=40)
 async def test_the_list_stays_where_one_reads(link: str) -> None:
     async with sit_down(link, height=16) as desk:
@@ -320,6 +354,11 @@ async def test_a_restart_is_told_and_what_was_written_meanwhile_goes_out(setting
     await desk.until(lambda: "No connection: what you write waits here." in desk.shown("#banner"))
     await desk.write("written meanwhile")
     await desk.until_shown("written meanwhile  sending…")
+    for line in ("/delete", "/edit written later"):
+        desk.app.view.pane.query_one(Notices).show(float("inf"))
+        await desk.write(line)
+        await desk.until_shown("Your last message is still being sent.")
+        desk.app.view.pane.composer.clear()
     waiting = bob.post("and this, too")
     async with running_server(replace(settings, server=replace(settings.server, port=port))):
         await waiting
@@ -339,6 +378,43 @@ async def test_being_removed_ends_it_and_says_so(server: RunningServer, link: st
         assert desk.app.view.pane.composer.read_only
         assert desk.app.closed is not None
         assert desk.app.closed.code == 4403
+
+
+@pytest.mark.gen_test(timeout=60)
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_what_was_not_sent_is_told_before_the_end_and_stands_on_the_terminal_after_it(
+    server: RunningServer, link: str, is_removed: bool
+) -> None:
+    async with sit_down(link) as desk:
+        for mark in "xy":
+            await desk.write(mark * 4_001)
+        await desk.until(lambda: all(outgoing.done for outgoing in desk.app.conversation.unsent()))
+        desk.app.view.pane.composer.insert("half a tho")
+        if is_removed:
+            server.sessions.disconnect(desk.app.chat.membership.session_id, 4403, "kicked")
+            await desk.until(lambda: "for now. 2 messages were not sent. Press Ctrl+Q" in desk.shown("#banner"))
+        else:
+            await desk.pilot.press("f1", "ctrl+c")
+            await desk.until_shown("2 messages were not sent. Press again to quit all the same.")
+            assert desk.app.is_running
+        await desk.pilot.press("ctrl+c")
+        await desk.until(lambda: not desk.app.is_running)
+    told = list(farewell(desk.app))
+    assert told[:3] == [f"Not sent: {text}" for text in ("x" * 4_001, "y" * 4_001, "half a tho")]
+    assert told[3:] == (["You were removed from this room for now."] if is_removed else [])
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_leaving_by_a_command_asks_once_if_something_was_not_sent(link: str) -> None:
+    async with sit_down(link) as desk:
+        await desk.write("x" * 4_001)
+        await desk.until_shown("not sent: At most")
+        await desk.write("/leave")
+        await desk.until_shown("1 message was not sent. Press again to quit all the same.")
+        assert desk.draft == "/leave"
+        await desk.pilot.press("enter")
+        await desk.until(lambda: not desk.app.is_running)
+    assert [len(text) for text in desk.app.unsent] == [4_001]
 
 
 @pytest.mark.gen_test(timeout=60)
@@ -381,6 +457,33 @@ async def test_what_plugins_add(tmp_path: Path) -> None:
             await desk.until(lambda: "▎ and this?" not in desk.screen)
             await maud.request("close_poll", {"pollId": poll["pollId"]})
             await desk.until_shown("2 people voted.  pinned")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_up_arrow_says_what_cannot_be_changed(tmp_path: Path) -> None:
+    options = {"moderation": {"newcomer_seconds": 3_600}, "polls": {"create": "everyone"}}
+    settings = settings_in(tmp_path, plugins={"enabled": bundled(), "options": options})
+    async with running_server(settings) as server:
+        room = await Server(server.url).create_room("Lunch")
+        async with sit_down(room.join_url) as desk, await join(room.moderator_url, "Maud") as maud:
+            await desk.pilot.press("up")
+            await desk.until_shown("There is no message of yours here.")
+            await desk.write("an old message")
+            await desk.until(lambda: len(desk.app.conversation.state.mine()) == 1)
+            await desk.write("/poll Where? | Here | There")
+            await desk.until_shown("Where?")
+            await desk.pilot.press("up")
+            await desk.until_shown("Your last message is no text and cannot be changed: [poll] Where?")
+            await maud.request("panic", {})
+            await desk.until_shown("panic")
+            await desk.write("is this seen?")
+            await desk.until_shown("… waits: The moderators look at")
+            await desk.pilot.press("up")
+            await desk.until_shown("Your last message waits to be released and cannot be changed")
+            assert desk.draft == ""
+            await desk.write("/delete")
+            await desk.until(lambda: "▎ is this seen?" not in desk.screen)
+            assert "▎ an old message" in desk.screen
 
 
 @pytest.mark.gen_test(timeout=60)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pty
 import sqlite3
 import sys
+import termios
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from anonchat.client import Closed, Server, join
+from anonchat.client import Chat, ChatEvent, Closed, Link, Received, Server, join, plain
 from anonchat.client.state import RoomState
 from anonchat.client.words.sentences import closing, message, sentence
 from anonchat.testing import running_server, settings_in
@@ -181,6 +183,118 @@ async def test_a_killed_server_is_told_and_survived(tmp_path: Path) -> None:
             ann.hang_up()
             assert (await ann.end())[0] == 0
             assert [wire["content"]["text"] for wire in (await bob.history())["messages"]] == ["written meanwhile"]
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_quit_ends_it_also_while_something_cannot_be_sent(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as process:
+        link = (await Server(process.url).create_room("Lunch")).join_url
+        async with typist(link, "Ann", tmp_path) as ann:
+            await ann.until("1 here: ")
+            process.kill()
+            await ann.until("Connection lost, trying again in ")
+            ann.type("are you still there?", "/quit")
+            assert (await ann.end())[0] == 0
+            told = [line for line in ann.lines if "not sent" in line.lower()]
+            assert told[0].startswith("Not sent: are you still there?")
+            assert told[1] == "1 message was not sent."
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize("code", [4403, 4410])
+async def test_whoever_is_put_out_hears_how_many_messages_were_not_sent(tmp_path: Path, code: int) -> None:
+    """They wait for a rate, so that nothing can have been sent when the end comes."""
+    limits = {"messages_per_session": "1/minute"}
+    lines: list[str] = []
+    end, pipe = os.pipe()
+    async with running_server(settings_in(tmp_path, limits=limits)) as server:
+        link = Link.parse((await Server(server.url).create_room("Lunch")).join_url)
+        membership = await Server(link.base_url).join(link, "Ann")
+        async with Chat(membership) as chat, asyncio.timeout(SECONDS):
+            running = asyncio.create_task(plain.PlainChat(chat, lines.append).run(end))
+            os.write(pipe, b"one\ntwo\nthree\n")
+            while chat.unsent < 2:
+                await asyncio.sleep(0.01)
+            while chat.unsent > 2:
+                await asyncio.sleep(0.01)
+            server.sessions.disconnect(membership.session_id, code, "kicked" if code == 4403 else "room_ended")
+            assert await running == 1
+    assert lines[-2] == "2 messages were not sent."
+    os.close(end)
+    os.close(pipe)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_line_that_the_terminal_has_cut_is_not_sent(link: str) -> None:
+    lines: list[str] = []
+    screen, keyboard = pty.openpty()
+    flags = termios.tcgetattr(keyboard)
+    flags[3] &= ~termios.ECHO
+    termios.tcsetattr(keyboard, termios.TCSANOW, flags)
+    async with await join(link, "Ann") as ann, asyncio.timeout(SECONDS):
+        os.write(screen, b"x" * 4_094 + b"\n" + b"y" * 4_500 + b"\n/quit\n")
+        assert await plain.PlainChat(ann, lines.append).run(keyboard) == 0
+    # The server may answer after the terminal was looked at.
+    told = sorted(line for line in lines if "Not sent: " in line)
+    assert [line[10] for line in told] == ["x", "y"], "the first is refused by the server, whole"
+    assert "At most 4000 characters; this has 4094." in told[0]
+    assert told[1].endswith("Write it in parts, or without --plain.")
+    os.close(screen)
+    os.close(keyboard)
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(
+    ("streams", "environment", "code", "told"),
+    [
+        ("<&-", {}, 0, "Lunch: "),
+        (">&-", {}, 0, "Lunch: "),
+        (">/dev/full", {}, 1, "The chat cannot go on: No space left on device."),
+        ("", {"PYTHONIOENCODING": "latin-1"}, 0, "Lunch: "),
+    ],
+)
+async def test_odd_streams_leave_no_traceback(
+    link: str, tmp_path: Path, streams: str, environment: dict[str, str], code: int, told: str
+) -> None:
+    command = (sys.executable, "-m", "anonchat", "chat", link, "--name", "Ann")
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path), **environment}
+    shell = ("sh", "-c", f'exec "$@" {streams}', "sh", *command)
+    async with await join(link, "Bob") as bob, asyncio.timeout(SECONDS):
+        await bob.send("a heart: ♥")
+        process = await asyncio.create_subprocess_exec(*shell, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environ)
+        _, errors = await process.communicate(b"/quit\n")
+    assert (process.returncode, "Traceback" in errors.decode(), "Exception" in errors.decode()) == (code, False, False)
+    assert told in errors.decode()
+
+
+class Forgetful(Chat):
+    """A room whose messages are purged before they are told: what is told instead, if anything."""
+
+    is_told = False
+
+    async def __anext__(self) -> ChatEvent:
+        while isinstance(event := await super().__anext__(), Received) and event.event == "message":
+            if self.is_told:
+                return Received("messages_removed", {"messageIds": [event.data["id"]]}, event.seq)
+        return event
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(("is_told", "patience"), [(False, 0.3), (True, 2 * SECONDS)])
+async def test_a_command_does_not_wait_for_ever_for_what_was_purged(
+    link: str, monkeypatch: pytest.MonkeyPatch, is_told: bool, patience: float
+) -> None:
+    monkeypatch.setattr(plain, "PATIENCE", patience, raising=False)
+    lines: list[str] = []
+    end, pipe = os.pipe()
+    os.write(pipe, b"hello\n/who\n/who\n/quit\n")
+    async with Forgetful(await Server(Link.parse(link).base_url).join(Link.parse(link), "Ann")) as chat:
+        chat.is_told = is_told
+        async with asyncio.timeout(SECONDS):
+            assert await plain.PlainChat(chat, lines.append).run(end) == 0
+    assert lines.count("1 here: <you> Ann") == 2
+    os.close(end)
+    os.close(pipe)
 
 
 def test_every_event_has_its_sentence() -> None:

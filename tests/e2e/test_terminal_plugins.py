@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from anonchat.app import Server as RunningServer
-from anonchat.client import Chat, ChatRefused, CreatedRoom, Pace, Server, join
-from anonchat.client.commands import COMMANDS
+from anonchat.client import Chat, ChatEvent, ChatRefused, CreatedRoom, Pace, Received, Server, join, plain
+from anonchat.client.commands import COMMANDS, notifications
+from anonchat.client.commands.basics import PAGE
 from anonchat.client.plain import PlainChat
 from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
@@ -44,14 +45,17 @@ class Reader:
 
     async def until(self, part: str) -> str:
         """The next line, after those that were waited for before, with this in it."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                for number, line in enumerate(self.lines[self._read :], self._read):
-                    if part in line:
-                        self._read = number + 1
-                        return line
-                self._more.clear()
-                await self._more.wait()
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    for number, line in enumerate(self.lines[self._read :], self._read):
+                        if part in line:
+                            self._read = number + 1
+                            return line
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            pytest.fail(f"{part!r} is not in {self.lines[self._read :]}")
 
     async def says(self, line: str, part: str) -> str:
         """Type a line, and wait for what it does."""
@@ -109,10 +113,11 @@ async def test_a_poll_is_asked_answered_and_closed(people: tuple[Reader, Reader]
     number = card.partition("#")[2].partition(":")[0]
     assert card.endswith(f"Poll #{number}: Tea or coffee?")
     assert await anna.until("  1. Tea") == "  1. Tea"
-    assert (await anna.until("Hidden: nobody in the room sees who voted what")).endswith("the poll is deleted.")
+    assert (await anna.until("Hidden: nobody in the room sees who voted what")).endswith("as nobody's.")
     await anna.until(f"0 people voted. Vote with /vote #{number} and a number.")
     await anna.says("/vote", "Write /vote [#poll] N…: ")
-    await anna.says("/vote 3", "This poll has no such option.")
+    await anna.says("/vote 3", f"This poll has no such option. This was for poll #{number}; another is named first")
+    await anna.says("/vote 2 1", f"This poll takes one option. This was for poll #{number}; another is named first")
     await anna.says("/vote 1", "Your vote for 1 is counted.")
     await anna.says(f"/vote #{number} 2", "Your vote for 2 is counted.")
     await maud.says("/vote 2", "Your vote for 2 is counted.")
@@ -123,6 +128,39 @@ async def test_a_poll_is_asked_answered_and_closed(people: tuple[Reader, Reader]
         await someone.until("The poll “Tea or coffee?” is closed: Tea 0, Coffee 1.")
     await anna.says("/vote 1", "There is no such poll here.")
     await anna.says(f"/vote #{number} 1", "This poll is closed.")
+
+
+async def test_open_polls_that_are_not_loaded_are_found_further_up(room: CreatedRoom) -> None:
+    async with reader(room.moderator_url, "Maud") as maud:
+        for question in ("Tea?", "Coffee?"):
+            await maud.says(f"/poll {question} | Yes | No", f": {question}")
+        for number in range(PAGE - 1):
+            await maud.chat.send(f"line {number}")
+        async with reader(room.join_url, "Bob") as bob:
+            await knows_open_polls(bob)
+            await bob.says("/polls", ": Coffee?")
+            await bob.until("1 open poll is further up: /older shows it.")
+            await bob.says("/vote #1 1", "1 open poll is further up: /older shows it.")
+        await maud.chat.send("one more")
+        async with reader(room.join_url, "Anna") as anna:
+            await knows_open_polls(anna)
+            for line in ("/polls", "/vote 1", "/unvote", "/vote #1 1"):
+                await anna.says(line, "2 open polls are further up: /older shows them.")
+            await anna.says("/older", ": Tea?")
+            await anna.says("/vote #1 1", "Your vote for 1 is counted.")
+            await anna.says("/vote #9 1", "There is no such poll here.")
+            for question in ("Coffee?", "Tea?"):
+                maud.type("/closepoll")
+                await anna.until(f"The poll “{question}” is closed")
+            await anna.says("/polls", "No poll is open.")
+
+
+async def knows_open_polls(someone: Reader) -> None:
+    """They are told soon after one has come in."""
+    async with asyncio.timeout(SECONDS):
+        while not any("further up" in line for line in someone.lines):
+            await someone.says("/polls", "Open polls:")
+            await asyncio.sleep(0.1)
 
 
 async def test_pins_mentions_and_notifications(people: tuple[Reader, Reader]) -> None:
@@ -144,6 +182,23 @@ async def test_pins_mentions_and_notifications(people: tuple[Reader, Reader]) ->
     await maud.says("/unpin 1", "Not pinned any more: Maud: Read this first")
     await anna.says("/pins", "Nothing is pinned.")
     await maud.says("/unpin 2", "There is none.")
+
+
+async def test_many_notifications_are_all_shown_before_they_are_read(
+    people: tuple[Reader, Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "PAGE", 25, raising=False)
+    maud, anna = people
+    for number in range(60):
+        await maud.chat.send(f"@Anna Maria, note {number}.")
+    await anna.until("note 59.")
+    before = len(anna.lines)
+    await anna.says("/notifications", "note 59.")
+    await anna.until("note 0.")
+    assert [line.partition("note ")[2] for line in anna.lines[before + 1 :]] == [
+        f"{number}." for number in range(59, -1, -1)
+    ]
+    await anna.says("/notifications", "There is nothing new for you.")
 
 
 async def test_who_comes_sees_polls_pins_and_what_concerns_them(room: CreatedRoom) -> None:
@@ -190,6 +245,42 @@ async def test_moderators_act_on_people_whose_names_have_spaces(
     await maud.until("Maud banned Anna Maria until ")
 
 
+async def test_what_somebody_wrote_who_has_left_is_deleted(people: tuple[Reader, Reader], room: CreatedRoom) -> None:
+    maud, anna = people
+    async with reader(room.join_url, "Bob B.") as bob:
+        for text in ("spam one", "spam two"):
+            bob.type(text)
+            await maud.until(f"Bob B.: {text}")
+        bob.type("/leave")
+        await maud.until("Bob B. left.")
+    anna.type("He is gone")
+    await maud.until("Anna Maria: He is gone")
+    gone = "Bob B. is not in the room any more. /purge 2 Bob B. deletes all that they wrote."
+    for command in ("/ban Bob B.", "/kick bob b.", "/mute Bob B. 5"):
+        await maud.says(command, gone)
+    await anna.says("/purge 2 Bob B.", "Only moderators may /purge.")
+    await maud.says("/purge 2", "/purge 2 Bob B. deletes all that Bob B. wrote, for good.")
+    await maud.says("/purge 1 Bob B.", "/purge 1 Anna Maria deletes all that Anna Maria wrote, for good.")
+    await maud.says("/purge 2 bob b.", "Messages of Bob B. that were deleted: 2.")
+    await anna.until("2 messages")
+    await maud.says("/purge Bob B.", "Write /purge N NAME: ")
+    await maud.says("/purge 1 Anna Maria", "Messages of Anna Maria that were deleted: 1.")
+
+
+async def test_long_lists_are_read_to_their_end(people: tuple[Reader, Reader], room: CreatedRoom) -> None:
+    maud, _ = people
+    for number in range(101):
+        raider = await join(room.join_url, f"Raider {number}")
+        await raider.close()
+        await maud.chat.request("ban", {"targetSessionId": raider.membership.session_id})
+    await maud.says("/unban", "Raider 100, ban until ")
+    await maud.until("Raider 0, ban until ")
+    await maud.says("/unban raider 0", "Raider 0 may come back.")
+    await maud.says("/unban raider 0", "Nobody of that name is kept out.")
+    await maud.says("/log", "older entries: /log all")
+    await maud.says("/log all", "Maud banned Raider 0 until ")
+
+
 async def test_a_role_brings_its_commands(people: tuple[Reader, Reader]) -> None:
     maud, anna = people
     await anna.says("/slow 5", "Only moderators may /slow.")
@@ -227,9 +318,105 @@ async def test_what_waits_is_shown_released_and_dropped(people: tuple[Reader, Re
     await maud.says("/drop 2", "Dropped: Anna Maria: second")
     await anna.until("Your message “second” is not shown: ")
     await maud.says("/drop 4", "/held shows the numbers, from 1 to 3.")
-    await maud.says("/calm", "Messages in the panic: 3 held, 2 dropped, 1 shown.")
+    await maud.says("/calm", "1 message waits: /calm release shows what the panic has held, /calm drop drops it.")
+    await maud.says("/calm drop", "Messages in the panic: 3 held, 2 dropped, 1 shown.")
     await anna.until("Your message “third” is not shown: ")
     assert list(anna.chat.plugins) == list(bundled())
+
+
+async def test_the_last_message_is_the_one_that_waits(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    anna.type("An old message")
+    await maud.until("Anna Maria: An old message")
+    await maud.says("/panic", "Panic: what newcomers write is held back.")
+    await anna.says("My password", "Your message waits to be released: ")
+    await maud.until("A message of Anna Maria: My password waits (")
+    await anna.says("/delete", "Your message “My password” is not shown: Its author has deleted it.")
+    await maud.says("/held", "No message waits.")
+    assert (await maud.chat.history())["messages"][0]["content"]["text"] == "An old message"
+    await anna.says("/delete", "was deleted by its author.")
+    await anna.says("/delete", "There is no message of yours here.")
+
+
+async def test_a_number_says_which_message_is_deleted(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    for text in ("one", "two", "three", "four"):
+        anna.type(text)
+        await maud.until(text)
+    await anna.says("/delete 3", "was deleted by its author.")
+    await maud.says("/delete 2", "was deleted by a moderator.")
+    await anna.says("/delete five", "Write /delete [N]: ")
+    await anna.says("/delete 5", "N counts from 1, the last message, to 4.")
+    maud.type("Mine")
+    await anna.until("Mine")
+    await anna.says("/delete 1", "Only its author or a moderator may")
+    left = [wire["content"]["text"] for wire in (await maud.chat.history())["messages"] if "deletedAt" not in wire]
+    assert left == ["one", "four", "Mine"]
+
+
+async def test_a_command_is_about_the_message_that_was_typed_just_before(
+    people: tuple[Reader, Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is told late that this one waits."""
+    take = Chat.__anext__
+
+    async def take_late(chat: Chat) -> ChatEvent:
+        event = await take(chat)
+        if isinstance(event, Received) and event.event == "held_message":
+            await asyncio.sleep(0.3)
+        return event
+
+    monkeypatch.setattr(Chat, "__anext__", take_late)
+    maud, anna = people
+    anna.type("An old message")
+    await maud.until("Anna Maria: An old message")
+    await maud.says("/panic", "Panic: what newcomers write is held back.")
+    await anna.until("Panic: what newcomers write is held back.")
+    anna.type("My password\n/delete")
+    await anna.until("Your message “My password” is not shown: Its author has deleted it.")
+    assert (await maud.chat.history())["messages"][0]["content"]["text"] == "An old message"
+
+
+async def test_a_command_waits_no_longer_than_one_has_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "PATIENCE", 0.3, raising=False)
+    async with AsyncExitStack() as stack:
+        async with running_server(settings_in(tmp_path)) as server:
+            room = await Server(server.url).create_room("Lunch")
+            anna = await stack.enter_async_context(reader(room.join_url, "Anna"))
+            anna.type("An old message")
+            await anna.says("/who", "1 here: ")
+        await anna.until("Connection lost")
+        anna.type("are you still there?")
+        for line in ("/delete", "/edit x"):
+            await anna.says(line, "Your last message is still being sent.")
+        await anna.says("/who", "1 here: ")
+        await anna.says("/quit", "2 messages were not sent.")
+
+
+async def test_a_released_message_may_be_newer_than_one_that_waits(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await maud.says("/panic", "Panic: what newcomers write is held back.")
+    for text in ("first", "second"):
+        anna.type(text)
+        await maud.until(f"A message of Anna Maria: {text} waits (")
+    await maud.says("/release 1", "Shown to everybody: Anna Maria: first")
+    await anna.until("] <you>: first")
+    await anna.says("/delete", "Your message of ")
+    await maud.says("/held", "1. Anna Maria: second")
+
+
+async def test_what_cannot_be_changed_is_left_alone(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    anna.type("An old message")
+    await anna.says("/poll Tea or coffee? | Tea | Coffee", "<you>: Poll #")
+    await anna.says("/edit Tea", "Your last message is no text and cannot be changed: [poll] Tea or coffee?")
+    await maud.says("/panic", "Panic: what newcomers write is held back.")
+    await anna.says("My password", "Your message waits to be released: ")
+    await maud.until("A message of Anna Maria: My password waits (")
+    await anna.says(
+        "/edit My word", "Your last message waits to be released and cannot be changed; /delete takes it back."
+    )
+    assert (await maud.chat.history())["messages"][0]["content"]["text"] == "An old message"
 
 
 async def test_words_are_listed_added_and_removed(people: tuple[Reader, Reader]) -> None:
@@ -247,6 +434,25 @@ async def test_words_are_listed_added_and_removed(people: tuple[Reader, Reader])
     anna.type("You weasel")
     await maud.until("Anna Maria: You weasel")
     await maud.says("/words forget weasel", "Write /words [add|remove WORD]: ")
+
+
+async def test_words_that_two_add_at_once_are_both_there(people: tuple[Reader, Reader], room: CreatedRoom) -> None:
+    maud, _ = people
+    async with reader(room.moderator_url, "Moe") as moe:
+        maud.type("/words add weasel")
+        moe.type("/words add badger")
+        await maud.until("“weasel” is not wanted in this room.")
+        await moe.until("“badger” is not wanted in this room.")
+        await maud.says("/words", "Words that are not wanted")
+        assert set(maud.lines[-2:]) == {"weasel", "badger"}
+
+
+async def test_moderators_give_the_room_another_title(people: tuple[Reader, Reader]) -> None:
+    maud, anna = people
+    await anna.says("/title Supper", "Only moderators may /title.")
+    await maud.says("/title Supper", "The room is now called Supper.")
+    await anna.until("The room is now called Supper.")
+    await maud.says("/title", "Write /title text")
 
 
 async def test_links_are_made_listed_and_refused(people: tuple[Reader, Reader]) -> None:
@@ -286,22 +492,53 @@ async def test_people_say_of_what_they_are_notified(people: tuple[Reader, Reader
     await anna.says("/notifications", "Maud mentioned you: @Anna Maria, at last?")
 
 
-async def test_a_report_reaches_the_moderators(people: tuple[Reader, Reader]) -> None:
+async def test_a_report_reaches_the_moderators(people: tuple[Reader, Reader], room: CreatedRoom) -> None:
     maud, anna = people
-    maud.type("Buy my book")
-    await anna.until("Buy my book")
+    async with reader(room.join_url, "Bob") as bob:
+        bob.type("Buy my book")
+        await anna.until("Buy my book")
     await anna.says("/report 1", "Write /report N reason: ")
-    await anna.says("/report 1 an advertisement", "The moderators are told of Maud: Buy my book")
-    await maud.until("Reported: Maud: Buy my book (an advertisement)")
+    await anna.says("/report 1 an advertisement", "The moderators are told of Bob: Buy my book")
+    await maud.until("Reported: Bob: Buy my book (an advertisement)")
     await anna.says("/reports", "Only moderators may /reports.")
     await maud.says("/resolve 2", "/reports shows the numbers, from 1 to 1.")
-    await maud.says("/reports", "1. Maud: Buy my book (an advertisement)")
+    await maud.says("/reports", "1. Bob: Buy my book (an advertisement)")
     await maud.says("/resolve 1", "Dealt with. Reports that wait: 0.")
     await maud.says("/reports", "No report waits.")
 
 
+async def test_how_many_reports_wait_is_told_when_it_changes(people: tuple[Reader, Reader], room: CreatedRoom) -> None:
+    maud, anna = people
+    async with reader(room.join_url, "Bob") as bob:
+        for text in ("one apple", "two pears", "three plums"):
+            bob.type(text)
+            await anna.until(text)
+            await anna.says("/report 1 rude", f"The moderators are told of Bob: {text}")
+            await maud.until("Reported: ")
+        anna.type("a typo")
+        await maud.until("a typo")
+        anna.type("/delete")
+        await maud.until("was deleted by its author.")
+        await bob.says("/delete", "was deleted by its author.")
+    assert await maud.until("reports wait: ") == "2 reports wait: /reports shows what they are."
+    await maud.says("/resolve 1", "Dealt with. Reports that wait: 1.")
+    anna.type("another typo")
+    await maud.until("another typo")
+    anna.type("/delete")
+    await maud.until("was deleted by its author.")
+    async with reader(room.moderator_url, "Mo") as other:
+        await other.until("1 report waits: /reports shows what it is.")
+    assert [line for line in maud.lines if "/reports shows what" in line] == [
+        "2 reports wait: /reports shows what they are."
+    ]
+
+
 async def test_a_room_is_closed_reopened_and_ended_with_a_word(people: tuple[Reader, Reader]) -> None:
     maud, anna = people
+    for line in ("/close #3", "/reopen now", "/panic please"):
+        await maud.says(line, f"Write {line.partition(' ')[0]}: ")
+    await maud.says("/who", "2 here: ")
+    assert not any("is closed" in line or "Panic" in line for line in maud.lines)
     await maud.says("/close", "The room is closed")
     await maud.says("/reopen", "The room is open again.")
     await maud.says("/end", "This deletes the room and all that is in it, for good.")
@@ -358,7 +595,7 @@ async def test_without_plugins_there_are_no_such_commands(tmp_path: Path) -> Non
         async with reader(room.moderator_url, "Maud") as maud:
             await maud.says("/help", "/quit")
             told = {line.split()[0].removeprefix("/") for line in maud.lines if line.startswith("/")}
-            links = {"invites", "invite", "uninvite"}
+            links = {"title", "invites", "invite", "uninvite"}
             assert told == {"help", "who", "reply", "edit", "delete", "older", "leave", "quit"} | links
             for name in sorted(COMMANDS.keys() - told):
                 await maud.says(f"/{name} x", f"//{name} sends it as text.")

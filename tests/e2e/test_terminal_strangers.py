@@ -25,7 +25,12 @@ Answers = dict[str, Any]
 ROOM = {"title": "T", "actualParticipants": 1, "maxParticipants": 9, "retentionSeconds": None, "description": ""}
 TIME = {"remainingSeconds": None}
 JOINED = {"sessionId": "s", "anonymousId": "a", "role": "participant", "sessionToken": "t"}
-HELLO = {"serverTime": "2026-11-20T20:15:00.000Z", "heartbeatSeconds": 25, "plugins": []}
+HELLO = {
+    "serverTime": "2026-11-20T20:15:00.000Z",
+    "heartbeatSeconds": 25,
+    "limits": {"textLength": 4000, "frameBytes": 65536},
+    "plugins": [],
+}
 
 
 class Rest(RequestHandler):

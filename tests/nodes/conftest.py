@@ -33,7 +33,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
-    with PostgresServer() as server:
+    with PostgresServer(in_memory=True) as server:
         make_template(server.url(), migrations_of(load(bundled())))
         yield server
 

@@ -150,6 +150,7 @@ NEEDS: Mapping[str, Callable[[World, str], Awaitable[Mapping[str, Any]]]] = {
     "close_poll": poll,
     "get_poll_results": poll,
     "POST /api/rooms": given(title="A room"),
+    f"PATCH {ROOM}": given(title="Another"),
     f"POST {ROOM}/validate-invite": entry,
     f"POST {ROOM}/join": joining,
     f"POST {ROOM}/invites/of-a-moderator": given(role="moderator"),
@@ -202,8 +203,10 @@ async def person_data(world: World, event: str, target: Person) -> dict[str, Any
     if event in ("edit_message", "delete_message", "report_message"):
         extra = {"edit_message": {"text": "Else"}, "report_message": {"reason": "Rude"}}
         return {"messageId": await world.said(target), **extra.get(event, {})}
-    if event == "unmute":
-        await world.as_owner("mute", targetSessionId=target.session_id)
+    if event == "unmute":  # what a higher rank has decided stands
+        muted = await world.people["promoted"].ask("mute", {"targetSessionId": target.session_id})
+        if muted.event == "error":
+            await world.as_owner("mute", targetSessionId=target.session_id)
     if event == "purge_messages":
         await world.said(target)
     return {"targetSessionId": target.session_id}

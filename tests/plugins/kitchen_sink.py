@@ -114,13 +114,15 @@ class Plugin:
         return Tables(metadata, HERE / "migrations")
 
     @hookimpl
-    def register_routes(self) -> Sequence[Route]:
-        self._note("register_routes")
-        return [Route("GET", "/api/rooms/{roomId}/sink", self.describe, auth="participant", summary="The sink.")]
+    def register_routes(self, config: Mapping[str, Any]) -> Sequence[Route]:
+        self._note("register_routes", config=config)
+        return [
+            Route("GET", "/api/rooms/{roomId}/kitchen_sink", self.describe, auth="participant", summary="The sink.")
+        ]
 
     @hookimpl
-    def register_client_events(self) -> Sequence[ClientEvent]:
-        self._note("register_client_events")
+    def register_client_events(self, config: Mapping[str, Any]) -> Sequence[ClientEvent]:
+        self._note("register_client_events", config=config)
         return [ClientEvent("kitchen_sink.note", Note(), self.take_note, summary="Keep a note.")]
 
     @hookimpl
@@ -144,9 +146,9 @@ class Plugin:
         return [click.Command("drain", help="Empty the sink.")]
 
     @hookimpl
-    def register_jobs(self) -> Sequence[Job]:
-        self._note("register_jobs")
-        return [Job("drip", 3600, self.drip)]
+    def register_jobs(self, config: Mapping[str, Any]) -> Sequence[Job]:
+        self._note("register_jobs", config=config)
+        return [Job("drip", 360 * config["litres"], self.drip)]
 
     @hookimpl
     def register_hookspecs(self) -> Sequence[object]:
@@ -287,8 +289,8 @@ class Plugin:
         self._note("message_held", message=message, held=held)
 
     @hookimpl
-    async def participants_changed(self, room_id: str, present: int) -> None:
-        self._note("participants_changed", room_id=room_id, present=present)
+    async def participants_changed(self, room_id: str, present: int, here: int) -> None:
+        self._note("participants_changed", room_id=room_id, present=present, here=here)
 
     @hookimpl
     async def message_edited(self, message: Message) -> None:

@@ -146,6 +146,29 @@ async def test_guesses_are_counted(tmp_path: Path) -> None:
         assert set(codes[7:]) == {429}
 
 
+async def test_guesses_over_sockets_are_counted(tmp_path: Path) -> None:
+    """With the others, in the handshake and after it; whoever has a token comes in all the same."""
+    settings = settings_in(tmp_path, limits={"requests_per_network": "10/hour"})
+    async with running_server(settings) as server:
+        room = await open_room(server)
+        token = (await room.join("Ann")).body["sessionToken"]
+        codes = []
+        for number in range(12):
+            guess = new_token()
+            async with connected(
+                server.port, headers={"Authorization": f"Bearer {guess}"} if number % 2 else None
+            ) as socket:
+                if not number % 2:
+                    await socket.send("identify", {"token": guess})
+                codes.append((await socket.until("error"))["data"]["code"])
+        assert codes == ["invalid_token"] * 8 + ["rate_limited"] * 4
+        assert (await request(server, "GET", f"/api/rooms/{room.id}")).status == 429
+        for _ in range(3):  # the control
+            async with connected(server.port) as socket:
+                await socket.send("identify", {"token": token})
+                assert (await socket.until("identified"))["data"]["username"] == "Ann"
+
+
 # --- what would have to be guessed
 
 

@@ -109,3 +109,33 @@ async def test_what_waits_for_somebody_who_comes_is_bounded(tmp_path: Path) -> N
             pass
         assert person.socket.close_code == 4413, "it comes again, instead of having missed something"
         await person.close()
+
+
+class Large:
+    """Has much to tell."""
+
+    @hookimpl
+    def register_server_events(self) -> Sequence[ServerEvent]:
+        return [ServerEvent(f"large.{number}", EventSchema()) for number in range(3)]
+
+    @hookimpl
+    async def extend_state(self) -> Mapping[str, Mapping[str, Any]]:
+        return {f"large.{number}": {"text": "x" * 60_000} for number in range(3)}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_all_that_somebody_is_told_fits_into_the_queue(tmp_path: Path) -> None:
+    """History and states are each below what may wait for a connection, and together they are above it."""
+    settings = settings_in(tmp_path, limits={"queue_bytes": 262_144})
+    async with running_server(settings, plugins={"large": Large()}) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            for _ in range(40):
+                await alice.say("y" * 4_000)
+        async with room.enter("Bob") as bob:
+            await bob.send("heartbeat")
+            told = []
+            while (heard := await bob.read()) is not None and heard.event != "heartbeat_ack":
+                told.append(heard.event)
+            assert heard is not None, bob.socket.close_code
+            assert [event for event in told if event.startswith("large")] == ["large.0", "large.1"]

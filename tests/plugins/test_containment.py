@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from sqlalchemy import bindparam, column, literal, select
+from sqlalchemy.sql import ClauseElement
 from structlog.testing import capture_logs
 
 from anonchat import (
@@ -22,6 +27,7 @@ from anonchat import (
     Draft,
     Edit,
     Held,
+    Job,
     Message,
     PluginContext,
     Rejected,
@@ -31,12 +37,13 @@ from anonchat import (
     Schema,
     ServerEvent,
     Session,
+    Transaction,
     hookimpl,
 )
 from anonchat.app import Server
-from anonchat.plugins.budgets import Budgets
-from anonchat.testing import running_server, settings_in
+from anonchat.testing import Budgets, running_server, settings_in
 from anonchat.testing.clocks import SettableClock
+from anonchat.testing.databases import is_on_postgres
 from anonchat.testing.people import open_room, request
 
 pytestmark = pytest.mark.gen_test(timeout=20)
@@ -228,6 +235,77 @@ async def test_a_refusal_by_exception_is_no_failure(tmp_path: Path) -> None:
         assert failures(server, "check_join") == 0
 
 
+# --- hooks that write
+
+
+class Writing:
+    """A hook that writes, and raises what it is given."""
+
+    def __init__(self, raised: Sequence[Exception]) -> None:
+        self.raised = list(raised)
+        self.runs = 0
+
+    @hookimpl
+    async def write_messages(self, tx: Transaction) -> None:
+        self.runs += 1
+        if self.raised:
+            raise self.raised.pop()
+
+
+def full_disk() -> Exception:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+async def test_what_the_storage_does_to_a_hook_that_writes_is_not_the_plugins_failure(tmp_path: Path) -> None:
+    """A full disk is told as such; what Postgres undid for a deadlock runs again."""
+    dice = Writing([asyncpg.DeadlockDetectedError() if is_on_postgres() else full_disk()])
+    async with serving(tmp_path, dice) as server, (await open_room(server)).enter("Alice") as alice:
+        answer = await alice.say("Hello")
+        if is_on_postgres():
+            assert (answer.event, dice.runs) == ("message_ack", 2)
+        else:
+            assert answer.data["code"] == "storage_full"
+        assert failures(server, "write_messages") == 0
+        assert (await alice.say("Again")).event == "message_ack"
+
+
+@pytest.mark.parametrize("statement", [select(column("nothing")), select(bindparam("nothing"))])
+async def test_a_statement_that_is_wrong_is_the_plugins_failure(tmp_path: Path, statement: ClauseElement) -> None:
+    class Wrong:
+        @hookimpl
+        async def write_messages(self, tx: Transaction) -> None:
+            await tx.fetch_one(statement)
+
+    async with serving(tmp_path, Wrong()) as server, (await open_room(server)).enter("Alice") as alice:
+        assert (await alice.say("Hello")).data["code"] == "plugin_failed"
+        assert failures(server, "write_messages") > 0
+
+
+@pytest.mark.sqlite
+async def test_a_hook_that_writes_and_awaits_something_else_is_the_plugins_failure(tmp_path: Path) -> None:
+    class Slow:
+        @hookimpl
+        async def write_messages(self, tx: Transaction) -> None:
+            await asyncio.sleep(0)
+
+    async with serving(tmp_path, Slow()) as server, (await open_room(server)).enter("Alice") as alice:
+        with capture_logs() as logs:
+            assert (await alice.say("Hello")).data["code"] == "plugin_failed"
+        assert failures(server, "write_messages") > 0
+        failed = [(line["plugin"], line["hook"]) for line in logs if line["log_level"] == "error"]
+        assert set(failed) == {("dice", "write_messages")}
+
+
+async def test_a_refusal_by_a_hook_that_writes_is_told_where_it_can_be(tmp_path: Path) -> None:
+    fine, odd = [ChatError("dice.no"), ChatError("dice.no")], [ChatError("dice.no", status=499) for _ in range(2)]
+    async with serving(tmp_path, Writing(odd + fine)) as server, (await open_room(server)).enter("Alice") as alice:
+        assert (await alice.say("Hello")).data["code"] == "dice.no"
+        assert failures(server, "write_messages") == 0
+        assert (await alice.say("Hello")).data["code"] == "plugin_failed"
+
+
 # --- observers and enrichers cost nobody anything
 
 
@@ -280,6 +358,30 @@ async def test_twenty_failures_in_a_row_end_in_quarantine(tmp_path: Path) -> Non
         quarantined = server.metrics.registry.get_sample_value("anonchat_plugin_quarantined", {"plugin": "dice"})
         assert quarantined == 1
         assert (await room.join("Bob")).body["code"] == "dice.full", "its guards still hold"
+
+
+@pytest.mark.parametrize(
+    ("code", "failed"), [("room_ended", 0), ("message_not_found", 0), ("session_expired", 0), ("storage_full", 25)]
+)
+async def test_what_is_gone_or_away_quarantines_nobody(tmp_path: Path, code: str, failed: int) -> None:
+    """What an observer hears of is gone as often as strangers wish. Neither does it hide failures that come between."""
+
+    async def refuse() -> None:
+        raise ChatError(code)
+
+    dice = Observing(refuse)
+    budgets = replace(QUICK, failures=2)
+    async with serving(tmp_path, dice, budgets=budgets) as server, (await open_room(server)).enter("Alice") as alice:
+        for number in range(25):
+            await alice.say(str(number))
+        await server.dispatcher.settle()
+        assert server.dispatcher.state("dice") == "running"
+        assert (len(dice.seen), failures(server, "message_saved")) == (25, failed)
+        for deed in (fail, refuse, fail):
+            dice.deed = deed
+            await alice.say("Again")
+            await server.dispatcher.settle()
+        assert server.dispatcher.state("dice") == "quarantined"
 
 
 async def test_what_an_observer_cannot_keep_up_with_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -389,10 +491,6 @@ class Handling:
         self.ctx = ctx
 
 
-def not_async(_: object) -> None:
-    """A handler that somebody forgot to make async."""
-
-
 async def handle_and_fail(_: object) -> None:
     await fail()
 
@@ -417,7 +515,7 @@ async def answer_what_was_not_declared(call: Call | Request) -> Answer:
 
 @pytest.mark.parametrize(
     "handler",
-    [handle_and_fail, handle_and_exit, handle_and_hang, handle_and_cancel, not_async, answer_what_was_not_declared],
+    [handle_and_fail, handle_and_exit, handle_and_hang, handle_and_cancel, answer_what_was_not_declared],
 )
 async def test_a_handler_that_fails_answers_with_a_code(tmp_path: Path, handler: Callable[..., Any]) -> None:
     async with serving(tmp_path, Handling(handler)) as server, (await open_room(server)).enter("Alice") as alice:
@@ -429,6 +527,70 @@ async def test_a_handler_that_fails_answers_with_a_code(tmp_path: Path, handler:
         assert failed == ["dice", "dice"]
         assert (failures(server, "event"), failures(server, "route")) == (1, 1)
         assert (await alice.say("Still here")).event == "message_ack"
+
+
+def refusing(**parts: Any) -> Callable[..., Any]:
+    async def refuse(_: object = None) -> None:
+        raise ChatError("dice.bad", **parts)
+
+    return refuse
+
+
+UNTELLABLE = [
+    refusing(errors={1: "not JSON"}),
+    refusing(errors={"field": object()}),
+    refusing(retry_after_ms=timedelta(seconds=5)),
+    refusing(status=499),
+    refusing(message=b"bytes"),
+]
+
+
+@pytest.mark.parametrize("handler", UNTELLABLE)
+async def test_a_refusal_that_cannot_be_told_is_a_failure(tmp_path: Path, handler: Callable[..., Any]) -> None:
+    dice, guarding = Handling(handler), Guarding(allow)
+    async with serving(tmp_path, dice, guarding) as server, (await open_room(server)).enter("Alice") as alice:
+        guarding.deed = handler
+        assert (await alice.ask("dice.roll")).data["code"] == "plugin_failed"
+        reply = await request(server, "GET", "/api/dice")
+        assert (reply.status, reply.body["code"]) == (500, "plugin_failed")
+        assert (await alice.say("Hello")).data["code"] == "plugin_failed"
+        assert (failures(server, "event"), failures(server, "route")) == (1, 1)
+        assert failures(server, "filter_message", "other") == 1
+        assert (await alice.ask("heartbeat")).event == "heartbeat_ack"
+
+
+@pytest.mark.parametrize("wait", [timedelta(seconds=5), 1.5, "5"])
+async def test_a_denial_that_cannot_be_told_is_a_failure(tmp_path: Path, wait: Any) -> None:
+    async def deny() -> Denied:
+        return Denied("dice.no", retry_after_ms=wait)
+
+    async with serving(tmp_path, Guarding(deny)) as server:
+        refused = await (await open_room(server)).join("Alice")
+        assert (refused.status, refused.body["code"]) == (500, "plugin_failed")
+        assert failures(server, "check_join") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"rolled": object()}),
+        Answer({1: "rolled"}),  # type: ignore[dict-item]
+        Answer({}, status=99),
+        Answer({}, status="fine"),  # type: ignore[arg-type]
+        Answer({}, headers={"X-Rolled": "6\r\nX-Forged: yes"}),
+        Answer({}, headers={"X-Rolled": object()}),  # type: ignore[dict-item]
+    ],
+)
+async def test_an_answer_that_cannot_be_sent_is_a_failure(tmp_path: Path, answer: Answer) -> None:
+    async def handle(_: object) -> Answer:
+        return answer
+
+    async with serving(tmp_path, Handling(handle)) as server:
+        with capture_logs() as logs:
+            reply = await request(server, "GET", "/api/dice")
+        assert (reply.status, reply.body["code"]) == (500, "plugin_failed")
+        assert failures(server, "route") == 1
+        assert [line["plugin"] for line in logs if line["log_level"] == "error"] == ["dice"]
 
 
 async def test_an_event_that_was_not_declared_cannot_be_sent(tmp_path: Path) -> None:
@@ -443,6 +605,84 @@ async def test_an_event_that_was_not_declared_cannot_be_sent(tmp_path: Path) -> 
             with pytest.raises(LookupError):
                 await dice.ctx.db.transaction(lambda tx, event=event: tx.append(room.id, event, {}))  # type: ignore[misc]
         dice.ctx.rooms.broadcast(room.id, "dice.rolled", {})
+        with pytest.raises(LookupError, match=r"'dice' appends 'dice.rolled' without .* durable=True"):
+            await dice.ctx.db.transaction(lambda tx: tx.append(room.id, "dice.rolled", {}))
+
+
+ASK = select(literal(1).label("one"))
+
+
+async def test_the_database_inside_of_a_transaction_is_refused(tmp_path: Path) -> None:
+    dice = Handling(handle_and_fail)
+    asked: list[Callable[[], Awaitable[object]]] = [
+        lambda: dice.ctx.db.fetch_one(ASK),
+        lambda: dice.ctx.db.fetch_all(ASK),
+        lambda: dice.ctx.db.read(lambda tx: tx.fetch_one(ASK)),
+        lambda: dice.ctx.db.transaction(lambda tx: tx.fetch_one(ASK)),
+    ]
+
+    async def begin(_: Transaction) -> asyncio.Task[Any]:
+        return asyncio.create_task(dice.ctx.db.read(lambda tx: tx.fetch_one(ASK)))
+
+    async with serving(tmp_path, dice) as server:
+        room = await open_room(server)
+        for ask in asked:
+            with pytest.raises(RuntimeError, match="inside of one use tx"):
+                await dice.ctx.db.transaction(lambda _, ask=ask: ask(), room.id)  # type: ignore[misc]
+            assert await ask()
+        if is_on_postgres():  # on SQLite none can be begun there
+            task = await dice.ctx.db.transaction(begin, room.id)
+            assert await task
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", None])
+async def test_what_is_no_statement_is_refused(tmp_path: Path, statement: Any) -> None:
+    dice = Handling(handle_and_fail)
+    async with serving(tmp_path, dice):
+        for ask in ("fetch_one", "fetch_all", "execute"):
+            with pytest.raises(TypeError, match=r"A statement is one of SQLAlchemy, .* and no (str|NoneType)"):
+                await dice.ctx.db.transaction(lambda tx, ask=ask: getattr(tx, ask)(statement))  # type: ignore[misc]
+        with pytest.raises(TypeError, match="A statement is one of SQLAlchemy"):
+            await dice.ctx.db.transaction(lambda tx: tx.execute_many(statement, [{}]))
+
+
+async def test_data_that_are_no_json_are_refused_before_the_commit(tmp_path: Path) -> None:
+    dice = Handling(handle_and_fail)
+
+    async def tell(tx: Transaction) -> None:
+        tx.tell(room.id, "dice.rolled", {"number": object()})
+
+    async with serving(tmp_path, dice) as server:
+        room = await open_room(server)
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            await dice.ctx.db.transaction(tell, room.id)
+
+
+async def test_what_belongs_into_the_event_loop_says_so_in_a_thread_and_harms_nobody(tmp_path: Path) -> None:
+    calls: list[Call] = []
+
+    async def keep(call: Call) -> None:
+        calls.append(call)
+        call.answer("dice.rolled", {"number": 0})
+
+    dice = Handling(keep)
+    async with serving(tmp_path, dice) as server:
+        room = await open_room(server)
+        async with room.enter("Alice") as alice:
+            await alice.ask("dice.roll")
+            deeds: list[Callable[[], object]] = [
+                lambda: calls[0].answer("dice.rolled", {}),
+                lambda: calls[0].fail(ChatError("dice.bad")),
+                lambda: dice.ctx.rooms.broadcast(room.id, "dice.rolled", {}),
+                lambda: dice.ctx.rooms.send(room.id, alice.session_id, "dice.rolled", {}),
+                lambda: dice.ctx.sessions.disconnect(alice.session_id, 4403),
+            ]
+            for deed in deeds:
+                with pytest.raises(RuntimeError, match=r"belongs into the event loop; in a transaction use tx\.tell"):
+                    await asyncio.to_thread(deed)
+            dice.ctx.rooms.broadcast(room.id, "dice.rolled", {"number": 1})
+            assert (await alice.hear("dice.rolled")).data == {"number": 1}
+            assert (await alice.say("Still here")).event == "message_ack"
 
 
 async def test_a_plugin_that_floods_a_room_is_cut_off(tmp_path: Path) -> None:
@@ -495,14 +735,45 @@ async def test_tasks_are_bounded_and_end_with_the_server(tmp_path: Path) -> None
     assert all(task.cancelled() for task in tasks)
 
 
-async def test_a_task_that_fails_is_logged_with_the_name_of_its_plugin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deed", [fail, exit_process])
+async def test_a_task_that_fails_is_logged_with_the_name_of_its_plugin(
+    tmp_path: Path, deed: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
     dice = Handling(handle_and_fail)
     async with serving(tmp_path, dice) as server:
         with capture_logs() as logs:
-            await asyncio.wait([dice.ctx.spawn(fail())])
+            await asyncio.wait([dice.ctx.spawn(deed())])
             await asyncio.sleep(0)
         assert ("a task of the plugin failed", "dice") in [(line["event"], line.get("plugin")) for line in logs]
         assert failures(server, "task") == 1
+
+
+class Working:
+    """A job that does the same again and again."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+        self.runs = 0
+
+    @hookimpl
+    def register_jobs(self) -> list[Job]:
+        return [Job("work", 0.25, self.run)]
+
+    async def run(self) -> None:
+        self.runs += 1
+        await self.deed()
+
+
+@pytest.mark.parametrize("deed", [fail, exit_process, cancel_itself])
+async def test_a_job_that_fails_is_logged_and_runs_again(tmp_path: Path, deed: Deed) -> None:
+    dice = Working(deed)
+    with capture_logs() as logs:
+        async with serving(tmp_path, dice) as server:
+            while dice.runs < 2:
+                await asyncio.sleep(0.05)
+            labels = {"job": "dice.work", "outcome": "failed"}
+            assert (server.metrics.registry.get_sample_value("anonchat_jobs_total", labels) or 0) >= 1
+    assert deed is cancel_itself or {line["job"] for line in logs if line["event"] == "job failed"} == {"dice.work"}
 
 
 class Stubborn(Observing):

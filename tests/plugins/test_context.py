@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.sql import ClauseElement
 
 from anonchat import (
     Applicant,
@@ -17,15 +19,17 @@ from anonchat import (
     Held,
     PluginContext,
     Receipt,
+    Room,
     ServerEvent,
     Session,
+    Transaction,
     hookimpl,
 )
 from anonchat.app import Server
 from anonchat.ids import keyed_hash
 from anonchat.limits import Network
 from anonchat.testing import running_server, settings_in
-from anonchat.testing.people import OpenRoom, Person, open_room
+from anonchat.testing.people import Heard, OpenRoom, Person, open_room
 
 
 class Helper:
@@ -110,6 +114,16 @@ async def test_who_is_told(room: OpenRoom, helper: Helper) -> None:
         assert await told(ann, bob, cid) == [["all", "not Bob", "moderators", "Ann"], ["all", "Bob"], []]
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_what_did_not_come_can_be_told_and_what_came_is_still_to_be_heard(room: OpenRoom, helper: Helper) -> None:
+    async with room.enter("Ann") as ann, room.enter("Bob") as bob:
+        helper.ctx.rooms.send(room.id, bob.session_id, "helper.told", {"to": "Bob"})
+        assert not await ann.heard("helper.told")
+        (heard,) = await bob.heard("helper.told")
+        assert await bob.hear("helper.told") == heard
+        assert not await bob.heard("helper.told")
+
+
 # --- people
 
 
@@ -142,6 +156,30 @@ async def test_a_change_of_role_is_told_to_everybody_and_holds_at_once(room: Ope
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_look_that_began_before_a_change_of_role_does_not_take_it_back(
+    room: OpenRoom, helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = room.server
+    await server.jobs.stop()  # of which one is the same look
+    async with room.enter("Bob") as bob:
+        fetch_all = server.journal.fetch_all
+
+        async def fetch_slowly(statement: ClauseElement, parameters: Any = None) -> Any:
+            rows = await fetch_all(statement, parameters)
+            await helper.ctx.sessions.set_role(await session_of(helper, bob), "moderator", 1)
+            return rows
+
+        monkeypatch.setattr(server.journal, "fetch_all", fetch_slowly)
+        await server.open_sockets.verify()
+        (member,) = server.hub.of_session(bob.session_id)
+        assert member.session.role == "moderator"
+        monkeypatch.undo()
+        member.update(replace(member.session, role="participant"))  # as if the signal of another node got lost
+        await server.open_sockets.verify()
+        assert member.session.role == "moderator", "the control"
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_who_is_expelled_is_told_and_gone(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         session = await session_of(helper, bob)
@@ -168,6 +206,55 @@ async def test_a_rotated_token_opens_and_the_old_one_does_not(room: OpenRoom, he
     session = await helper.ctx.sessions.get(joined.body["sessionId"])
     assert session is not None
     assert session.rank == 2
+
+
+# --- a room
+
+
+def count_in(value: Room) -> dict[str, Any]:
+    return {"settings": {"helper": {"count": value.settings.get("helper", {}).get("count", 0) + 1}}}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_settings_change_by_what_they_are_and_none_of_two_changes_is_lost(server: Server, helper: Helper) -> None:
+    opened = await open_room(server, settings={"other": {"kept": True}})
+    async with opened.enter("Ann") as ann:
+        room = await helper.ctx.rooms.find(opened.id)
+        await asyncio.gather(*(helper.ctx.rooms.update(room, count_in) for _ in range(5)))
+        told = [(await ann.hear("room_updated")).data["room"] for _ in range(5)]
+        assert told[-1] == {"settings": {"other": {"kept": True}, "helper": {"count": 5}}}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_else_is_to_happen_with_a_change_comes_first_and_may_refuse(room: OpenRoom, helper: Helper) -> None:
+    async def refuse(_: Transaction) -> None:
+        raise ChatError("helper.not_now", "Not now.")
+
+    async def tell(tx: Transaction) -> None:
+        tx.tell(room.id, "helper.told", {"to": "all"})
+
+    async with room.enter("Ann") as ann:
+        before = await helper.ctx.rooms.find(room.id)
+        with pytest.raises(ChatError, match="not_now"):
+            await helper.ctx.rooms.update(before, {"title": "Another"}, refuse)
+        assert await helper.ctx.rooms.find(room.id) == before
+        await helper.ctx.rooms.update(before, {"title": "Another"}, tell)
+        assert (await ann.read(), await ann.read()) == (
+            Heard("helper.told", {"to": "all"}),
+            Heard("room_updated", {"room": {"title": "Another"}}, seq=1),
+        )
+        with pytest.raises(LookupError):
+            await helper.ctx.rooms.update(
+                before, {"title": "A third"}, lambda tx: tx.append(room.id, "room_closed", {})
+            )
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_no_plugin_can_change_of_a_room_is_not_left_out_in_silence(room: OpenRoom, helper: Helper) -> None:
+    before = await helper.ctx.rooms.find(room.id)
+    with pytest.raises(TypeError, match="not is_public"):
+        await helper.ctx.rooms.update(before, {"title": "Another", "is_public": True})
+    assert await helper.ctx.rooms.find(room.id) == before
 
 
 # --- messages
@@ -267,6 +354,28 @@ async def test_marks_are_those_of_the_room(room: OpenRoom, helper: Helper) -> No
     session = helper.ctx.sessions.present(room.id)[0]
     assert (session.device_hash, session.fingerprint_hash) == (first.device_hash, first.fingerprint_hash)
     assert not [mark for mark in (first.device_hash, first.fingerprint_hash) if str(mark) in repr(session)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "milliseconds", "only_if"),
+    [
+        ("a", None, 1_000, None),
+        ("a", {}, 1_000, None),
+        ("a", "text", 1_000, None),
+        ("a", b"", 1.5, None),
+        ("a", b"", True, None),
+        ("a", b"", 0, None),
+        ("a", b"", 1_000, "text"),
+        ("a\ud800", b"", 1_000, None),
+    ],
+)
+@pytest.mark.gen_test(timeout=30)
+async def test_what_redis_could_not_store_is_refused_everywhere(
+    server: Server, helper: Helper, key: str, value: Any, milliseconds: Any, only_if: Any
+) -> None:
+    assert await helper.ctx.ephemeral.put("a", b"", 1_000)  # the control
+    with pytest.raises((TypeError, ValueError)):
+        await helper.ctx.ephemeral.put(key, value, milliseconds, only_if=only_if)
 
 
 def test_a_network_mark_fits_many_addresses() -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from anonchat.plugins.registry import Plugins, bundled, load
+from anonchat.config.settings import PluginSettings
+from anonchat.plugins.options import load_one
+from anonchat.plugins.registry import Plugins, bundled
 from anonchat.protocol.shapes import DURABLE, PASSING
 from anonchat.testing import running_server, settings_in
 
@@ -84,7 +86,7 @@ async def test_events_and_routes(plugin: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plugin", NAMES)
 def test_settings_tables_and_metrics(plugin: str) -> None:
-    text, plugins = readme_of(plugin), load((plugin,))
+    text, plugins = readme_of(plugin), load_one(plugin, PluginSettings())
     for schema in declared(plugins, plugin, "register_config_schema"):
         for name, field in schema().fields.items():
             assert f"`{_written(field.load_default)}`" in row_of(name, text), name
@@ -109,7 +111,7 @@ def _written(value: object) -> str:
 
 @pytest.mark.parametrize("plugin", NAMES)
 def test_nothing_else(plugin: str) -> None:
-    text, plugins = readme_of(plugin), load((plugin,))
+    text, plugins = readme_of(plugin), load_one(plugin, PluginSettings())
     settings = text.partition("## Settings")[2].partition("\n## ")[0]
     schemas = declared(plugins, plugin, "register_config_schema")
     assert named_in(settings, "setting") == {name for schema in schemas for name in schema().fields}
@@ -128,7 +130,8 @@ def test_nothing_else(plugin: str) -> None:
 @pytest.mark.parametrize("plugin", NAMES)
 def test_what_routes_can_be_asked(plugin: str) -> None:
     queries = {
-        (found.method, found.path): found.query for found in declared(load((plugin,)), plugin, "register_routes")
+        (found.method, found.path): found.query
+        for found in declared(load_one(plugin, PluginSettings()), plugin, "register_routes")
     }
     for method, path, names in routes_in(readme_of(plugin)):
         assert names <= set(fields_of(queries[method, path])), path

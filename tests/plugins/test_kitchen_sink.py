@@ -134,7 +134,7 @@ async def test_register_tables(server: Server, room: OpenRoom, alice: Person) ->
 
 async def test_register_routes(server: Server, room: OpenRoom, alice: Person) -> None:
     await call(server, "register_routes")
-    reply = await request(server, "GET", f"/api/rooms/{room.id}/sink", token=alice.token)
+    reply = await request(server, "GET", f"/api/rooms/{room.id}/{NAME}", token=alice.token)
     assert (reply.status, reply.body) == (200, {"notes": 0, "username": "Alice"})
 
 
@@ -175,9 +175,9 @@ async def test_register_commands(server: Server) -> None:
 
 
 async def test_register_jobs(server: Server, sink: Plugin, clock: SettableClock) -> None:
-    await call(server, "register_jobs")
+    assert (await call(server, "register_jobs"))["config"] is sink.ctx.config
     assert not sink.of("drip")
-    clock.advance(3600)
+    clock.advance(360 * 7)  # as its settings say
     while not sink.of("drip"):
         await request(server, "GET", "/health")
     assert len(sink.of("drip")) == 1
@@ -538,7 +538,7 @@ async def test_participants_changed(room: OpenRoom, server: Server, clock: Setta
     async with room.enter("Alice"), room.enter("Bob") as bob:
         await bob.ask("leave")
         told = await calls(server, "participants_changed")
-    assert [(one["room_id"], one["present"]) for one in told] == [(room.id, count) for count in (1, 2, 1)]
+    assert told == [{"room_id": room.id, "present": count, "here": count} for count in (1, 2, 1)]
 
 
 async def test_participants_changed_tells_that_nobody_is_left_at_the_end(room: OpenRoom, server: Server) -> None:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.websocket import WebSocketClosedError
+from tornado.websocket import WebSocketClosedError, websocket_connect
 
-from anonchat import Call, ClientEvent, Schema, hookimpl
+from anonchat import Call, ClientEvent, Schema, Transaction, hookimpl
 from anonchat.app import Server
+from anonchat.connections.welcome import TOGETHER
+from anonchat.delivery.hub import Member
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.databases import run_sql, tables_in
@@ -29,6 +33,7 @@ pytestmark = pytest.mark.gen_test(timeout=60)
 WHO = "promoted"  # may do nearly everything
 LAST = ("reopen_room", "end_room", "leave")  # after them nothing goes on, or before them nobody is let in
 SLOW = "slow.think"
+ONLY_LOOKING = {"get_bans", "get_held_messages", "get_moderation", "get_reports"}
 LATER = {"moderation_log"}  # is written a moment after what it tells of
 
 
@@ -160,15 +165,14 @@ async def test_the_socket_is_closed_and_no_route_knows_the_session(server: Serve
 
 
 @each_way
-async def test_what_waits_to_be_handled_is_dropped(server: Server, slow: Slow, tmp_path: Path, out: Way) -> None:
+@pytest.mark.parametrize("is_closed", [False, True], ids=["open", "closed"])
+async def test_what_waits_to_be_handled_is_dropped(
+    server: Server, slow: Slow, tmp_path: Path, out: Way, is_closed: bool
+) -> None:
     """Every declared event has been received, behind one about which a plugin still thinks; then one is out."""
     async with world_of(server) as world:
         who, events = world.people[WHO], await events_of(world)
-        await who.send(SLOW)
-        await slow.begun.wait()
-        for event, data in events:
-            await who.send(event, data)
-        (connection,) = server.hub.of_session(who.session_id)
+        connection = await wait_behind_a_thought(world, slow, events, is_closed=is_closed)
         await out(world, tmp_path)
         await server.dispatcher.settle()
         before = everything(tmp_path)
@@ -178,6 +182,89 @@ async def test_what_waits_to_be_handled_is_dropped(server: Server, slow: Slow, t
         await server.dispatcher.settle()
         assert [one for one in heard if one.id is not None and one.event != "error"] == []
         assert everything(tmp_path) == before
+        await forgotten(server, who)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["open", "closed"])
+async def test_what_waits_is_handled_under_the_role_of_its_turn(
+    server: Server, slow: Slow, tmp_path: Path, is_closed: bool
+) -> None:
+    """Who was demoted meanwhile moderates nothing, also if they have closed their socket behind what they sent."""
+    async with world_of(server) as world:
+        moderating = [event for event, cells in section("events").items() if cells[2] == "mod" and "/of-" not in event]
+        events = [(event, data) for event, data in await events_of(world) if event in moderating]
+        connection = await wait_behind_a_thought(world, slow, events, is_closed=is_closed)
+        await world.as_owner("demote", targetSessionId=world.people[WHO].session_id)
+        await server.dispatcher.settle()
+        before = everything(tmp_path)
+        slow.go_on.set()
+        await connection.finish()
+        await server.dispatcher.settle()
+        assert everything(tmp_path) == before
+
+
+async def test_who_closed_before_they_were_welcomed_can_be_kicked(server: Server, slow: Slow, tmp_path: Path) -> None:
+    """Nobody is there to be welcomed any more, but what they sent waits for its turn."""
+    async with world_of(server) as world, AsyncExitStack() as turns:
+        who, message = world.people[WHO], await world.said(world.people[WHO])
+        await who.close()
+        for _ in range(TOGETHER):
+            await turns.enter_async_context(server.welcome.turns)
+        again = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws")
+        person = Person(who.username, who.session_id, who.token, again)
+        await person.send("identify", {"token": who.token})
+        await person.send(SLOW)
+        await person.send("edit_message", {"messageId": message, "text": "Something else"})
+        await person.close()
+        (handling,) = [one for one in asyncio.all_tasks() if "Inbox._work_off" in repr(one)]
+        await turns.aclose()
+        await slow.begun.wait()
+        await kicked(world, tmp_path)
+        before = everything(tmp_path)
+        slow.go_on.set()
+        await asyncio.wait([handling])
+        assert everything(tmp_path) == before
+        await forgotten(server, who)
+
+
+async def test_what_was_sent_before_the_close_is_handled(server: Server, slow: Slow) -> None:
+    """The control. Nobody shows whoever has closed as present, or sends them anything."""
+    async with world_of(server) as world:
+        who = world.people[WHO]
+        sending = ("send_message", {"text": "Last words", "clientMsgId": "last"})
+        connection = await wait_behind_a_thought(world, slow, [sending], is_closed=True)
+        server.clock.advance(60)  # type: ignore[attr-defined]
+        server.presence.tick()
+        assert who.session_id not in server.presence.of(world.room.id).people
+        slow.go_on.set()
+        await connection.finish()
+        assert (await world.people["owner"].hear("message")).data["content"]["text"] == "Last words"
+        await forgotten(server, who)
+
+
+async def wait_behind_a_thought(
+    world: World, slow: Slow, events: Sequence[tuple[str, Mapping[str, Any]]], *, is_closed: bool
+) -> Member:
+    """Send events behind one about which a plugin thinks, and close the socket. Answers the server's end of it."""
+    who = world.people[WHO]
+    (connection,) = world.server.hub.of_session(who.session_id)
+    await who.send(SLOW)
+    await slow.begun.wait()
+    for event, data in events:
+        await who.send(event, data)
+    if is_closed:
+        await who.close()
+        async with asyncio.timeout(5):
+            while connection in world.server.hub:
+                await asyncio.sleep(0.001)
+    return connection
+
+
+async def forgotten(server: Server, person: Person) -> None:
+    """Wait until nothing is left of somebody's connection."""
+    async with asyncio.timeout(5):
+        while person.session_id in server.hub.sessions():
+            await asyncio.sleep(0.001)
 
 
 async def until_closed(person: Person) -> AsyncIterator[Heard]:
@@ -227,3 +314,38 @@ async def test_who_is_demoted_is_no_moderator_for_any_event_or_route(server: Ser
             if section("routes")[route][2] == "mod":
                 assert await by_route(world, WHO, route, path) == "not_moderator", route
         assert everything(tmp_path) == before
+
+
+async def test_who_was_demoted_elsewhere_changes_nothing_before_this_node_hears_of_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is what the database says in the transaction of the act."""
+    monkeypatch.setattr(server.hub, "sessions", tuple)  # nobody looks whether a signal got lost
+    async with world_of(server) as world:
+        moderating = [event for event, cells in section("events").items() if cells[2] == "mod" and "/of-" not in event]
+        events = [(event, data) for event, data in await events_of(world) if event in moderating]
+        session_id = world.people[WHO].session_id
+        run_sql(tmp_path, f"UPDATE sessions SET role = 'participant', rank = 0 WHERE id = '{session_id}'")
+        before = everything(tmp_path)
+        outcomes = {event: await by_event(world, WHO, event, data) for event, data in events}
+        await server.dispatcher.settle()
+        assert everything(tmp_path) == before
+        assert {event for event, outcome in outcomes.items() if outcome == "yes"} == ONLY_LOOKING
+
+
+async def test_a_request_that_waits_behind_a_demotion_changes_nothing(server: Server, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    async def wait(_: Transaction) -> None:
+        assert go_on.wait(10)  # in the thread of the database
+
+    async with world_of(server) as world:
+        session = await server.sessions.get(world.people[WHO].session_id)
+        assert session is not None
+        waiting = asyncio.gather(server.journal.transaction(wait), server.sessions.set_role(session, "participant", 0))
+        await asyncio.sleep(0.05)  # both have their turns
+        change = asyncio.create_task(by_route(world, WHO, f"PATCH {ROOM}", {}))
+        await asyncio.sleep(0.2)  # it was let through, for the demotion has not happened yet
+        go_on.set()
+        await waiting
+        assert await change == "not_moderator"

@@ -15,8 +15,9 @@ from sqlalchemy.sql import ClauseElement, functions, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType
 
-from anonchat import one_of, pair_of, sessions_table
+from anonchat import one_of, sessions_table
 from anonchat.plugins.registry import bundled
+from anonchat.store.sql import pair_of
 
 from .built_statements import built_by
 

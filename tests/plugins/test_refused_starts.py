@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import marshmallow
 import pytest
-from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
 
-from anonchat import ClientEvent, Job, Metric, PluginContext, Route, Schema, ServerEvent, StartError, Tables, hookimpl
+from anonchat import (
+    ClientEvent,
+    Job,
+    Metric,
+    PluginContext,
+    Route,
+    Schema,
+    ServerEvent,
+    StartError,
+    Tables,
+    WebAssets,
+    hookimpl,
+)
 from anonchat.config import ConfigError
-from anonchat.plugins.budgets import Budgets
 from anonchat.plugins.registry import bundled, load
-from anonchat.testing import running_server, settings_in
+from anonchat.testing import Budgets, running_server, settings_in
+from tests.plugins.kitchen_sink import Plugin as KitchenSink
 
 pytestmark = pytest.mark.gen_test(timeout=20)
 
@@ -80,8 +94,26 @@ async def test_an_unknown_hook(tmp_path: Path) -> None:
             """Misspelt."""
 
     text = await refusal(tmp_path, {"dice": Plugin()})
-    assert "'dice' implements a hook that does not exist" in text
-    assert "filter_mesage" in text
+    assert (
+        text == "The plugin 'dice' implements a hook that does not exist: filter_mesage. Did you mean filter_message?"
+    )
+
+
+async def test_an_unknown_hook_that_is_not_async(tmp_path: Path) -> None:
+    class Plugin:
+        @hookimpl
+        def brew_coffee(self) -> None:
+            """There is no such hook, of any kind."""
+
+    text = await refusal(tmp_path, {"dice": Plugin()})
+    assert "'dice' implements a hook that does not exist: brew_coffee. docs/plugins.md" in text
+
+
+@pytest.mark.parametrize("hook", ["setup", "register_routes", "kitchen_sink_drained"])
+async def test_a_hook_without_its_mark(tmp_path: Path, hook: str) -> None:
+    plugin = type("Plugin", (), {hook: lambda self: None})()
+    text = await refusal(tmp_path, {"kitchen_sink": KitchenSink(), "dice": plugin})
+    assert text == f"The plugin 'dice' has a method {hook} that is never called: write @hookimpl above it."
 
 
 async def test_an_argument_that_a_hook_does_not_have(tmp_path: Path) -> None:
@@ -181,7 +213,11 @@ async def test_an_answer_of_the_wrong_type(tmp_path: Path, hook: str) -> None:
         ("register_server_events", ServerEvent("dice.rolled"), "the event 'dice.rolled', which 'dice' has"),
         ("register_server_events", ServerEvent("rolled"), "must be named dice.<event>"),
         ("register_routes", Route("GET", "/api/dice", handler), "GET /api/dice, which 'dice' has"),
-        ("register_routes", Route("POST", "/api/rooms", handler), "POST /api/rooms, which 'anonchat' has"),
+        (
+            "register_routes",
+            Route("POST", "/api/rooms", handler),
+            "must be named /api/rooms/{roomId}/dice... or /api/dice",
+        ),
         ("register_jobs", Job("roll", 60, work), "Two jobs are named 'dice.roll'"),
         ("register_metrics", Metric("rolls", "counter", "Rolls."), "The metric 'rolls' of the plugin 'dice'"),
         ("register_metrics", Metric("no name", "counter", "Rolls."), "The metric 'no name' of the plugin 'dice'"),
@@ -191,6 +227,117 @@ async def test_a_name_that_is_taken_or_no_good(tmp_path: Path, hook: str, declar
     text = await refusal(tmp_path, {"dice": declaring(hook, [declared, declared])})
     assert told in text
     assert "dice" in text
+
+
+OTHERS = "what follows /api/rooms/ must be named {roomId}"
+SHAPE = "a path is like /api/rooms/{roomId}/rolls"
+NAMES = "its routes must be named /api/rooms/{roomId}/dice... or /api/dice..."
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/api/rooms/{room_id}/dice", OTHERS),
+        ("/api/rooms/{id}/{roomId}", OTHERS),
+        ("/api/rooms/{roomId}/dice/{roomId}", "it names a variable twice"),
+        ("/api/rooms/{room-id}/dice", SHAPE),
+        ("/api/rooms/{roomId}/dice/{1st}", SHAPE),
+        ("/api/rooms/{roomId}/dice{", SHAPE),
+        ("/api/dice?sides=6", SHAPE),
+        ("/api/dice rolls", SHAPE),
+        ("/api//dice", SHAPE),
+        ("/dice", SHAPE),
+        ("api/dice", SHAPE),
+        ("/api/rolls", NAMES),
+        ("/api/dices", NAMES),
+        ("/api/dice{sides}", NAMES),
+        ("/api/rooms/{roomId}/rolls", NAMES),
+        ("/api/rooms/{roomId}", NAMES),
+        ("/api/{roomId}/dice", NAMES),
+    ],
+)
+async def test_a_path_that_is_no_good(tmp_path: Path, path: str, told: str) -> None:
+    route = Route("GET", path, handler, auth="participant")
+    text = await refusal(tmp_path, {"dice": declaring("register_routes", [route])})
+    assert text.startswith(f"The plugin 'dice' declares the route {path!r}; ")
+    assert told in text
+
+
+@pytest.mark.parametrize("path", ["/api/dice", "/api/dice/{sides}", "/api/rooms/{roomId}/dice-rolls.csv"])
+async def test_a_path_of_the_plugin_is_taken(tmp_path: Path, path: str) -> None:
+    plugin = declaring("register_routes", [Route("GET", path, handler)])
+    async with running_server(settings_in(tmp_path), plugins={"dice": plugin}) as server:
+        assert server.plugins.names == ("dice",)
+
+
+def not_async(_: Any = None) -> None:
+    """A handler that somebody forgot to make async."""
+
+
+class Called:
+    """An object that is called as a function is."""
+
+    async def __call__(self, _: Any = None) -> None:
+        return None
+
+
+def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("hook", "declared", "told"),
+    [
+        (
+            "register_routes",
+            {"auth": "moderators"},
+            "auth='moderators' in Route '/api/dice'; it takes one of 'nobody',",
+        ),
+        ("register_routes", {"method": "get"}, "it takes one of 'GET',"),
+        ("register_routes", {"handler": not_async}, "it takes a function written with async def"),
+        ("register_routes", {"status": "200"}, "it takes a whole number"),
+        ("register_client_events", {"role": "owner"}, "it takes one of 'participant', 'moderator'"),
+        ("register_client_events", {"handler": decorated(not_async)}, "it takes a function written with async def"),
+        ("register_client_events", {"limit": 5}, "it takes a text, or None"),
+        ("register_server_events", {"schema": Schema}, "it takes a schema object, made with (), or None"),
+        ("register_jobs", {"seconds": 0}, "it takes a number above 0"),
+        ("register_jobs", {"seconds": "60"}, "it takes a number above 0"),
+        ("register_jobs", {"run": not_async}, "it takes a function written with async def"),
+        ("register_metrics", {"kind": "count"}, "it takes one of 'counter',"),
+        ("register_metrics", {"labels": "sides"}, "it takes a tuple of texts"),
+        ("register_metrics", {"labels": ("sides", "room_id")}, "gives the label 'room_id' in Metric 'rolls'"),
+        ("register_web_assets", {"folder": "static"}, "it takes a pathlib.Path"),
+        ("register_tables", {"migrations": "migrations"}, "it takes a pathlib.Path"),
+        ("register_tables", {"sums": "dice_days"}, "it takes a tuple of texts"),
+    ],
+)
+async def test_a_field_that_does_not_fit(tmp_path: Path, hook: str, declared: Mapping[str, Any], told: str) -> None:
+    good: dict[str, Any] = {
+        "register_routes": Route("GET", "/api/dice", handler),
+        "register_client_events": event("dice.roll"),
+        "register_server_events": ServerEvent("dice.rolled"),
+        "register_jobs": Job("roll", 60, work),
+        "register_metrics": Metric("rolls", "counter", "Rolls."),
+        "register_web_assets": WebAssets(tmp_path, "dice.mjs"),
+        "register_tables": Tables(MetaData(), tmp_path),
+    }
+    wrong = replace(good[hook], **declared)
+    text = await refusal(
+        tmp_path, {"dice": declaring(hook, wrong if isinstance(wrong, WebAssets | Tables) else [wrong])}
+    )
+    assert text.startswith("The plugin 'dice' gives ")
+    assert told in text
+
+
+@pytest.mark.parametrize("function", [decorated(handler), functools.partial(handler, 1), Called(), lambda: work()])
+async def test_what_is_async_in_another_way_is_taken(tmp_path: Path, function: Callable[..., Any]) -> None:
+    plugin = declaring("register_jobs", [Job("roll", 60, function)])
+    async with running_server(settings_in(tmp_path), plugins={"dice": plugin}) as server:
+        assert server.plugins.names == ("dice",)
 
 
 async def test_an_event_of_another_plugin(tmp_path: Path) -> None:
@@ -234,11 +381,42 @@ async def test_a_table_that_would_outlive_its_room(tmp_path: Path, removed: str)
     assert text == await refusal(tmp_path, {"dice": plugin}), "the second start is refused too"
 
 
-@pytest.mark.parametrize(("name", "owner"), [("messages", "anonchat"), ("dice_rolls", "first")])
+@pytest.mark.parametrize(("name", "owner"), [("messages", "anonchat"), ("dice_red_rolls", "dice_red")])
 async def test_a_table_that_is_taken(tmp_path: Path, name: str, owner: str) -> None:
-    declared = declaring("register_tables", tables(tmp_path, KEY, name))
-    text = await refusal(tmp_path, {"first": declaring("register_tables", tables(tmp_path, KEY)), "dice": declared})
+    red = declaring("register_tables", tables(tmp_path, KEY, "dice_red_rolls"))
+    text = await refusal(tmp_path, {"dice_red": red, "dice": declaring("register_tables", tables(tmp_path, KEY, name))})
     assert f"'dice' declares the table {name!r}, which {owner!r} has declared already" in text
+
+
+async def test_a_table_that_is_named_like_another_plugins(tmp_path: Path) -> None:
+    text = await refusal(tmp_path, {"dice": declaring("register_tables", tables(tmp_path, KEY, "dices_rolls"))})
+    assert "'dice' declares the table 'dices_rolls'; its tables must be named dice_<table>" in text
+
+
+async def test_a_table_that_only_a_migration_knows(tmp_path: Path) -> None:
+    declared = tables(tmp_path, KEY)
+    plugin = declaring("register_tables", replace(declared, metadata=MetaData()))
+    text = await refusal(tmp_path, {"dice": plugin})
+    assert "A migration of the plugin dice makes the table dice_rolls, which is not in the MetaData" in text
+    assert text == await refusal(tmp_path, {"dice": plugin}), "the second start is refused too"
+
+
+async def test_a_table_that_a_later_migration_drops(tmp_path: Path) -> None:
+    declared = tables(tmp_path, KEY)
+    (declared.migrations / "0002_last.py").write_text(
+        '"""Last."""\n\nfrom alembic import op\n\nrevision = "dice_0002"\ndown_revision = "dice_0001"\n'
+        '\n\ndef upgrade() -> None:\n    op.drop_table("dice_rolls")\n'
+    )
+    plugin = declaring("register_tables", replace(declared, metadata=MetaData()))
+    async with running_server(settings_in(tmp_path), plugins={"dice": plugin}) as server:
+        assert server.plugins.names == ("dice",)
+
+
+async def test_a_column_that_no_migration_makes(tmp_path: Path) -> None:
+    declared = tables(tmp_path, KEY)
+    declared.metadata.tables["dice_rolls"].append_column(Column("total", Integer))
+    text = await refusal(tmp_path, {"dice": declaring("register_tables", declared)})
+    assert "The plugin dice declares the column total of the table dice_rolls, but none of its migrations" in text
 
 
 async def test_a_migration_that_fails(tmp_path: Path) -> None:
@@ -349,3 +527,9 @@ async def test_a_plugin_that_is_not_enabled_is_not_imported(tmp_path: Path, monk
         assert "green_dice" not in sys.modules
     async with running_server(settings_in(tmp_path, plugins={"enabled": ("dice",)})):
         assert "green_dice" in sys.modules
+
+
+async def test_a_web_module_that_is_not_there(tmp_path: Path) -> None:
+    declared = declaring("register_web_assets", WebAssets(tmp_path, "dice.mjs"))
+    text = await refusal(tmp_path, {"dice": declared})
+    assert "'dice' names the web module 'dice.mjs'" in text

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from anonchat.app import Server
+from anonchat.config.settings import PluginSettings
+from anonchat.plugins.options import load_one
 from anonchat.plugins.registry import Plugins, available, bundled, load
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import EMPTY, database_in, tables_in
@@ -114,7 +116,7 @@ def test_every_bundled_plugin_has_a_sign_of_life() -> None:
 @pytest.mark.parametrize("plugin", NAMES)
 @pytest.mark.gen_test(timeout=30)
 async def test_its_events_are_unknown_and_its_routes_not_found(plugin: str, tmp_path: Path) -> None:
-    alone = load((plugin,))
+    alone = load_one(plugin, PluginSettings())
     async with running_server(settings(tmp_path, *others(plugin))) as server:
         room = await open_room(server)
         async with room.enter("Maud", moderator=True) as maud:

@@ -15,7 +15,9 @@ from anonchat.plugins.registry import bundled, load
 from anonchat.storage.maintenance import maintenance_of
 from anonchat.store.tables import metadata as core
 from anonchat.testing import running_server, settings_in
-from anonchat.testing.databases import database_in
+from anonchat.testing.databases import database_in, run_sql, tables_in
+
+KEYS = "PRAGMA foreign_key_list('{}')"  # of a table; the fourth column is that which leads to another
 
 
 @pytest.mark.parametrize("plugin", bundled())
@@ -41,6 +43,23 @@ async def test_tables_and_revisions_are_alike(plugin: str, tmp_path: Path) -> No
     found = await asyncio.to_thread(maintenance_of(database_in(tmp_path)).read, compare)
     # What the core declares is not looked at here, and therefore taken for missing.
     assert [entry for entry in found if not _is_of_core(entry)] == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.gen_test(timeout=20)
+async def test_what_goes_with_something_else_is_found_by_an_index(tmp_path: Path) -> None:
+    """Else the end of a room walks through the rows of all rooms."""
+    async with running_server(settings_in(tmp_path, plugins={"enabled": bundled()})):
+        """The revisions have run."""
+
+    def walks(table: str, column: str) -> list[str]:
+        plan = run_sql(tmp_path, f"EXPLAIN QUERY PLAN DELETE FROM {table} WHERE {column} = 'x'")
+        return [step for *_, step in plan if step.startswith("SCAN")]
+
+    keys = [(name, row[3]) for name in tables_in(tmp_path) for row in run_sql(tmp_path, KEYS.format(name))]
+    assert {("messages", "room_id"), ("pins_pinned", "message_id")} < set(keys)
+    assert walks("messages", "username") == ["SCAN messages"]  # the control
+    assert {key: walks(*key) for key in keys if walks(*key)} == {}
 
 
 def _is_of_core(entry: Any) -> bool:

@@ -166,7 +166,7 @@ async def test_what_people_bring_is_kept_nowhere(tmp_path: Path, searched: Searc
         assert written.isdisjoint(TOLD)
         assert is_on_postgres() or {"anonchat.db-wal", "backup"} <= written
     # The control: it did come in, and through the proxy.
-    assert server.door.saw_unknown_proxy is False
+    assert server.ingress.saw_unknown_proxy is False
 
 
 async def test_two_rooms_share_nothing_of_a_person(tmp_path: Path) -> None:

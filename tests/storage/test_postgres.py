@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from anonchat.clock import Clock
-from anonchat.errors import ChatError, StartError
+from anonchat.errors import ChatError, NotYet, StartError
 from anonchat.storage.backends import open_backend
 from anonchat.storage.roles import Database, Statements
 from anonchat.store.tables import metadata
@@ -33,6 +34,7 @@ from anonchat.testing.contracts.databases import (
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_sql
 from anonchat.testing.postgres import PostgresServer
 from anonchat_postgres import PostgresMaintenance
+from anonchat_postgres.connecting import AUTHORITIES, LIMITS, Address, connect
 
 
 @pytest.fixture(autouse=True)
@@ -255,17 +257,38 @@ async def _code(act: Any) -> str:
     [
         ({"port": 1}, "cannot be reached"),
         ({"database": "nowhere"}, "is not there"),
-        ({"query": "?connections=1"}, "connections=1"),
-        ({"query": "?sslmode=require"}, "cannot be"),
+        ({"query": "?connections=3"}, "connections=3"),
+        ({"query": "?sslmode=require"}, "TLS"),
+        ({"query": "?sslmode=verify-full"}, f"by which authority. Add &sslrootcert={AUTHORITIES}"),
+        ({"query": "?sslmode=verify_full"}, f"by which authority. Add &sslrootcert={AUTHORITIES}"),
+        ({"query": "?sslmode=verify-full&sslrootcert=system"}, "sslrootcert=system, and there is no such file"),
+        ({"query": "?pool_size=5"}, 'parameter "pool_size"). Take it out of the URL'),
+        ({"query": "?lock_timeout=soon"}, 'parameter "lock_timeout": "soon"). Take it out of the URL, or correct it'),
+        ({"query": "?shared_buffers=1GB"}, "without restarting the server). Take it out of the URL"),
     ],
 )
 def test_what_cannot_be_reached_is_said_in_a_sentence(
-    postgres: PostgresServer, change: dict[str, Any], sentence: str
+    postgres: PostgresServer, change: dict[str, Any], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     url = postgres.url(change.get("database", "postgres"), port=change.get("port")) + change.get("query", "")
-    with pytest.raises(StartError, match=sentence) as refused:
+    with pytest.raises(StartError, match=re.escape(sentence)) as refused:
         asyncio.run(_open_and_close(url))
+    assert not isinstance(refused.value, NotYet) or change == {"port": 1}, (
+        "what would be refused again is not tried again"
+    )
     assert "Traceback" not in str(refused.value)
+
+
+def test_of_several_servers_the_one_that_takes_writes_is_found(postgres: PostgresServer) -> None:
+    right = postgres.url().replace("@", "@127.0.0.1:1,")
+    asyncio.run(_connect_and_close(f"{right}?target_session_attrs=read-write"))
+    with pytest.raises(StartError):
+        asyncio.run(_connect_and_close(f"{right}?target_session_attrs=read-only"))
+
+
+async def _connect_and_close(url: str) -> None:
+    await (await connect(Address.of(url), "test")).close()
 
 
 def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
@@ -316,6 +339,19 @@ async def test_what_was_deleted_is_vacuumed(tmp_path: Path) -> None:
         assert run_sql(tmp_path, dead)[0][1] == 100
         await database.erase()
         assert run_sql(tmp_path, dead)[0][1] == 0
+
+
+def test_what_is_to_be_set_behind_pgbouncer_is_what_a_node_sets() -> None:
+    """It passes on none of it."""
+    page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^ +ALTER ROLE anonchat SET (\w+) = (\w+);$", page, re.MULTILINE)) == LIMITS
+    (ignored,) = re.findall(r"^ +ignore_startup_parameters = (.+)$", page, re.MULTILINE)
+    assert ignored.split(", ") == list(LIMITS)
+
+
+def test_the_other_name_that_postgres_has_in_urls_is_told_as_ours() -> None:
+    with pytest.raises(StartError, match="Did you mean postgresql://"):
+        open_backend("database", "postgres://user@here/there", Clock())
 
 
 def test_an_unknown_role_opens_nothing() -> None:

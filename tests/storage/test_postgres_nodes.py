@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from anonchat.app import Server
-from anonchat.models import Draft
+from anonchat.delivery.journal import Transaction
+from anonchat.errors import ChatError
+from anonchat.models import Draft, Receipt
+from anonchat.store.rooms import LOCK_ROOM, LOCK_ROOMS
+from anonchat.store.sessions import UPDATE_HOLD
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.databases import VARIABLE, run_sql
 from anonchat.testing.people import OpenRoom, Person, Reply, open_room
@@ -131,8 +136,124 @@ async def test_nodes_agree_on_the_epoch(nodes: Nodes) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("ended", [0, 1])
+async def test_a_session_that_comes_back_while_it_is_to_end_stays(nodes: Nodes, ended: int) -> None:
+    """The control: unless it comes back, it does end."""
+    one, other = nodes.servers
+    session_id = (await nodes.rooms[0].join("Alice")).body["sessionId"]
+    run_sql(nodes.folder, "UPDATE sessions SET expires_at = 1")
+
+    async def come_back(tx: Transaction) -> None:
+        await tx.fetch_one(LOCK_ROOM, {"room": nodes.rooms[0].id})
+        hold = {"session": session_id, "until": 1, "expires": 1 if ended else other.clock.now() + 60_000}
+        await tx.execute(UPDATE_HOLD, hold)
+        await tx.fetch_one(text("SELECT pg_sleep(1)"))
+
+    coming = asyncio.ensure_future(other.journal.transaction(come_back, nodes.rooms[0].id))
+    await asyncio.sleep(0.3)
+    assert await one.sessions.expire() == ended  # waits for the room
+    await coming
+    assert run_sql(nodes.folder, "SELECT count(*) FROM sessions") == [(1 - ended,)]
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_sends_that_nothing_holds_together_are_noticed(nodes: Nodes) -> None:
     """The control: without the key of receipts, a repetition on another node is a second message."""
     run_sql(nodes.folder, "ALTER TABLE receipts DROP CONSTRAINT receipts_pkey")
     with pytest.raises(AssertionError):
         await repeat_sends(nodes)
+
+
+# --- what one room waits for is nothing to the others
+
+
+class Saying:
+    """Somebody in each of some rooms, who says something there without a socket."""
+
+    def __init__(self, server: Server, rooms: list[OpenRoom]) -> None:
+        self.server = server
+        self.rooms = rooms
+        self._drafts: list[Draft] = []
+
+    async def join(self) -> None:
+        for room in self.rooms:
+            session = await self.server.sessions.get((await room.join("Alice")).body["sessionId"])
+            assert session is not None
+            self._drafts.append(Draft(room.id, session, "", {"type": "text", "text": "Hello"}, None))
+
+    def say(self, place: int, what: str) -> asyncio.Future[Receipt]:
+        """Begin to say something in a room."""
+        return asyncio.ensure_future(self.server.intake.post(replace(self._drafts[place], client_msg_id=what)))
+
+
+async def saying(server: Server, rooms: int) -> Saying:
+    found = Saying(server, [await open_room(server) for _ in range(rooms)])
+    await found.join()
+    return found
+
+
+@asynccontextmanager
+async def locked(server: Server, rooms: list[OpenRoom]) -> AsyncIterator[None]:
+    """Rooms are locked by a node."""
+    taken, free = asyncio.Event(), asyncio.Event()
+
+    async def work(tx: Transaction) -> None:
+        await tx.fetch_all(LOCK_ROOMS, {"rooms": sorted(room.id for room in rooms)})
+        taken.set()
+        await free.wait()
+
+    holding = asyncio.ensure_future(server.journal.transaction(work))
+    await taken.wait()
+    try:
+        yield
+    finally:
+        free.set()
+        await holding
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("count", [1, 6], ids=["one", "more than write side by side"])
+async def test_rooms_that_are_locked_delay_only_themselves(nodes: Nodes, count: int) -> None:
+    people = await saying(nodes.servers[0], count + 2)
+    free = range(count, count + 2)
+    async with locked(nodes.servers[1], people.rooms[:count]):
+        late = [people.say(place, what) for what in ("first", "second") for place in range(count)]
+        for what in ("first", "second", "third"):
+            answers = await asyncio.wait_for(asyncio.gather(*(people.say(place, what) for place in free)), 2)
+            assert {answer.seq for answer in answers} == {("first", "second", "third").index(what) + 1}
+        late += [people.say(place, "third") for place in range(count)]
+        assert not any(answer.done() for answer in late)
+    assert [answer.seq for answer in await asyncio.gather(*late)] == [1] * count + [2] * count + [3] * count
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_room_that_stays_locked_is_told_and_its_sends_can_be_repeated(nodes: Nodes) -> None:
+    people = await saying(nodes.servers[0], 2)
+    async with locked(nodes.servers[1], people.rooms[:1]):
+        late, _ = people.say(0, "late"), await people.say(1, "in time")
+        with pytest.raises(ChatError) as refused:
+            await late
+        assert (refused.value.code, refused.value.retry_after_ms) == ("storage_unavailable", 2_000)
+    assert (await people.say(0, "late")).seq == 1
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_work_without_a_room_delays_nothing_that_is_said(nodes: Nodes) -> None:
+    server = nodes.servers[0]
+    people = await saying(server, 2)
+    slow = asyncio.ensure_future(server.journal.transaction(lambda tx: tx.fetch_one(text("SELECT pg_sleep(1.5)"))))
+    await asyncio.wait_for(asyncio.gather(people.say(0, "one"), people.say(1, "other")), 1)
+    assert not slow.done()
+    await slow
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_where_one_send_cannot_be_stored_the_others_are(nodes: Nodes) -> None:
+    """Room by room, and in that one's room each by itself."""
+    people = await saying(nodes.servers[0], 2)
+    run_sql(nodes.folder, "ALTER TABLE receipts ADD CHECK (client_msg_id <> 'bad')")
+    sends = [people.say(place, what) for place, what in ((0, "a"), (0, "bad"), (1, "a"), (0, "b"))]
+    first, bad, elsewhere, last = await asyncio.gather(*sends, return_exceptions=True)
+    assert isinstance(bad, ChatError)
+    assert bad.code == "conflict"
+    assert [answer.seq for answer in (first, elsewhere, last) if isinstance(answer, Receipt)] == [1, 1, 2]

@@ -7,19 +7,27 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import literal, select
 
+from anonchat import Statements
 from anonchat.cli import main
-from anonchat.testing import running_server, settings_in
+from anonchat.clock import Clock
+from anonchat.plugins.migrations import migrations_of
+from anonchat.plugins.registry import load
+from anonchat.testing import asynchronous, running_server, settings_in
 from anonchat.testing.databases import EMPTY, VARIABLE, database_in, run_aside, run_sql
 from anonchat.testing.lines import Line
 from anonchat.testing.people import open_room, request
-from anonchat.testing.postgres import PostgresServer
+from anonchat.testing.postgres import USER, PostgresServer
 from anonchat.testing.processes import ServerProcess
+from anonchat_postgres import PostgresDatabase
 from anonchat_postgres.connecting import COMMAND_SECONDS, CONNECT_SECONDS
 
 
@@ -128,7 +136,7 @@ def test_migrating_looking_and_going_back(folder: Path) -> None:
     assert "core: base, 1 pending: core_0001" in told("migrate", "--status").output
     assert "applied core_0001" in told("migrate").output
     assert "core: core_0001, up to date" in told("migrate", "--status").output
-    assert "undone core_0001" in told("migrate", "--to", "base", "--owner", "core").output
+    assert "undone core_0001" in told("migrate", "--to", "base", "--owner", "core", "--yes").output
     with ServerProcess(folder):
         done = told("migrate")
         assert done.exit_code == 1
@@ -142,10 +150,38 @@ def test_the_doctor_looks_at_what_matters_here(
     found = states()
     assert found["database"] == found["connections"] == found["retention"] == "ok"
     assert "durability" not in found
+    now = time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() + 30)
+        assert (found["clock"], states()["clock"]) == ("ok", "warn")
     monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", f"{database_in(folder)}?connections=500")
     assert states()["connections"] == "warn"
     own.stop()
     assert states()["database"] == "fail"
+
+
+def test_the_doctor_counts_the_connections_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain user, as the documentation makes one, sees little of them."""
+    monkeypatch.chdir(tmp_path)
+
+    async def look(server: PostgresServer) -> list[str]:
+        found = []
+        async with AsyncExitStack() as stack:
+            owner = await asyncpg.connect(server.url())
+            stack.push_async_callback(owner.close)
+            await owner.execute("CREATE ROLE plain LOGIN")
+            found.append((await asyncio.to_thread(states))["connections"])
+            for limit in (5, -1):
+                await owner.execute(f"ALTER ROLE plain CONNECTION LIMIT {limit}")
+                found.append((await asyncio.to_thread(states))["connections"])
+            for _ in range(20):
+                stack.push_async_callback((await asyncpg.connect(server.url())).close)
+            found.append((await asyncio.to_thread(states))["connections"])
+        return found
+
+    with PostgresServer("max_connections=30") as server:
+        monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", server.url().replace(USER, "plain"))
+        assert asyncio.run(look(server)) == ["ok", "warn", "ok", "warn"]
 
 
 def test_the_doctor_notices_commits_that_are_not_on_the_disk(
@@ -153,7 +189,8 @@ def test_the_doctor_notices_commits_that_are_not_on_the_disk(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANONCHAT_STORAGE__DATABASE", postgres.url(database_name(postgres, tmp_path)))
-    assert states()["durability"] == "fail"
+    found = states()
+    assert (found["durability"], found["retention"]) == ("fail", "ok"), "one does not hide the other"
 
 
 # --- where it comes from
@@ -190,3 +227,28 @@ def test_the_programs_of_the_python_package_serve_as_well(tmp_path: Path) -> Non
         folder = server.folder
     assert not folder.exists()
     assert {path: path.stat().st_mode for path in before} == before
+
+
+@asynchronous
+async def test_who_waits_behind_others_hears_of_a_silent_server_as_soon_as_they(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    name = database_name(postgres, tmp_path)
+    async with Line(postgres.port) as way:
+        database = PostgresDatabase(postgres.url(name, port=way.port), Clock())
+        await database.start(migrations_of(load(())))
+        try:
+            await way.become(up="dead", down="dead")
+            begun = time.monotonic()
+            acts = [database.transaction(_nothing, None, f"room {number}") for number in range(30)]
+            outcomes = await asyncio.gather(*acts, return_exceptions=True)
+            assert {getattr(outcome, "code", outcome) for outcome in outcomes} == {"storage_unavailable"}
+            assert time.monotonic() - begun < COMMAND_SECONDS + CONNECT_SECONDS + 4
+        finally:
+            await way.become()
+            way.reset()
+            await database.close()
+
+
+async def _nothing(statements: Statements) -> None:
+    await statements.fetch_one(select(literal(1)))

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.exceptions import DataError, NoPermissionError
+from structlog.testing import capture_logs
 
 from anonchat.clock import Clock
-from anonchat.errors import StartError
+from anonchat.errors import ChatError, StartError
 from anonchat.rates import Rates
 from anonchat.testing import asynchronous
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.contracts import EphemeralContract, RateContract, SharedBusContract
+from anonchat.testing.contracts.bus import Ear
+from anonchat.testing.nodes import until
 from anonchat.testing.redis import RedisServer
 from anonchat_redis import RedisBus, RedisEphemeral
 from anonchat_redis.address import Address
@@ -65,6 +71,106 @@ async def test_scripts_that_were_forgotten_are_sent_again(redis: RedisServer, tm
         assert await ephemeral.hit("1/hour", "a") == 0
         redis.ask("SCRIPT", "FLUSH")
         assert await ephemeral.hit("1/hour", "a") > 0
+    finally:
+        await ephemeral.close()
+
+
+@asynchronous
+@pytest.mark.parametrize(("key", "value"), [("b", None), ("b", {}), ("b\ud800", b"two")])
+async def test_what_cannot_be_written_fails_alone(redis: RedisServer, tmp_path: Path, key: str, value: Any) -> None:
+    ephemeral = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock())
+    await ephemeral.start()
+    try:
+        async with asyncio.timeout(5):
+            good, bad, beside = await asyncio.gather(
+                ephemeral.put("a", b"one", 60_000),
+                ephemeral.put(key, value, 60_000),
+                ephemeral.get("a"),
+                return_exceptions=True,
+            )
+            assert (good, beside, await ephemeral.get("a")) == (True, b"one", b"one")
+            assert isinstance(bad, DataError | UnicodeEncodeError)
+            await ephemeral.check()
+    finally:
+        await ephemeral.close()
+
+
+@asynchronous
+async def test_a_line_outlives_what_nobody_has_foreseen(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a failure of the connection, which is made anew."""
+    ephemeral = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock())
+    await ephemeral.start()
+    try:
+        async with asyncio.timeout(5):
+            monkeypatch.setattr(ephemeral._line._connection, "read_response", None)
+            with pytest.raises(ChatError, match="cannot reach Redis"):
+                await ephemeral.get("a")
+            await until(lambda: ephemeral._line.is_open)
+            assert await ephemeral.get("a") is None
+    finally:
+        await ephemeral.close()
+
+
+def _documented_rights() -> list[str]:
+    """What docs/scaling.md gives a user, behind its password."""
+    page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    (rights,) = re.findall(r"^ +user anonchat on >password (.+)$", page, re.MULTILINE)
+    return str(rights).split()
+
+
+def _url_of_user(redis: RedisServer, folder: Path, *rights: str) -> str:
+    """As somebody who has these rights alone."""
+    assert redis.ask("ACL", "SETUSER", folder.name, "reset", "on", ">password", *rights) == b"+OK\r\n"
+    return redis.url(f"anonchat:{folder.name}:", login=f"{folder.name}:password@")
+
+
+@asynchronous
+async def test_the_documented_rights_are_enough(redis: RedisServer, tmp_path: Path) -> None:
+    url = _url_of_user(redis, tmp_path, *_documented_rights())
+    ear, other, ephemeral = Ear(RedisBus(url, Clock())), Ear(RedisBus(url, Clock())), RedisEphemeral(url, Clock())
+    with capture_logs() as log:
+        await asyncio.gather(ear.bus.start(ear.receive), other.bus.start(other.receive), ephemeral.start())
+        try:
+            await ear.bus.subscribe("room:1:messages")
+            other.bus.publish("room:1:messages", b"hello")
+            await ear.until(b"hello")
+            await ear.bus.unsubscribe("room:1:messages")
+            assert [await ephemeral.hit("1/hour", "a") == 0 for _ in range(2)] == [True, False]
+            await ephemeral.enter("group", {"Alice": b"1", "Bob": b"2"}, 60_000)
+            await ephemeral.leave("group", ["Alice"])
+            assert await ephemeral.members("group") == {"Bob": b"2"}
+            assert await ephemeral.put("a", b"one", 60_000, only_if_absent=True)
+            assert await ephemeral.put("a", b"two", 60_000, only_if=b"one")
+            assert (await ephemeral.get("a"), await ephemeral.remove("a", only_if=b"two")) == (b"two", True)
+            assert not await ephemeral.remove("a")
+            await asyncio.gather(ear.bus.check(), ephemeral.check())
+        finally:
+            await asyncio.gather(ear.bus.close(), other.bus.close(), ephemeral.close())
+    assert [line for line in log if line["log_level"] == "warning"] == []
+
+
+@asynchronous
+@pytest.mark.parametrize("command", ["FLUSHALL", "CLIENT KILL TYPE normal", "CONFIG GET save", "KEYS *", "GET other"])
+async def test_the_documented_rights_are_no_more(redis: RedisServer, tmp_path: Path, command: str) -> None:
+    connection = await Address.of(_url_of_user(redis, tmp_path, *_documented_rights())).connect()
+    try:
+        await connection.send_command(*command.split())
+        with pytest.raises(NoPermissionError):
+            await connection.read_response()
+    finally:
+        await connection.disconnect()
+
+
+@asynchronous
+async def test_a_user_who_may_not_ask_for_the_time_is_noticed(redis: RedisServer, tmp_path: Path) -> None:
+    """Who is there and what was done too often would be known to each node alone."""
+    ephemeral = RedisEphemeral(_url_of_user(redis, tmp_path, *_documented_rights(), "-time"), Clock())
+    await ephemeral.start()
+    try:
+        with pytest.raises(ChatError, match="cannot reach Redis"):
+            await ephemeral.check()
     finally:
         await ephemeral.close()
 

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
+from anonchat.app import Server
 from anonchat.clock import Clock
 from anonchat.errors import ChatError
-from anonchat.testing import asynchronous
+from anonchat.testing import asynchronous, running_server, settings_in
 from anonchat.testing.contracts.bus import Ear
 from anonchat.testing.lines import Line
+from anonchat.testing.nodes import storage_of
+from anonchat.testing.people import open_room, request
 from anonchat.testing.redis import LOOPBACK, RedisServer
 from anonchat_redis import RedisBus, RedisEphemeral
 
@@ -246,3 +250,66 @@ async def is_written(ephemeral: RedisEphemeral) -> bool:
         return await ephemeral.put("a", b"b", 1_000)
     except ChatError:
         return False
+
+
+@asynchronous
+async def test_a_redis_that_is_full_is_as_one_that_is_away(server: RedisServer, tmp_path: Path) -> None:
+    settings = settings_in(
+        tmp_path,
+        storage=storage_of(server, tmp_path),
+        limits={"requests_per_network": "1000/minute", "messages_per_session": "100/second"},
+    )
+    async with running_server(settings) as running:
+        room = await open_room(running)
+        async with room.enter("Alice") as alice:
+            server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            server.ask("CONFIG", "SET", "maxmemory", "1mb")
+            assert (await alice.say("it is full")).event == "message_ack"
+            assert (await request(running, "GET", "/health")).status == 200
+            assert (await room.join("Bob")).status == 201
+            await until(partial(_is_status, running, "degraded"))
+            assert b'anonchat_dependency_up{name="ephemeral"} 0.0' in running.metrics.text()
+            server.ask("CONFIG", "SET", "maxmemory", "0")
+            await until(partial(_is_status, running, "ok"))
+
+
+async def _is_status(running: Server, status: str) -> bool:
+    told: str = (await request(running, "GET", "/health/ready")).body["status"]
+    return told == status
+
+
+def _connections(server: RedisServer) -> int:
+    """How many it has taken since it started."""
+    return int(server.ask("INFO", "stats").partition(b"total_connections_received:")[2].partition(b"\r")[0])
+
+
+@asynchronous
+async def test_a_master_that_was_demoted_is_not_flooded_with_connections(server: RedisServer) -> None:
+    ephemeral = RedisEphemeral(server.url(), Clock())
+    await ephemeral.start()
+    try:
+        server.ask("REPLICAOF", LOOPBACK, "1")
+        before = _connections(server)
+        until_then = time.monotonic() + 2
+        while time.monotonic() < until_then:
+            assert await ephemeral.hit("1000/second", "key") == 0
+            await asyncio.sleep(0.005)
+        assert _connections(server) - before < 12
+        server.ask("REPLICAOF", "NO", "ONE")
+        await until(lambda: is_whole(ephemeral))
+    finally:
+        await ephemeral.close()
+
+
+@asynchronous
+async def test_a_user_who_may_not_subscribe_does_not_try_without_a_pause(server: RedisServer) -> None:
+    server.ask("ACL", "SETUSER", "deaf", "on", ">secret", "+@all", "~*", "resetchannels")
+    bus = RedisBus(server.url(login="deaf:secret@"), Clock())
+    before = _connections(server)
+    with capture_logs() as log:
+        await bus.start(lambda channel, payload: None)
+        await bus.subscribe("room:1:messages")
+        await asyncio.sleep(2)
+    await bus.close()
+    assert _connections(server) - before < 12
+    assert "warning" in {line["log_level"] for line in log if line["event"] == "the subscription is made anew"}

@@ -21,7 +21,8 @@ _own_votes = record({"pollId": text, "optionIds": each(text)})
 _held_message = record(
     {
         "message": record(
-            {"id": text, "authorSessionId": text, "authorUsername": text, "content": mapping}, {"replyToId": text}
+            {"id": text, "authorSessionId": text, "authorUsername": text, "createdAt": time, "content": mapping},
+            {"replyToId": text},
         ),
         "reason": text,
     },
@@ -54,6 +55,7 @@ PLUGIN_EVENTS: Mapping[str, Check] = {
     "poll_closed": POLL_STATE,
     "poll_results": POLL_STATE,
     "open_polls": record({"polls": each(POLL_STATE)}),
+    "votes_lost": record({"pollIds": each(text)}),
     "vote_recorded": _own_votes,
     "vote_removed": _own_votes,
     "vote_pending": record({"pollId": text}),
@@ -71,6 +73,7 @@ PLUGIN_EVENTS: Mapping[str, Check] = {
     "message_released": record({"messageId": text}),
     "message_dropped": record({"messageId": text}, {"reason": text}),
     "message_reported": record({"reason": text, "open": whole}, {"text": text, "author": mapping}),
+    "report_resolved": record({"open": whole}),
     "report_count": record({"open": whole}),
     "panic_report": record({"held": whole, "dropped": whole, "released": whole}),
 }

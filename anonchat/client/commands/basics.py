@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat.client.commands.floor import Floor, Misused, Next
+from anonchat.client.commands.floor import QUOTED, Floor, Misused, Next
+from anonchat.client.server import Server
 from anonchat.client.text import one_line, said
 from anonchat.client.words.sentences import who as who_is_here
 
-QUOTED = 60
 PAGE = 50
 
 
@@ -32,12 +32,13 @@ async def edit(floor: Floor, text: str) -> None:
     """``/edit text``"""
     if not text:
         raise Misused
-    await floor.chat.edit(_mine(floor)["id"], text)
+    await floor.chat.edit(floor.changeable()["id"], text)
 
 
-async def delete(floor: Floor, _: str) -> None:
-    """``/delete``"""
-    await floor.chat.delete(_mine(floor)["id"])
+async def delete(floor: Floor, number: str) -> None:
+    """``/delete [N]``: without a number one's own last, which may still wait to be released."""
+    floor.check_sent()  # which would make N count from another message
+    await floor.chat.delete((floor.message(number) if number else floor.mine())["id"])
 
 
 async def older(floor: Floor, _: str) -> None:
@@ -68,8 +69,9 @@ def quoted(wire: Mapping[str, Any]) -> str:
     return f"{one_line(wire['authorUsername'])}: {text}"
 
 
-def _mine(floor: Floor) -> Mapping[str, Any]:
-    mine = floor.state.mine()
-    if not mine:
-        raise Misused("There is no message of yours here.")
-    return mine[-1]
+async def title(floor: Floor, rest: str) -> None:
+    """``/title text``"""
+    if not rest:
+        raise Misused
+    membership = floor.chat.membership
+    await Server(membership.base_url).call_as(membership, "PATCH", "", {"title": rest})

@@ -12,7 +12,9 @@ from anonchat.client.chat import Chat
 from anonchat.client.connection.outbox import Outgoing
 from anonchat.client.errors import ClientError
 from anonchat.client.state import RoomState
-from anonchat.client.text import one_line
+from anonchat.client.text import one_line, said
+
+QUOTED = 60
 
 
 class Next(Enum):
@@ -59,6 +61,28 @@ class Floor:
         """A message by its number from the bottom. Raises `Misused`."""
         messages = list(self.state.messages.values())
         return messages[-counted(number, len(messages), "N counts from 1, the last message,")]
+
+    def check_sent(self) -> None:
+        """Raises `Misused` while one's own last message is not in the room yet."""
+        if self.chat.unsent:
+            raise Misused("Your last message is still being sent.")
+
+    def mine(self) -> Mapping[str, Any]:
+        """One's own newest message, which may still wait to be released. Raises `Misused`."""
+        self.check_sent()
+        mine = self.state.mine()
+        if not mine:
+            raise Misused("There is no message of yours here.")
+        return mine[-1]
+
+    def changeable(self) -> Mapping[str, Any]:
+        """The same, to be changed. Raises `Misused` if it cannot be."""
+        wire = self.mine()
+        if wire["id"] not in self.state.messages:
+            raise Misused("Your last message waits to be released and cannot be changed; /delete takes it back.")
+        if wire["content"].get("type") != "text":
+            raise Misused(f"Your last message is no text and cannot be changed: {one_line(said(wire), QUOTED)}")
+        return wire
 
     def chosen(self, kind: str, number: str, now: Iterable[str]) -> str:
         """The id of what had this number in the last list of a kind, or, if none was shown, has it `now`. Raises `Misused`."""

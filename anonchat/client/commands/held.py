@@ -17,7 +17,7 @@ async def show(floor: Floor, _: str) -> None:
     floor.listed["held"] = [held["message"]["id"] for held in answer["messages"]]
     lines = [f"{number}. {_waiting(held)}" for number, held in enumerate(answer["messages"], 1)]
     if answer.get("hasMore"):
-        lines.append("and more")
+        lines.append("and more, which /held shows when these are decided")
     floor.page("Waiting messages", "\n".join(lines) or "No message waits.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from anonchat.client.commands.floor import Floor, Misused
 from anonchat.client.errors import ChatRefused
-from anonchat.client.words.sentences import shown
+from anonchat.client.words.sentences import refusal, shown
 
 FLAGS: Mapping[str, Mapping[str, Any]] = {
     "--several": {"allowMultipleAnswers": True},
@@ -37,7 +37,8 @@ async def show(floor: Floor, _: str) -> None:
     known = [poll for poll in floor.state.polls.all.values() if poll["closedAt"] is None and poll["seq"] is not None]
     wires = [floor.state.messages.get(poll["messageId"]) for poll in sorted(known, key=lambda poll: int(poll["seq"]))]
     cards = [shown(wire, floor.state) for wire in wires if wire is not None]
-    floor.page("Open polls", "\n\n".join(cards) or "No poll is open.")
+    parts = filter(None, [*cards, _further_up(floor)])
+    floor.page("Open polls", "\n\n".join(parts) or "No poll is open.")
 
 
 async def vote(floor: Floor, rest: str) -> None:
@@ -46,7 +47,14 @@ async def vote(floor: Floor, rest: str) -> None:
     if not numbers or not all(number.isdecimal() for number in numbers):
         raise Misused
     data = {"pollId": poll["pollId"], "optionIds": list(map(str, map(int, numbers))), "change": True}
-    answer = await floor.chat.request("vote", data)
+    try:
+        answer = await floor.chat.request("vote", data)
+    except ChatRefused as error:
+        if error.code not in ("unknown_option", "validation_failed"):
+            raise
+        # Mostly somebody who meant another poll, and left out the sign before its number.
+        hint = f"This was for poll #{poll['seq']}; another is named first, as in /vote #5 1."
+        raise ChatRefused(error.code, f"{refusal(error)} {hint}") from error
     told = ", ".join(numbers)
     floor.say(f"Your vote for {told} is counted." + (" It is final." if answer.event == "vote_pending" else ""))
 
@@ -79,5 +87,16 @@ def _meant(floor: Floor, rest: str) -> tuple[Mapping[str, Any], list[str]]:
     else:
         found = [poll for poll in polls if poll["closedAt"] is None]
     if not found:
-        raise ChatRefused("poll_not_found", "There is no such poll here." if polls else "There is no poll here.")
+        nothing = "There is no such poll here." if polls else "There is no poll here."
+        raise ChatRefused("poll_not_found", _further_up(floor) or nothing)
     return max(found, key=lambda poll: int(poll["seq"])), words
+
+
+def _further_up(floor: Floor) -> str:
+    """How many polls are open whose messages are not loaded; nothing if there are none."""
+    polls, messages = floor.state.polls.all.values(), floor.state.messages
+    count = sum(poll["closedAt"] is None and poll["messageId"] not in messages for poll in polls)
+    if not count or not floor.state.has_more:
+        return ""
+    polls_are, them = ("poll is", "it") if count == 1 else ("polls are", "them")
+    return f"{count} open {polls_are} further up: /older shows {them}."

@@ -7,6 +7,7 @@ from typing import Any
 
 from anonchat.client.commands.basics import quoted
 from anonchat.client.commands.floor import Floor, Misused
+from anonchat.client.commands.pages import every
 from anonchat.client.words.sentences_plugins import reported
 
 
@@ -36,6 +37,4 @@ async def resolve(floor: Floor, number: str) -> None:
 
 
 async def _waiting(floor: Floor) -> list[Mapping[str, Any]]:
-    """The newest reports that wait."""
-    found: list[Mapping[str, Any]] = (await floor.chat.request("get_reports", {})).data["reports"]
-    return found
+    return await every(floor, "get_reports", "reports", "reportId")

@@ -37,6 +37,7 @@ def who_makes_polls(state: RoomState) -> bool:
 class Offer(NamedTuple):
     """A command: what follows its name, what it does, and the function that does it with what followed.
 
+    Nothing may follow one without `usage`: it may be meant for another command, such as /closepoll for /close.
     It is offered where `plugin` is switched on, to those for whom `whose` says so.
     """
 
@@ -74,8 +75,9 @@ COMMANDS: Mapping[str, Offer] = {
     "who": Offer("", "who is here", basics.who),
     "reply": Offer("N text", "answer the N-th message from the bottom (1 is the last)", basics.reply),
     "edit": Offer("text", "change your last message", basics.edit),
-    "delete": Offer("", "delete your last message", basics.delete),
+    "delete": Offer("[N]", "delete your last message, or the N-th message from the bottom", basics.delete),
     "older": Offer("", "load older messages", basics.older),
+    "title": Offer("text", "give the room another title", basics.title, whose=moderators),
     "invites": Offer("", "links that let people in", invites.show, whose=moderators),
     "invite": Offer("[moderator] [HOURS]", "a new link, shown once", invites.make, whose=moderators),
     "uninvite": Offer("N", "refuse the N-th of /invites from now on", invites.revoke, whose=moderators),
@@ -102,11 +104,18 @@ COMMANDS: Mapping[str, Offer] = {
     "report": Offer(
         "N reason", "tell the moderators of the N-th message from the bottom", reports.report, "moderation"
     ),
-    "log": Offer("", "what moderators and rules have done", room.log, "moderation"),
+    "log": Offer("[all]", "what moderators and rules have done: the last 50, or all", room.log, "moderation"),
     "kick": Offer("NAME [reason]", "send somebody out for a while", people.kick, "moderation", moderators),
     "ban": Offer("NAME [reason]", "keep somebody out for long", people.ban, "moderation", moderators),
     "unban": Offer(
         "[NAME]", "let somebody come back; without a name, who is kept out", people.unban, "moderation", moderators
+    ),
+    "purge": Offer(
+        "N NAME",
+        "delete all that the author of the N-th message wrote, also who left",
+        people.purge,
+        "moderation",
+        moderators,
     ),
     "mute": Offer("NAME [minutes]", "let somebody read and not write", people.mute, "moderation", moderators),
     "unmute": Offer("NAME", "let somebody write again", people.unmute, "moderation", moderators),
@@ -119,7 +128,7 @@ COMMANDS: Mapping[str, Offer] = {
     "words": Offer("[add|remove WORD]", "words that are not wanted in the room", words.words, "moderation", moderators),
     "panic": Offer("", "a raid: hold what newcomers write, and links; slow mode", room.panic, "moderation", moderators),
     "calm": Offer(
-        "[release]", "end the panic; drop what it has held, or release it", room.calm, "moderation", moderators
+        "[release|drop]", "end the panic; release what it has held, or drop it", room.calm, "moderation", moderators
     ),
     "held": Offer("", "messages that wait", held.show, "moderation", moderators),
     "release": Offer("N", "show the N-th of /held to everybody", held.release, "moderation", moderators),

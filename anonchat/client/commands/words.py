@@ -10,8 +10,8 @@ from anonchat.client.text import one_line
 
 async def words(floor: Floor, rest: str) -> None:
     """``/words [add WORD | remove WORD]``"""
-    known = await _known(floor)
     if not rest:
+        known = await _known(floor)
         floor.page("Words that are not wanted", "\n".join(map(one_line, known)) or "This room has no words of its own.")
         return
     act, _, word = rest.partition(" ")
@@ -19,12 +19,12 @@ async def words(floor: Floor, rest: str) -> None:
     if not word or act not in ("add", "remove"):
         raise Misused
     if act == "add":
-        await _put(floor, [*(one for one in known if one != word), word])
+        await _change(floor, "add", word)
         floor.say(f"“{one_line(word)}” is not wanted in this room.")
         return
-    if word not in known:
+    if word not in await _known(floor):
         raise Misused("This is not one of the room's words; /words shows them.")
-    await _put(floor, [one for one in known if one != word])
+    await _change(floor, "remove", word)
     floor.say(f"“{one_line(word)}” may be written again.")
 
 
@@ -33,5 +33,6 @@ async def _known(floor: Floor) -> Sequence[str]:
     return found
 
 
-async def _put(floor: Floor, chosen: Sequence[str]) -> None:
-    await floor.chat.request("set_moderation", {"rules": {"words": {"words": chosen}}})
+async def _change(floor: Floor, act: str, word: str) -> None:
+    """Of the list only this, since others may change it, too."""
+    await floor.chat.request("set_moderation", {"rules": {"words": {act: [word]}}})

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from anonchat.client.connection.line import Frame
 from anonchat.client.errors import ChatRefused, ClientError, NotReachable
+
+
+class Asked(NamedTuple):
+    """A frame of so many bytes, and what will be its answer."""
+
+    size: int
+    answer: asyncio.Future[Frame]
+
+    def fail(self, error: ClientError) -> None:
+        """There will be no answer."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # who waits may be gone already
 
 
 class Answers:
@@ -13,14 +27,14 @@ class Answers:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        self._waiting: dict[str, Asked] = {}
 
-    def expect(self, key: str) -> asyncio.Future[Frame]:
-        """The answer to the frame with the id `key`; to be followed by `forget`. Raises `ChatRefused`."""
+    def expect(self, key: str, size: int) -> asyncio.Future[Frame]:
+        """The answer to the frame with the id `key`, of so many bytes; to be followed by `forget`. Raises `ChatRefused`."""
         if len(self._waiting) >= self._bound:
             raise ChatRefused("overloaded", "Too many requests wait for their answer.")
-        self._waiting[key] = asyncio.get_running_loop().create_future()
-        return self._waiting[key]
+        self._waiting[key] = Asked(size, asyncio.get_running_loop().create_future())
+        return self._waiting[key].answer
 
     def forget(self, key: str) -> None:
         """Nobody waits for that answer any more."""
@@ -28,20 +42,22 @@ class Answers:
 
     def settle(self, frame: Frame) -> bool:
         """Hand a frame to whom it answers; False if it answers nobody who waits."""
-        key = frame.id if frame.id is not None or frame.event != "error" else frame.data.get("clientMsgId")
-        waiting = self._waiting.get(key) if isinstance(key, str) else None
-        if waiting is None:
+        asked = self._waiting.get(frame.id) if isinstance(frame.id, str) else None
+        if asked is None:
             return False
-        if not waiting.done():
-            if frame.event == "error":
-                waiting.set_exception(ChatRefused.told(frame.data))
-            else:
-                waiting.set_result(frame)
+        if frame.event == "error":
+            asked.fail(ChatRefused.told(frame.data))
+        elif not asked.answer.done():
+            asked.answer.set_result(frame)
         return True
 
     def fail(self, error: ClientError | None = None) -> None:
-        """No answer will come on this connection; `error` says why, if the chat is over."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(error or NotReachable("The connection was lost before the answer came."))
-                waiting.exception()  # who waits may be gone already
+        """No answer will come on this connection; `error` says why, if there will be none on another either."""
+        for asked in self._waiting.values():
+            asked.fail(error or NotReachable("The connection was lost before the answer came."))
+
+    def fail_largest(self, error: ClientError) -> None:
+        """A frame has ended the connection by its size. Which one is not told: it was the largest, if it was any."""
+        asked = [asked for asked in self._waiting.values() if not asked.answer.done()]
+        if asked:
+            max(asked, key=lambda one: one.size).fail(error)

@@ -10,6 +10,9 @@ from anonchat.client.connection.pace import Pace
 FINAL = frozenset({1000, 4401, 4403, 4410})
 """Close codes after which coming back is of no use: left, session over, removed, room ended."""
 
+TOO_SLOW = "not_identified"
+"""Reason of a 4401 that is not final: over a slow network nobody could say in time who they are."""
+
 CROWDED = frozenset({1013, 4429})
 """Close codes by which a server asks for fewer visits."""
 
@@ -33,7 +36,7 @@ class Ending:
 
     @property
     def is_final(self) -> bool:
-        return self.hopeless or self.code in FINAL
+        return self.hopeless or (self.code in FINAL and self.reason != TOO_SLOW)
 
 
 class Backoff:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from anonchat.client.connection.answers import Answers
 from anonchat.client.connection.backoff import Backoff, Ending
@@ -15,7 +14,7 @@ from anonchat.client.connection.line import Frame, Line
 from anonchat.client.connection.pace import Pace
 from anonchat.client.connection.reception import Reception
 from anonchat.client.connection.server_clock import ServerClock
-from anonchat.client.errors import ChatClosed, NotOurs, NotReachable
+from anonchat.client.errors import ChatClosed, ChatRefused, NotOurs, NotReachable
 from anonchat.client.events import Closed, Connecting, Offline
 from anonchat.client.server import Membership
 
@@ -33,6 +32,10 @@ TOLD_TOO = frozenset(
 PROTOCOL_ERROR = 1002
 """The close code of RFC 6455 for a peer that is not understood."""
 
+TOO_BIG = 1009
+"""The close code of RFC 6455 after a frame that the peer does not take, as a proxy may that takes less than the server.
+Sent again, it would end the next connection."""
+
 HEARTBEAT_BOUNDS = (0.05, 120.0)
 
 
@@ -44,6 +47,10 @@ class Lifeline:
         self.clock = ServerClock()
         self.plugins: Sequence[str] = ()
         """Of the server, as its last greeting has named them."""
+        self.text_length = 0
+        """The most characters of a text, as the same greeting has named them."""
+        self.frame_bytes = 0
+        """The most bytes of a frame, as well."""
         self._ready = asyncio.Event()
         self._membership = membership
         self._pace = pace
@@ -65,16 +72,18 @@ class Lifeline:
 
     # --- for the chat
 
-    def write(self, event: str, data: Mapping[str, Any], id: str | None = None) -> bool:
-        """Send a frame, if there is a connection that has brought everything."""
+    def send(self, frame: bytes) -> bool:
+        """Send what `encode` gave, if there is a connection that has brought everything."""
         if self._line is None or not self._ready.is_set():
             return False
-        self._line.write(event, data, id)
-        return True
+        if not self._line.send(frame):
+            self._ready.clear()
+        return self._ready.is_set()
 
     async def ready(self) -> None:
         """Wait until there is such a connection. Raises `ChatClosed` if there will be none any more."""
-        await self._ready.wait()
+        while self.closed is None and not self._ready.is_set():
+            await self._ready.wait()  # the connection may be gone again before this goes on
         self.check()
 
     def check(self) -> None:
@@ -104,6 +113,8 @@ class Lifeline:
             began = loop.time()
             ending = await self._connect()
             self._ready.clear()
+            if ending.code == TOO_BIG:
+                self._answers.fail_largest(ChatRefused("too_large", "That is too large for the way to the server."))
             self._answers.fail()
             if ending.is_final:
                 return Closed(ending.code or 0, ending.reason)
@@ -115,13 +126,14 @@ class Lifeline:
 
     async def _connect(self) -> Ending:
         self._cut = self._asked = None
-        self._behind = False
         self._reception.begin()
         try:
             line = await Line.open(self._membership.websocket_url, self._pace.connect)
         except NotReachable as error:
             return Ending(None, str(error), error.retry_after)
         self._line = line
+        # A program that is behind hears nothing of this connection, but can send; when it has caught up comes another.
+        self._behind = self._feed.is_full
         try:
             return await self._stay(line)
         finally:
@@ -179,6 +191,8 @@ class Lifeline:
                 self._heartbeat = self._pace.heartbeat or min(max(frame.data["heartbeatSeconds"], shortest), longest)
                 self.clock.set(frame.data["serverTime"])
                 self.plugins = tuple(frame.data["plugins"])
+                self.text_length = int(frame.data["limits"]["textLength"])
+                self.frame_bytes = int(frame.data["limits"]["frameBytes"])
             case "heartbeat_ack":
                 self.clock.set(frame.data["serverTime"])
                 if not self._behind:
@@ -202,10 +216,9 @@ class Lifeline:
     def _tell(self, frame: Frame) -> None:
         """To the program, or to whoever waits for this answer; state that was asked for goes to both."""
         if frame.id is None or frame.event in TOLD_TOO:
-            self._behind = self._behind or self._feed.is_full(self._reception.welcomed)
-            if not self._behind:
-                for event in self._reception.accept(frame):
-                    self._feed.put(event)
+            self._behind = self._behind or (self._reception.welcomed and self._feed.is_full)
+            for event in self._reception.leave_out(frame) if self._behind else self._reception.accept(frame):
+                self._feed.put(event)
         if frame.id is not None:
             self._answers.settle(frame)
 

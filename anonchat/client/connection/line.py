@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,10 +13,13 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
 from anonchat.client.connection.backoff import Ending
-from anonchat.client.errors import NotOurs, NotReachable
+from anonchat.client.errors import ChatRefused, NotOurs, NotReachable
 
 FRAME_BYTES = 64 * 1024 * 1024
 """The largest frame that is taken in: a replay of 300 messages of 4,000 characters is 5 MB."""
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON escapes it; behind an odd number of backslashes it is one of those that is escaped."""
 
 
 class Frame(NamedTuple):
@@ -51,16 +55,18 @@ class Line:
         except (OSError, StreamClosedError, WebSocketError, ValueError, KeyError) as error:
             raise NotReachable(f"the server cannot be reached ({error})") from error
 
-    def write(self, event: str, data: Mapping[str, Any], id: str | int | None = None) -> None:
-        """Send a frame. A connection that is about to end drops it; the end is told by `read`."""
-        frame: dict[str, Any] = {"event": event, "data": data}
-        if id is not None:
-            frame["id"] = id
+    def write(self, event: str, data: Mapping[str, Any]) -> None:
+        """Send a frame that needs no answer, as `send` does."""
+        self.send(encode(event, data))
+
+    def send(self, frame: bytes) -> bool:
+        """Send what `encode` gave; False if the connection is about to end, which is told by `read`."""
         try:
-            written = self._socket.write_message(json.dumps(frame, ensure_ascii=False))
+            written = self._socket.write_message(frame)
         except WebSocketError:
-            return
+            return False
         written.add_done_callback(_look)
+        return True
 
     async def read(self) -> Frame | None:
         """The next frame, None at the end. Raises `NotOurs`."""
@@ -75,6 +81,24 @@ class Line:
     def close(self) -> None:
         """Say good-bye. A peer that does not answer is cut off after a few seconds."""
         self._socket.close(1000)
+
+
+def encode(event: str, data: Mapping[str, Any], id: str | None = None) -> bytes:
+    """A frame for the server. Raises `ChatRefused` for what no JSON of the protocol can hold.
+
+    The server does not get as far as the id of such a frame, so that its answer would reach nobody.
+    """
+    frame: dict[str, Any] = {"event": event, "data": data}
+    if id is not None:
+        frame["id"] = id
+    try:
+        text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
+        encoded = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ChatRefused("validation_failed", f"This cannot be sent: {error}.") from error
+    if NUL.search(text):
+        raise ChatRefused("validation_failed", "The NUL character cannot be sent.")
+    return encoded
 
 
 def decode(text: str | bytes) -> Frame:

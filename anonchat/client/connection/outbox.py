@@ -50,6 +50,11 @@ class Outgoing:
         """Whether there is an outcome."""
         return self._outcome.done()
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether the server has it."""
+        return self.done and self._outcome.exception() is None
+
     def data(self) -> Mapping[str, Any]:
         """Data of `send_message`, the same at each attempt."""
         reply = {"replyToId": self.reply_to} if self.reply_to is not None else {}
@@ -74,6 +79,9 @@ class Outbox:
         self._bound = bound
         self._waiting: deque[Outgoing] = deque()
         self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def add(self, outgoing: Outgoing) -> None:
         """Queue a message. Raises `OutboxFull`."""

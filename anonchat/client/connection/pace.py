@@ -43,5 +43,5 @@ class Pace:
     """Requests that may wait for their answer."""
 
     events: int = 1000
-    """Events that may wait for the program (four times as many after new connections). Then the chat falls behind,
-    and catches up from the server when the program has taken them."""
+    """Events that may wait for the program, and above that what one new connection brings. Then the chat falls behind, and
+    catches up from the server when the program has taken half of them."""

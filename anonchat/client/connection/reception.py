@@ -14,6 +14,9 @@ from anonchat.client.connection.line import Frame
 from anonchat.client.errors import NotOurs
 from anonchat.client.events import Online, Received
 
+WELCOMES = frozenset({"replay", "history_chunk"})
+"""Events by which a new connection has brought everything up to now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -76,6 +79,11 @@ class Reception:
                 self.resume = True
         return (Received(frame.event, frame.data),)
 
+    def leave_out(self, frame: Frame) -> Sequence[Received | Online]:
+        """Tell nothing of a frame; a later connection goes on from where the program is."""
+        self.welcomed = self.welcomed or frame.event in WELCOMES
+        return ()
+
     def compare(self, seq: int, presence_version: int) -> None:
         """The server's own position and version, as a heartbeat brings them: finds a loss after which nothing came."""
         if self.welcomed and self.position is not None and seq != self.position.seq:
@@ -114,7 +122,8 @@ class Reception:
             return False
         if data["event"] != "count" and version > self._presence_version + 1:
             self.wants_presence = True
-            return False
+            # A change holds by itself: in a crowd the state that is asked for may not name who has changed.
+            return bool(data["event"] == "change")
         self._presence_version = version
         return True
 

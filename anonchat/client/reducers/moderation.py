@@ -1,4 +1,4 @@
-"""What moderation says: the rules that hold, whether one is muted, and which messages wait."""
+"""What moderation says: the rules that hold, whether one is muted, which messages wait, and how many reports."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Moderation:
     """`until` and `reason`, while one is muted oneself."""
     held: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """By message id, the oldest first: `message`, `releaseAt`, `reason`. Moderators know of all, others of theirs."""
+    reports: int = 0
+    """How many wait, as moderators are told."""
 
     def apply(self, event: str, data: Mapping[str, Any]) -> None:
         """Take in an event; others change nothing."""
@@ -29,6 +31,8 @@ class Moderation:
                 self.muted = data
             case "moderation" | "moderation_changed":
                 self.rules = {name: data.get(name) for name in RULES}
+            case "report_count" | "message_reported" | "report_resolved":
+                self.reports = data["open"]
             case "held_messages":
                 self.held = {held["message"]["id"]: held for held in data["messages"]}
             case "held_message":

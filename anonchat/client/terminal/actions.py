@@ -51,7 +51,7 @@ class Actions:
             return
         self._conversation.drop(pending)
         if action == "edit":
-            self._pane.fill(pending.outgoing.text)
+            self._pane.take_back(pending.outgoing.text)
 
     def _change(self, wire: Mapping[str, Any]) -> None:
         if self._conversation.is_own(wire) and wire["content"].get("type") == "text":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -34,7 +36,10 @@ QUIET = frozenset({"message", "message_edited", "message_deleted", "presence", "
 
 
 class ChatApp(App[None]):
-    """One chat on the whole terminal. `closed` says how it ended, if the chat and not the person has ended it."""
+    """One chat on the whole terminal. `closed` says how it ended, if the chat and not the person has ended it.
+
+    `unsent` are the texts that did not go, once it is over.
+    """
 
     CSS_PATH = "chat.css"
     ENABLE_COMMAND_PALETTE = False
@@ -49,6 +54,7 @@ class ChatApp(App[None]):
         self.register_theme(CALM)
         self.theme = CALM.name
         self.closed: Closed | None = None
+        self._drafts: Sequence[str] = ()
         self.chat = Chat(membership, pace=pace)
         self.conversation = Conversation(self.chat, self._changed)
         self.connection = ConnectionNews()
@@ -78,7 +84,7 @@ class ChatApp(App[None]):
             self._tell_received(event, asyncio.get_running_loop().time())
             self.conversation.apply(event)
             return
-        self.connection.apply(event, asyncio.get_running_loop().time())
+        self.connection.apply(event, asyncio.get_running_loop().time(), len(self.conversation.unsent()))
         if isinstance(event, Closed):
             self.closed = event
             self.view.end()
@@ -145,6 +151,24 @@ class ChatApp(App[None]):
     def action_help(self) -> None:
         """Show commands and keys."""
         self.push_screen(HelpScreen(self.view.pane.offers()))
+
+    async def action_quit(self) -> None:
+        """Close the chat, unless something would be left behind of which the person has not been told."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()  # a page would cover what is told
+        if self.closed is not None or self.view.pane.may_quit():
+            self.exit()
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Called by Textual, too."""
+        self._drafts = self.view.pane.drafts() if self.view.is_mounted else ()
+        super().exit(result, return_code, message)
+
+    @property
+    def unsent(self) -> Sequence[str]:
+        """Of messages first, then what was being written."""
+        texts = [*(outgoing.text for outgoing in self.conversation.unsent()), *self._drafts]
+        return [text for text in texts if text.strip()]
 
     def action_people(self) -> None:
         """Show or hide who is here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anonchat.client.events import ChatEvent, Closed, Connecting, Offline, Online
-from anonchat.client.words.sentences import closing
+from anonchat.client.words.sentences import closing, unsent
 
 BACK_SECONDS = 4.0
 
@@ -18,8 +18,8 @@ class ConnectionNews:
         self._retry_at: float | None = None
         self._was_online = False
 
-    def apply(self, event: ChatEvent, now: float) -> None:
-        """Take in what the chat says about its connection."""
+    def apply(self, event: ChatEvent, now: float, left: int = 0) -> None:
+        """Take in what the chat says about its connection; `left` messages are not sent when it ends."""
         match event:
             case Connecting():
                 self.word, self._retry_at = "connecting", None
@@ -34,7 +34,8 @@ class ConnectionNews:
                 self._say("No connection: what you write waits here.")
             case Closed():
                 self.word, self._retry_at = "closed", None
-                self._say(f"{closing(event)} Press Ctrl+Q to close.")
+                not_sent = f"{unsent(left)} " if left else ""
+                self._say(f"{closing(event)} {not_sent}Press Ctrl+Q to close.")
 
     def banner(self, now: float) -> str:
         """What to show, or nothing."""

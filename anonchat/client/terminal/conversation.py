@@ -93,6 +93,10 @@ class Conversation:
         """The message on its way that `key` names."""
         return next((entry for entry in self._pending if entry.outgoing.client_msg_id == key), None)
 
+    def unsent(self) -> list[Outgoing]:
+        """Messages that the server does not have, whether they wait or have failed."""
+        return [entry.outgoing for entry in self._pending if not entry.outgoing.is_sent]
+
     def drop(self, pending: Pending) -> None:
         """Forget a message that has failed."""
         self._pending = [entry for entry in self._pending if entry is not pending]

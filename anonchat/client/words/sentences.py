@@ -44,6 +44,11 @@ def closing(closed: Closed) -> str:
     return CLOSINGS.get(closed.reason) or f"The server has ended the chat: {one_line(closed.reason) or closed.code}."
 
 
+def unsent(count: int) -> str:
+    """That messages stay behind."""
+    return f"{count} message{' was' if count == 1 else 's were'} not sent."
+
+
 def skipped(count: int) -> str:
     """That not all that came was understood."""
     return f"{count} event{'' if count == 1 else 's'} of the server did not fit the protocol and were left out."

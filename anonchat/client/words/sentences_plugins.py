@@ -121,9 +121,13 @@ def reported(data: Mapping[str, Any]) -> str:
     return f"{name}: {one_line(data.get('text') or '', QUOTED)} ({one_line(data['reason'])})"
 
 
-def _reports(data: Mapping[str, Any], _: RoomState) -> str | None:
+def _reports(data: Mapping[str, Any], state: RoomState) -> str | None:
+    """It comes with every message that is deleted, since a report may be gone with it; mostly none is."""
     count = data["open"]
-    return f"{count} report{'s wait' if count > 1 else ' waits'}: /reports shows what it is." if count > 0 else None
+    if count <= 0 or count == state.moderation.reports:
+        return None
+    reports_wait, they_are = ("report waits", "it is") if count == 1 else ("reports wait", "they are")
+    return f"{count} {reports_wait}: /reports shows what {they_are}."
 
 
 def _quoted(wire: Mapping[str, Any]) -> str:

@@ -23,12 +23,13 @@ from anonchat import (
     Schema,
     ServerEvent,
     Tables,
+    Transaction,
     WebAssets,
     Whole,
     hookimpl,
 )
 from anonchat_dice.rolls import MOST_DICE, SIDES, parse, throw
-from anonchat_dice.tables import COUNT_ROLLS, DELETE_ROLL, INSERT_ROLL, metadata
+from anonchat_dice.tables import COUNT_ROLLS, INSERT_ROLL, metadata, row_of
 
 
 class Settings(marshmallow.Schema):
@@ -114,27 +115,20 @@ class Dice:
         """What was rolled stays as it fell."""
         return Rejected("dice.final", "A roll cannot be changed.") if "dice" in edit.message.content else None
 
-    # --- the room's statistics: an observer may miss something when the server dies, and here that costs a number
+    # --- the room's statistics: written with the messages, and deleted with them by the table's keys
 
     @hookimpl
-    async def message_saved(self, message: Message) -> None:
-        thrown = message.content.get("dice")
-        if thrown is None:
-            return
-        row = {
-            "message_id": message.id,
-            "room_id": message.room_id,
-            "dice": len(thrown["results"]),
-            "total": thrown["total"],
-        }
-        await self.db.transaction(lambda tx: tx.execute(INSERT_ROLL, row), message.room_id)
-
-    @hookimpl
-    async def message_deleted(self, message_id: str) -> None:
-        await self.db.transaction(lambda tx: tx.execute(DELETE_ROLL, {"message": message_id}))
+    async def write_messages(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        rows = [row_of(message) for message in messages if "dice" in message.content]
+        if rows:
+            await tx.execute_many(INSERT_ROLL, rows)
 
     @hookimpl
     async def extend_welcome(self, room: Room) -> Mapping[str, Any]:
         """``ext.dice`` in `identified`."""
         row = await self.db.fetch_one(COUNT_ROLLS, {"room": room.id})
         return {"sides": self.sides, "rolls": row["rolls"] if row else 0, "dice": row["dice"] if row else 0}
+
+    @hookimpl
+    async def extend_privacy(self) -> Mapping[str, str]:
+        return {"rolls": "Dice: how many were rolled, and their total, is kept for as long as the message."}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text, bindparam, delete, func, select
+from typing import Any
 
-from anonchat import insert_or_ignore
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text, bindparam, func, insert, select
+
+from anonchat import Message
 
 metadata = MetaData()
 
@@ -18,8 +20,18 @@ rolls = Table(
     Index("dice_rolls_room", "room_id"),
 )
 
-INSERT_ROLL = insert_or_ignore(rolls, rolls.c.message_id)
-DELETE_ROLL = delete(rolls).where(rolls.c.message_id == bindparam("message"))
+INSERT_ROLL = insert(rolls)
 COUNT_ROLLS = select(func.count().label("rolls"), func.coalesce(func.sum(rolls.c.dice), 0).label("dice")).where(
     rolls.c.room_id == bindparam("room")
 )
+
+
+def row_of(message: Message) -> dict[str, Any]:
+    """The row of a message that was rolled."""
+    thrown = message.content["dice"]
+    return {
+        "message_id": message.id,
+        "room_id": message.room_id,
+        "dice": len(thrown["results"]),
+        "total": thrown["total"],
+    }

@@ -95,11 +95,9 @@ async def test_the_room_counts_its_rolls_and_forgets_deleted_ones(tmp_path: Path
             assert await statistics(alice) == {"sides": 6, "rolls": 0, "dice": 0}
             rolled = await alice.say("/roll 2d6")
             await alice.say("/roll 3d6")
-            await server.dispatcher.settle()
             async with room.enter("Bob") as bob:
                 assert await statistics(bob) == {"sides": 6, "rolls": 2, "dice": 5}
             await alice.ask("delete_message", {"messageId": rolled.data["serverMessageId"]})
-            await server.dispatcher.settle()
             async with room.enter("Carol") as carol:
                 assert await statistics(carol) == {"sides": 6, "rolls": 1, "dice": 3}
 
@@ -110,8 +108,7 @@ async def test_the_end_of_a_room_counts_the_rolls_that_it_deletes(tmp_path: Path
         room = await open_room(server)
         async with room.enter("Alice") as alice:
             await alice.say("/roll")
-            await server.dispatcher.settle()
-            await server.retention.end(room.id, "test")
+            await room.end()
             assert (await alice.hear("room_ended")).data["deleted"]["dice.dice_rolls"] == 1
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -54,3 +55,20 @@ def told(count: int, blur: int) -> Mapping[str, int]:
     """
     lowest = rounded(count, blur)
     return {"value": lowest, "below": lowest + blur}
+
+
+def told_hours(counts: Sequence[int], blur: int) -> Sequence[Mapping[str, int]]:
+    """The counts of the hours of a day, from its first: what was told of the day at their end, less what was before.
+
+    So they add up to what is told of the day, and tell nothing that the day did not tell at some time. Were each rounded by
+    itself, five hours told as 0 and their day told as 20 would have only one solution. What is told in an hour may have
+    begun in those before it: it can hold up to `blur` - 1 less than `value`.
+    """
+    sums = [0, *accumulate(counts)]
+    values = [rounded(after, blur) - rounded(before, blur) for before, after in pairwise(sums)]
+    return [{"value": value, "below": value + blur} for value in values]
+
+
+def told_days(total: int, days: int, blur: int) -> Mapping[str, int]:
+    """The sum over so many days, made of what is told of each of them; each may hide `blur` - 1 more."""
+    return {"value": total, "below": total + days * (blur - 1) + 1}

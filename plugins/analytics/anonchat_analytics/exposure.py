@@ -1,4 +1,4 @@
-"""Prometheus: the same counts, rounded in the same way, so that a scrape does not see a single person either."""
+"""Prometheus: the same counts, rounded in the same way, so that they can be handed on; those of the core are exact."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from sqlalchemy.sql import ClauseElement
@@ -13,6 +15,8 @@ from anonchat_analytics.counts import PEAK, STEPS, start_of
 from anonchat_analytics.tables import (
     COUNT_VOTES,
     EXPIRE,
+    EXPIRE_FLUSHES,
+    FLUSH,
     SELECT_ROOM,
     SELECT_ROOM_DAYS,
     SELECT_SERIES,
@@ -35,37 +39,39 @@ class Ledger:
         self._journal = journal
         self._tally = tally
         self._writing = asyncio.Lock()
+        self._node = secrets.token_hex(8)
+        self._lots = 0  # that were taken from the tally so far
+        self._lot: Mapping[Key, int] = {}  # the last of them, until it is stored
 
     async def flush(self) -> None:
-        """Add what was counted to the sums. What cannot be written waits in the tally for the next time."""
+        """Add what was counted to the sums. What cannot be written waits for the next time."""
         async with self._writing:
-            waiting = list(self._tally.take().items())
-            while waiting:
-                lot = dict(waiting[:LOT])
-                try:
-                    await self._journal.transaction(lambda tx, lot=lot: _write(tx, lot))  # type: ignore[misc]
-                except BaseException as error:
-                    # Who is cancelled has only stopped waiting: that lot is written all the same.
-                    for key, count in waiting if isinstance(error, Exception) else waiting[LOT:]:
-                        self._tally.add(key, count)
-                    raise
-                del waiting[:LOT]
+            if self._lot:
+                await self._write_lot()
+            for _ in range(ceil(len(self._tally) / LOT)):  # what is counted meanwhile waits, too
+                self._lot, self._lots = self._tally.take(LOT), self._lots + 1
+                await self._write_lot()
 
-    async def count_votes(self) -> int:
-        """Add the votes in polls to the sums, each once, on whichever node it is heard of; answers how many it was."""
+    async def _write_lot(self) -> None:
+        """If this fails, or is cancelled, nobody knows whether the lot is stored: it is kept as it is until that is sure."""
+        lot, last = self._lot, max(hour for _, _, hour in self._lot)
+        flush = {"node": self._node, "lots": self._lots, "hour": last}
+        await self._journal.transaction(lambda tx: _write_once(tx, flush, lot))
+        self._lot = {}
+
+    async def count_votes(self, tell: Callable[[int], None]) -> None:
+        """Add the votes in polls to the sums, each once, on whichever node it is heard of; tell how many it was."""
         async with self._writing:
             waiting = list(self._tally.take_polls())
-            votes = 0
             while waiting:
                 lot = waiting[:LOT]
                 try:
-                    votes += await self._journal.transaction(lambda tx, lot=lot: _write_votes(tx, lot))  # type: ignore[misc]
+                    tell(await self._journal.transaction(lambda tx, lot=lot: _write_votes(tx, lot)))  # type: ignore[misc]
                 except BaseException:
                     for poll in waiting:
                         self._tally.voted(poll)
                     raise
                 del waiting[:LOT]
-            return votes
 
     async def server(self, step: str, first: int, end: int) -> Sums:
         """The sums of a span of time, empty steps left out."""
@@ -79,10 +85,11 @@ class Ledger:
         """Likewise, of the server, with one metric alone."""
         return await self._between(SELECT_SERIES, step, first, end, metric=metric)
 
-    async def days(self, room_id: str | None = None) -> dict[str, int]:
-        """Metric -> sum over all days that are kept, and the highest peak, of the server or of a room."""
+    async def days(self, blur: int, room_id: str | None = None) -> dict[str, int]:
+        """Metric -> sum over all days that are kept, each rounded, and the highest peak, of the server or of a room."""
         room = {} if room_id is None else {"room": room_id}
-        rows = await self._journal.fetch_all(SELECT_SERVER_DAYS if room_id is None else SELECT_ROOM_DAYS, room)
+        statement = SELECT_SERVER_DAYS if room_id is None else SELECT_ROOM_DAYS
+        rows = await self._journal.fetch_all(statement, {"blur": blur, **room})
         return {row["metric"]: row["highest" if row["metric"] == PEAK else "total"] for row in rows}
 
     async def expire(self, before: Mapping[str, int]) -> None:
@@ -91,6 +98,7 @@ class Ledger:
             for statement in EXPIRE:
                 while await self._delete(statement, {"step": step, "before": time, "limit": LOT}) == LOT:
                     """There may be more."""
+        await self._delete(EXPIRE_FLUSHES, {"before": before["hour"]})
 
     async def _delete(self, statement: ClauseElement, wanted: Mapping[str, Any]) -> int:
         return await self._journal.transaction(lambda tx: tx.execute(statement, wanted))
@@ -101,6 +109,12 @@ class Ledger:
         for row in rows:
             sums.setdefault(row["start"], {})[row["metric"]] = row["value"]
         return sums
+
+
+async def _write_once(tx: Transaction, flush: Mapping[str, Any], lot: Mapping[Key, int]) -> None:
+    """Add a lot to the sums unless it is in them already: the answer to its commit may have been lost."""
+    if await tx.fetch_one(FLUSH, flush) is not None:
+        await _write(tx, lot)
 
 
 async def _write(tx: Transaction, lot: Mapping[Key, int]) -> None:

@@ -25,8 +25,8 @@ class Observers:
         self._count("joins", session.room_id)
 
     @hookimpl
-    async def participants_changed(self, room_id: str, present: int) -> None:
-        self.attendance.changed(self.clock.now(), room_id, present)
+    async def participants_changed(self, room_id: str, present: int, here: int) -> None:
+        self.attendance.changed(self.clock.now(), room_id, present, here)
         self.exposure.attend(self.attendance.total, self.attendance.peak)
 
     @hookimpl

@@ -10,12 +10,12 @@ import marshmallow
 from marshmallow import fields, validate
 
 from anonchat import Job, Metric, PluginContext, Route, Tables, WebAssets, hookimpl
-from anonchat_analytics.counts import DAY, oldest_day
+from anonchat_analytics.counts import oldest_day
 from anonchat_analytics.exposure import Exposure, metrics
 from anonchat_analytics.ledger import Ledger
 from anonchat_analytics.observers import Observers
 from anonchat_analytics.reports import Reports
-from anonchat_analytics.tables import metadata, server_sums
+from anonchat_analytics.tables import flushes, metadata, server_sums
 from anonchat_analytics.tally import Attendance, Tally
 
 EXPIRE_SECONDS = 3600
@@ -50,7 +50,7 @@ class Analytics(Observers):
 
     @hookimpl
     def register_tables(self) -> Tables:
-        return Tables(metadata, Path(__file__).parent / "migrations", sums=(server_sums.name,))
+        return Tables(metadata, Path(__file__).parent / "migrations", sums=(server_sums.name, flushes.name))
 
     @hookimpl
     def register_routes(self) -> Sequence[Route]:
@@ -84,8 +84,8 @@ class Analytics(Observers):
         config = self.ctx.config
         return {
             "sums": f"How much the server is used is counted, as sums without any person: by the hour for "
-            f"{config['hourly_sums_days']} days and by the day for {config['daily_sums_days']}; the sums of a room go "
-            f"with the room. Numbers are told rounded down to a multiple of {config['blur']}.",
+            f"{config['hourly_sums_days'] + 1} days and by the day for {config['daily_sums_days']}; the sums of a room go "
+            f"with the room. Numbers are told rounded to a multiple of {config['blur']}.",
         }
 
     @hookimpl
@@ -97,16 +97,17 @@ class Analytics(Observers):
         """Write what was counted so far."""
         self.attendance.keep_up(self.clock.now())
         self.exposure.attend(self.attendance.total, self.attendance.peak)
-        if self.tally.left_out:
-            self.ctx.log.warning("too many rooms to count each of them", counts=self.tally.left_out)
-        self.exposure.count("votes", await self.ledger.count_votes())
+        if left_out := self.tally.take_left_out():
+            self.ctx.log.warning("too many rooms to count each of them", counts=left_out)
+        await self.ledger.count_votes(lambda votes: self.exposure.count("votes", votes))
         await self.ledger.flush()
 
     async def expire(self) -> None:
         """Delete the sums that are older than they are kept."""
         now = self.clock.now()
-        hour = now - self.ctx.config["hourly_sums_days"] * DAY
-        await self.ledger.expire({"hour": hour, "day": oldest_day(now, self.ctx.config["daily_sums_days"])})
+        # By whole days: the hours of a day are told from its first.
+        days = {"hour": self.ctx.config["hourly_sums_days"] + 1, "day": self.ctx.config["daily_sums_days"]}
+        await self.ledger.expire({step: oldest_day(now, kept) for step, kept in days.items()})
 
     async def _flush_again_and_again(self) -> None:
         """Every node for itself, so this is no job: those run on one node at a time."""

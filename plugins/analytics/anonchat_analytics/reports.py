@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from marshmallow import fields, validate
 
 from anonchat import Answer, ChatError, EventSchema, PluginContext, Request, Route, Schema, iso
-from anonchat_analytics.counts import DAY, HOUR, METRICS, OF_A_ROOM, STEPS, oldest_day, start_of, told
+from anonchat_analytics.counts import (
+    DAY,
+    HOUR,
+    METRICS,
+    OF_A_ROOM,
+    PEAK,
+    STEPS,
+    oldest_day,
+    start_of,
+    told,
+    told_days,
+    told_hours,
+)
 from anonchat_analytics.ledger import Ledger, Sums
 from anonchat_analytics.tally import Attendance
 
 MOST_POINTS = 1000
 DEFAULT_POINTS = {"hour": 24, "day": 30}
 ROOM_HOURS = 24
+HOURS = DAY // HOUR
 LIMIT = "60/minute"
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -36,7 +50,7 @@ class SeriesQuery(Schema):
 
 
 class Count(EventSchema):
-    """At least `value`, and less than `below`."""
+    """At least `value`, and less than `below`; what is told in one hour may have begun in those before it, of the same day."""
 
     value = fields.Integer(required=True)
     below = fields.Integer(required=True)
@@ -109,12 +123,14 @@ class Reports:
         """Of the server; `participants` are those of this node."""
         await self._flush()
         hour, day = self._running()
+        by_hour = self._told("hour", METRICS, day, hour + HOUR, await self._ledger.server("hour", day, hour + HOUR))
+        by_day = self._told("day", METRICS, day, day + DAY, await self._ledger.server("day", day, day + DAY))
         return Answer(
             {
                 "participants": told(self._attendance.total, self._blur),
-                "hour": self._period(hour, METRICS, await self._ledger.server("hour", hour, hour + HOUR)),
-                "day": self._period(day, METRICS, await self._ledger.server("day", day, day + DAY)),
-                "kept": self._kept(METRICS, await self._ledger.days()),
+                "hour": by_hour[-1],
+                "day": by_day[-1],
+                "kept": self._kept(METRICS, await self._ledger.days(self._blur)),
             }
         )
 
@@ -123,17 +139,18 @@ class Reports:
         room_id = request.member.room_id
         await self._flush()
         hour, day = self._running()
-        starts = range(hour - (ROOM_HOURS - 1) * HOUR, hour + HOUR, HOUR)
-        by_hour = await self._ledger.room(room_id, "hour", starts[0], hour + HOUR)
-        hours = [self._period(start, OF_A_ROOM, by_hour) for start in starts]
-        by_day = await self._ledger.room(room_id, "day", day, day + DAY)
+        first = start_of("day", hour - (ROOM_HOURS - 1) * HOUR)
+        hours = await self._ledger.room(room_id, "hour", first, hour + HOUR)
+        by_hour = self._told("hour", OF_A_ROOM, first, hour + HOUR, hours)
+        days = await self._ledger.room(room_id, "day", day, day + DAY)
+        by_day = self._told("day", OF_A_ROOM, day, day + DAY, days)
         return Answer(
             {
                 "participants": told(self._attendance.of(room_id), self._blur),
-                "hour": hours[-1],
-                "day": self._period(day, OF_A_ROOM, by_day),
-                "kept": self._kept(OF_A_ROOM, await self._ledger.days(room_id)),
-                "hours": hours,
+                "hour": by_hour[-1],
+                "day": by_day[-1],
+                "kept": self._kept(OF_A_ROOM, await self._ledger.days(self._blur, room_id)),
+                "hours": by_hour[-ROOM_HOURS:],
             }
         )
 
@@ -142,11 +159,10 @@ class Reports:
         metric, step = request.query["metric"], request.query["step"]
         first, end = self._span(step, request.query["from_"], request.query["to"])
         await self._flush()
-        sums = await self._ledger.series(metric, step, first, end)
-        points = [
-            {"start": iso(start), **told(sums.get(start, {}).get(metric, 0), self._blur)}
-            for start in range(first, end, STEPS[step])
-        ]
+        begin = start_of("day", first)
+        periods = self._told(step, (metric,), begin, end, await self._ledger.series(metric, step, begin, end))
+        points = [{"start": period["since"], **period["counts"][metric]} for period in periods]
+        points = points[(first - begin) // STEPS[step] :]
         return Answer({"metric": metric, "step": step, "from": iso(first), "to": iso(end), "points": points})
 
     def _span(self, step: str, begin: datetime | None, end: datetime | None) -> tuple[int, int]:
@@ -166,14 +182,31 @@ class Reports:
         now = self._clock.now()
         return start_of("hour", now), start_of("day", now)
 
-    def _period(self, start: int, metrics: Sequence[str], sums: Sums) -> Mapping[str, Any]:
-        return self._counts(start, metrics, sums.get(start, {}))
+    def _told(self, step: str, metrics: Sequence[str], first: int, end: int, sums: Sums) -> Sequence[Mapping[str, Any]]:
+        """What is told of each hour or day of a time that begins with a day."""
+        starts = range(first, end, STEPS[step])
+        counts: list[dict[str, Mapping[str, int]]] = [{} for _ in starts]
+        for metric in metrics:
+            exact = [sums.get(start, {}).get(metric, 0) for start in starts]
+            for place, count in zip(counts, self._rounded(step, metric, exact), strict=True):
+                place[metric] = count
+        return [{"since": iso(start), "counts": place} for start, place in zip(starts, counts, strict=True)]
+
+    def _rounded(self, step: str, metric: str, exact: Sequence[int]) -> Iterable[Mapping[str, int]]:
+        if step == "day" or metric == PEAK:  # the highest of what is told of the hours is what is told of the day
+            return (told(count, self._blur) for count in exact)
+        days = (exact[start : start + HOURS] for start in range(0, len(exact), HOURS))
+        return chain.from_iterable(told_hours(hours, self._blur) for hours in days)
 
     def _kept(self, metrics: Sequence[str], sums: Mapping[str, int]) -> Mapping[str, Any]:
-        return self._counts(oldest_day(self._clock.now(), self._days), metrics, sums)
-
-    def _counts(self, since: int, metrics: Sequence[str], sums: Mapping[str, int]) -> Mapping[str, Any]:
-        return {"since": iso(since), "counts": {metric: told(sums.get(metric, 0), self._blur) for metric in metrics}}
+        since = oldest_day(self._clock.now(), self._days)
+        counts = {
+            metric: told(sums.get(metric, 0), self._blur)
+            if metric == PEAK
+            else told_days(sums.get(metric, 0), self._days, self._blur)
+            for metric in metrics
+        }
+        return {"since": iso(since), "counts": counts}
 
 
 def _milliseconds(time: datetime) -> int:

@@ -59,6 +59,16 @@ polls = Table(
     Column("before", BigInteger, nullable=False),
 )
 
+# How many lots of each node are in the sums, and of which hour the last was: one whose commit was not answered is not
+# added once more.
+flushes = Table(
+    "analytics_flushes",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("lots", BigInteger, nullable=False),
+    Column("hour", BigInteger, nullable=False),
+)
+
 # --- writing: each row is one addition, so that several nodes may write at once
 
 
@@ -105,6 +115,18 @@ def _count_votes() -> ClauseElement:
 
 COUNT_VOTES = _count_votes()
 
+
+def _flush() -> ClauseElement:
+    """Say that so many `lots` of a `node` are in the sums, up to an `hour`; no row if that is so already."""
+    flushing = insert(flushes)
+    now = flushing.excluded
+    return flushing.on_conflict_do_update(
+        index_elements=[flushes.c.node], set_={"lots": now.lots, "hour": now.hour}, where=now.lots > flushes.c.lots
+    ).returning(flushes.c.lots)
+
+
+FLUSH = _flush()
+
 # --- reading
 
 
@@ -115,8 +137,10 @@ def _between(sums: Table, *of: ColumnElement[bool]) -> Any:
 
 
 def _over_all_days(sums: Table, *of: ColumnElement[bool]) -> ClauseElement:
+    # Each day rounded down, as it is told: else the sum and the days would tell more together than each does.
+    told = sums.c.value - sums.c.value % bindparam("blur", type_=BigInteger)
     # On Postgres the sum of a BIGINT is a NUMERIC, of which drivers make a Decimal, and JSON has none.
-    total, highest = cast(func.sum(sums.c.value), BigInteger).label("total"), func.max(sums.c.value).label("highest")
+    total, highest = cast(func.sum(told), BigInteger).label("total"), func.max(sums.c.value).label("highest")
     return select(sums.c.metric, total, highest).where(*of, sums.c.step == "day").group_by(sums.c.metric)
 
 
@@ -139,3 +163,5 @@ def _expire(sums: Table) -> ClauseElement:
 
 
 EXPIRE = (_expire(server_sums), _expire(room_sums))
+
+EXPIRE_FLUSHES: ClauseElement = delete(flushes).where(flushes.c.hour < bindparam("before"))

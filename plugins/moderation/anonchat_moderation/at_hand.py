@@ -58,17 +58,13 @@ class AtHand(Generic[Kept]):
 
     def get(self, room_id: str, now: int) -> Kept | None:
         """What was read not more than a second ago."""
-        known = self._fresh(room_id, now)
-        return known.value if known is not None else None
-
-    def _fresh(self, room_id: str, now: int) -> _Known[Kept] | None:
         known = self._known.get(room_id)
         if known is None or not known.is_fresh(now):
             return None
         self._asked.add(room_id)
         if now >= known.read_at + AHEAD_MILLISECONDS and self._running is None:
             self._begin()
-        return known
+        return known.value
 
     def latest(self, room_id: str) -> Kept | None:
         """What was read last, however long ago."""
@@ -77,9 +73,9 @@ class AtHand(Generic[Kept]):
 
     async def of(self, room_id: str) -> Kept:
         """What holds, at most a second old. Whoever waits shares one query. Raises `room_ended`."""
-        known = self._fresh(room_id, self._now())
-        if known is not None:
-            return known.value
+        value = self.get(room_id, self._now())
+        if value is not None:
+            return value
         return await self._read_until(room_id, lambda known: known.is_fresh(self._now()))
 
     async def read(self, room_id: str, reads: int) -> Kept:

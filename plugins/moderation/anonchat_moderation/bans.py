@@ -31,6 +31,7 @@ from anonchat_moderation.purges import Purges
 
 BANS = 1_000  # that a room may have, kicks included
 NEVER = 2**62  # later than every ban
+YOUNG_MILLISECONDS = 10_000  # longer than a join takes, and than another node takes to hear of a ban
 CLOSE_CODE = 4403
 DONE = {"kick": "kicked", "ban": "banned"}  # the code that refuses, and the reason that the room hears
 SAYS = {
@@ -86,8 +87,12 @@ class Bans:
             "rank": session.rank,
         }
         # Thousands may connect at once, and sessions of whom was sent away are over on all nodes: for those who share
-        # a network with them what was read a second ago will do.
-        denied = await self._check(session.room_id, marks) if await self._any.of(session.room_id) else None
+        # a network with them what was read a second ago will do. Not for who has only just joined, since that may have
+        # been let in before the ban, and be stored after it: these share what is read now.
+        room_id = session.room_id
+        is_young = session.created_at > self._acts.now - YOUNG_MILLISECONDS
+        is_any = await (self._any.read(room_id, self._any.reads) if is_young else self._any.of(room_id))
+        denied = await self._check(room_id, marks) if is_any else None
         if denied is None:
             await self._networks.remember(session, network)
         return denied
@@ -97,6 +102,10 @@ class Bans:
         wanted = {"rooms": list(room_ids), "now": self._acts.now}
         banned = {row["room_id"] for row in await self._acts.ctx.db.fetch_all(statements.SELECT_BANNED_ROOMS, wanted)}
         return {room_id: room_id in banned for room_id in room_ids}
+
+    def forget(self, room_id: str) -> None:
+        """Drop what is at hand of a room."""
+        self._any.drop(room_id)
 
     async def _check(self, room_id: str, marks: Mapping[str, Any]) -> Denied | None:
         now = self._acts.now
@@ -122,7 +131,7 @@ class Bans:
         asked, most = data["cool_off_seconds"], config["max_cool_off_seconds"]
         seconds = chosen(asked, config["cool_off_seconds"], most, "coolOffSeconds")
         target = await self._acts.find(by, data["target_session_id"])
-        ban = await self._keep_out("kick", by, target, seconds, data["reason"])
+        ban, _ = await self._keep_out("kick", by, target, seconds, data["reason"])
         return {"sessionId": target.id, "banId": ban["id"], "coolOffSeconds": seconds, "until": iso(ban["until"])}
 
     async def ban(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -130,14 +139,16 @@ class Bans:
         config = self._acts.ctx.config
         seconds = chosen(data["duration_seconds"], config["ban_seconds"], config["max_ban_seconds"])
         target = await self._acts.find(by, data["target_session_id"])
-        ban = await self._keep_out("ban", by, target, seconds, data["reason"])
-        removed = await self._purges.remove(by, target) if data["purge_messages"] else 0
+        ban, sessions = await self._keep_out("ban", by, target, seconds, data["reason"])
+        removed = 0
+        for session in sessions if data["purge_messages"] else ():
+            removed += await self._purges.remove(by, session)
         return {"sessionId": target.id, "banId": ban["id"], "until": iso(ban["until"]), "removed": removed}
 
     async def _keep_out(
         self, kind: str, by: Session, target: Session, seconds: int, reason: str | None
-    ) -> Mapping[str, Any]:
-        """Store who is kept out, then drop what waits of them and end their sessions.
+    ) -> tuple[Mapping[str, Any], Sequence[Session]]:
+        """Store who is kept out, then drop what waits of them and end their sessions; answers what is stored, and these.
 
         A crash in between leaves somebody who cannot come back, and what waits to `SentAway.drop_left`.
         """
@@ -175,7 +186,7 @@ class Bans:
         finally:
             for session in sessions:
                 await self._expel(session, kind, seconds, reason)
-        return row
+        return row, sessions
 
     async def _marks(self, kind: str, target: Session) -> Mapping[str, str | None]:
         """What the person will be known by. A whole classroom may sit behind one address: a kick uses it only in need."""

@@ -19,13 +19,14 @@ from anonchat_moderation.networks import Networks
 from anonchat_moderation.purges import Purges
 from anonchat_moderation.reports import Reports
 from anonchat_moderation.roles import Roles
-from anonchat_moderation.rooms import Doors
+from anonchat_moderation.rooms import RoomActs
 from anonchat_moderation.settings import Settings
 from anonchat_moderation.tables import metadata
 from anonchat_moderation.upkeep import delete_expired
 
 LOG_SECONDS = 1.0
 SENT_AWAY_SECONDS = 1.0
+PANIC_SECONDS = 1.0
 UPKEEP_SECONDS = 60.0
 
 
@@ -37,15 +38,15 @@ class Declared:
         self.log = Log(self.acts)
         self.networks = Networks(self.acts)
         self.mutes = Mutes(self.acts, self.log, self.networks)
-        self.purges = Purges(self.acts, self.log)
         self.content = Content(self.acts, self.log, self.mutes)
+        self.purges = Purges(self.acts, self.log, self.content.sent_away)
         self.bans = Bans(self.acts, self.log, self.networks, self.purges, self.content.sent_away)
         self.reports = Reports(self.acts, self.log)
         self.possible = routes.acts_of(
             self.bans,
             self.mutes,
             Roles(self.acts, self.log),
-            Doors(self.acts, self.log),
+            RoomActs(self.acts, self.log),
             self.purges,
             self.reports,
             self.log,
@@ -85,5 +86,6 @@ class Declared:
         return [
             Job("log", LOG_SECONDS, self.log.tell_gathered),
             Job("sent_away", SENT_AWAY_SECONDS, self.content.sent_away.drop_left),
+            Job("panic", PANIC_SECONDS, self.content.controls.keep_late),
             Job("upkeep", UPKEEP_SECONDS, lambda: delete_expired(self.acts)),
         ]

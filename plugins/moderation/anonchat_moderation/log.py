@@ -13,6 +13,7 @@ from anonchat_moderation.pages import read_page
 GATHERED = frozenset({"removed", "held", "released", "dropped"})  # acts that come in bursts
 GATHERED_OF_RULES = GATHERED | {"mute"}
 GATHER_MILLISECONDS = 5_000  # in which acts of one kind by one person are one entry
+APART_MILLISECONDS = 60_000  # that clocks of nodes may be apart
 TOLD = 100  # entries that one run of the job tells at most
 TRIMMED = 100  # entries that one new entry pushes out at most
 
@@ -87,8 +88,9 @@ class Log:
             await tx.append(row["room_id"], "moderation_log", public_wire(row))
 
     async def tell_gathered(self) -> None:
-        """The job: tell the entries whose five seconds are over."""
-        due = {"before": self._acts.now - GATHER_MILLISECONDS, "limit": TOLD}
+        """The job: tell the entries whose five seconds are over, or whose time a clock that was ahead has set."""
+        now = self._acts.now
+        due = {"before": now - GATHER_MILLISECONDS, "ahead": now + APART_MILLISECONDS, "limit": TOLD}
         for row in await self._acts.ctx.db.fetch_all(statements.SELECT_GATHERED, due):
             await self._close(row["room_id"], row["id"])
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from anonchat import ChatError, Rejected, Row, Session, Transaction, iso, new_id
+from anonchat import RANK_PARTICIPANT, ChatError, Rejected, Row, Session, Transaction, iso, new_id
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Ranks, chosen
 from anonchat_moderation.at_hand import AtHand
@@ -109,31 +109,42 @@ class Mutes:
     async def put(self, session: Session, until: int, reason: str | None, by: Session | None) -> None:
         """Mute somebody until a time in milliseconds; `by` None: a rule of the room decides, and no rank is compared.
 
-        In force at once on this node, within a second on others. Raises what `Acts.on` raises, and `conflict` where
-        the room has `MUTES` of them already.
+        A rule does nothing where somebody is muted for longer already. In force at once on this node, within a second on
+        others. Raises what `Acts.on` raises, and `conflict` where the room has `MUTES` of them already.
         """
 
         network = await self._networks.of(session)
 
-        async def work(tx: Transaction, _: Ranks | None = None) -> None:
-            await self._store(tx, session, network, until, reason)
+        async def work(tx: Transaction, ranks: Ranks | None = None) -> bool:
+            row = self._row(session, network, until, reason)
+            await self._check_place(tx, session)
+            if ranks is None:
+                if not await tx.execute(statements.LENGTHEN_MUTE, row | {"by_rank": RANK_PARTICIPANT}):
+                    return False
+            elif not await tx.execute(statements.PUT_MUTE, row | {"by_rank": ranks.by}):
+                raise _decided_above()
             await self._log.write(tx, session.room_id, "mute", by=by, target=session, reason=reason, until=until)
             await self._acts.tell(tx, session.room_id, "mute", session.id, reason, until)
+            return True
 
         try:
-            await (self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work))
+            is_new = await (
+                self._acts.in_room(session.room_id, work) if by is None else self._acts.on(by, session, work)
+            )
         finally:
             self._at_hand.drop(session.room_id)  # a room that proved full is read anew, too
-        self._acts.ctx.rooms.send(session.room_id, session.id, "muted", {"until": iso(until), "reason": reason})
+        if is_new:
+            told = {"until": iso(until), "reason": reason}
+            self._acts.ctx.rooms.send(session.room_id, session.id, "muted", told)
 
-    async def _store(
-        self, tx: Transaction, session: Session, network: str | None, until: int, reason: str | None
-    ) -> None:
-        now = self._acts.now
-        counted = await tx.fetch_one(statements.COUNT_MUTES, {"room": session.room_id, "now": now})
+    async def _check_place(self, tx: Transaction, session: Session) -> None:
+        wanted = {"room": session.room_id, "session": session.id, "now": self._acts.now}
+        counted = await tx.fetch_one(statements.COUNT_OTHER_MUTES, wanted)
         if counted is not None and counted["count"] >= MUTES:
             raise ChatError("conflict", f"A room can have {MUTES} mutes at a time.")
-        row = {
+
+    def _row(self, session: Session, network: str | None, until: int, reason: str | None) -> dict[str, Any]:
+        return {
             "id": new_id(),
             "room_id": session.room_id,
             "session_id": session.id,
@@ -141,10 +152,13 @@ class Mutes:
             "fingerprint": session.fingerprint_hash,
             "network": network,
             "reason": reason,
-            "at": now,
+            "at": self._acts.now,
             "until": until,
         }
-        await tx.execute(statements.UPSERT_MUTE, row)
+
+    def forget(self, room_id: str) -> None:
+        """Drop what is at hand of a room."""
+        self._at_hand.drop(room_id)
 
     async def mute(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Mute a person for a time."""
@@ -156,14 +170,20 @@ class Mutes:
         return {"sessionId": target.id, "until": iso(until)}
 
     async def unmute(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Let a person speak again, by lifting every mute that holds for them. Raises `conflict` where there is none."""
+        """Let a person speak again, by lifting every mute that holds for them.
+
+        Raises `conflict` where there is none, and `rank_too_low` where somebody of a higher rank decided one.
+        """
         target = await self._acts.find(by, data["target_session_id"])
         marks = (await self._marks(target))._asdict()
         wanted = {**marks, "room": by.room_id, "since": target.created_at, "now": self._acts.now}
 
-        async def work(tx: Transaction, _: Ranks) -> None:
-            if not await tx.execute(statements.DELETE_MUTE, wanted):
+        async def work(tx: Transaction, ranks: Ranks) -> None:
+            lifted = await tx.fetch_all(statements.DELETE_MUTE, wanted)
+            if not lifted:
                 raise ChatError("conflict", "This person is not muted.")
+            if max(row["by_rank"] for row in lifted) > ranks.by:
+                raise _decided_above()
             await self._log.write(tx, by.room_id, "unmute", by=by, target=target)
             await self._acts.tell(tx, by.room_id, "unmute", target.id)
 
@@ -171,6 +191,10 @@ class Mutes:
         self._at_hand.drop(by.room_id)
         self._acts.ctx.rooms.send(by.room_id, target.id, "unmuted", {})
         return {"sessionId": target.id}
+
+
+def _decided_above() -> ChatError:
+    return ChatError("rank_too_low", "Somebody of a higher rank decided that.")
 
 
 def _by_mark(rows: Iterable[Row]) -> Mapping[str, Sequence[Mute]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from anonchat import ChatError, Session
+from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts
 
 REMEMBERED_MILLISECONDS = 86_400_000
+LOT = 500  # sessions of a room that is over which are looked after at once
 
 
 class Networks:
@@ -27,21 +30,30 @@ class Networks:
         if not self.are_used:
             return
         with suppress(ChatError):
-            await self._acts.ctx.ephemeral.put(_key(session), network.encode(), REMEMBERED_MILLISECONDS)
+            await self._acts.ctx.ephemeral.put(_key(session.id), network.encode(), REMEMBERED_MILLISECONDS)
 
     async def of(self, session: Session) -> str | None:
         """The mark, or None for who has not connected for long."""
         network = None
         if self.are_used:
             with suppress(ChatError):  # a mute or a ban goes without it, by device and session
-                network = await self._acts.ctx.ephemeral.get(_key(session))
+                network = await self._acts.ctx.ephemeral.get(_key(session.id))
         return network.decode() if network else None
 
-    async def forget(self, session: Session) -> None:
+    async def forget(self, session_id: str) -> None:
         """The session is over."""
         with suppress(ChatError):  # it expires
-            await self._acts.ctx.ephemeral.remove(_key(session))
+            await self._acts.ctx.ephemeral.remove(_key(session_id))
+
+    async def forget_room(self, room_id: str) -> None:
+        """The room is over, and with it every session."""
+        after = ""
+        while rows := await self._acts.ctx.db.fetch_all(
+            statements.SELECT_SESSIONS, {"room": room_id, "after": after, "limit": LOT}
+        ):
+            await asyncio.gather(*(self._acts.ctx.ephemeral.remove(_key(row["id"])) for row in rows))
+            after = rows[-1]["id"]
 
 
-def _key(session: Session) -> str:
-    return f"network:{session.id}"
+def _key(session_id: str) -> str:
+    return f"network:{session_id}"

@@ -84,8 +84,16 @@ class Moderation(Declared):
 
     @hookimpl
     async def session_left(self, session: Session, reason: str) -> None:
-        await self.networks.forget(session)
+        await self.networks.forget(session.id)
         await self.content.left(session, reason)
+
+    @hookimpl
+    async def purge_room(self, room_id: str) -> Mapping[str, int]:
+        """What lies outside of the database, as far as this node has it in memory."""
+        await self.networks.forget_room(room_id)
+        for part in (self.bans, self.mutes, self.content.rooms):
+            part.forget(room_id)
+        return {}
 
     @hookimpl
     async def message_held(self, message: Message, held: Held) -> None:
@@ -93,6 +101,7 @@ class Moderation(Declared):
 
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
+        await self.reports.forget(tx, session)
         await forget(tx, session)
 
     @hookimpl
@@ -100,7 +109,7 @@ class Moderation(Declared):
         """What holds in the room and what waits; for moderators, how many reports; until when one may not speak."""
         state = dict(await self.content.state(session))
         if session.is_moderator:
-            state["report_count"] = {"open": await self.reports.waiting(session.room_id)}
+            state["report_count"] = {"open": await self.reports.waiting(session)}
         if (mute := await self.mutes.of(session)) is not None:
             state["muted"] = {"until": iso(mute.until), "reason": mute.reason}
         return state

@@ -8,15 +8,17 @@ from typing import Any
 from anonchat import RANK_OWNER, ChatError, Message, Session, Transaction
 from anonchat_moderation import statements
 from anonchat_moderation.acts import Acts, Person, Ranks
+from anonchat_moderation.content.sent_away import SentAway
 from anonchat_moderation.log import Log
 
 
 class Purges:
     """Deletes what somebody wrote, whether they are there or have left."""
 
-    def __init__(self, acts: Acts, log: Log) -> None:
+    def __init__(self, acts: Acts, log: Log, sent_away: SentAway) -> None:
         self._acts = acts
         self._log = log
+        self._sent_away = sent_away
 
     async def purge(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Delete everything by one person, who may have left. Raises `not_found` where nobody wrote anything."""
@@ -32,9 +34,10 @@ class Purges:
     async def _author(self, by: Session, session_id: str) -> Person:
         """Somebody who has left, below `by`: who ever wrote as a moderator counts as one."""
         wanted = {"room": by.room_id, "session": session_id}
+        # Walks through the room, so not while it is locked. Who wrote a message never changes.
+        row = await self._acts.ctx.db.fetch_one(statements.SELECT_AUTHOR, wanted)
 
         async def work(tx: Transaction, rank: int) -> Person:
-            row = await tx.fetch_one(statements.SELECT_AUTHOR, wanted)
             if row is None:
                 raise ChatError("not_found", "Nobody of that id has written anything here.")
             if row["role"] == "moderator" and rank < RANK_OWNER:
@@ -44,7 +47,8 @@ class Purges:
         return await self._acts.as_moderator(by, work)
 
     async def remove(self, by: Session, target: Session | Person) -> int:
-        """Delete what somebody wrote, without asking who may; answers how much it was."""
+        """Delete what somebody wrote, shown or waiting, without asking who may; answers how much it was."""
+        await self._sent_away.drop_of(by.room_id, [target.id])
         removed = await self._acts.ctx.messages.remove_of(by.room_id, target.id, "moderator")
         if removed:
             await self._acts.in_room(by.room_id, lambda tx: self._record(tx, by, target, removed))

@@ -10,7 +10,7 @@ from anonchat_moderation.acts import Acts
 from anonchat_moderation.log import Log
 
 
-class Doors:
+class RoomActs:
     """Acts on the room itself: the core does them, here it is decided who may, and written down."""
 
     def __init__(self, acts: Acts, log: Log) -> None:

@@ -14,7 +14,7 @@ from anonchat_moderation.mutes import Mutes
 from anonchat_moderation.purges import Purges
 from anonchat_moderation.reports import Reports
 from anonchat_moderation.roles import Roles
-from anonchat_moderation.rooms import Doors
+from anonchat_moderation.rooms import RoomActs
 
 ROOM = "/api/rooms/{roomId}"
 NAMED = {"banId": "ban_id", "reportId": "report_id", "messageId": "message_id"}  # what paths name beside the room
@@ -75,7 +75,7 @@ class Act:
 
 
 def acts_of(
-    bans: Bans, mutes: Mutes, roles: Roles, doors: Doors, purges: Purges, reports: Reports, log: Log
+    bans: Bans, mutes: Mutes, roles: Roles, rooms: RoomActs, purges: Purges, reports: Reports, log: Log
 ) -> Sequence[Act]:
     """Everything that people can do to people and rooms."""
     return (
@@ -89,9 +89,9 @@ def acts_of(
         Act("demote", "POST", "/demote", SOMEONE, roles.demote, schemas.RoleDone(), "Make a moderator a participant"),
         Act("rotate_moderator_token", "POST", "/rotate-moderator-token", NOTHING, roles.rotate, schemas.TokenDone(),
             "A new moderator token; the old one is refused"),
-        Act("close_room", "POST", "/close", NOTHING, doors.close, schemas.OpenDone(), "Let nobody new in"),
-        Act("reopen_room", "POST", "/reopen", NOTHING, doors.reopen, schemas.OpenDone(), "Let people in again"),
-        Act("end_room", "POST", "/end", NOTHING, doors.end, schemas.EndDone(), "End the room for good"),
+        Act("close_room", "POST", "/close", NOTHING, rooms.close, schemas.OpenDone(), "Let nobody new in"),
+        Act("reopen_room", "POST", "/reopen", NOTHING, rooms.reopen, schemas.OpenDone(), "Let people in again"),
+        Act("end_room", "POST", "/end", NOTHING, rooms.end, schemas.EndDone(), "End the room for good"),
         Act("purge_messages", "POST", "/purge-messages", SOMEONE, purges.purge, schemas.PurgeDone(),
             "Delete everything by one person"),
         Act("report_message", "POST", "/reports", schemas.Report(), reports.report, schemas.ReportDone(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
@@ -18,12 +19,23 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
-from anonchat import RANK_OWNER, insert_or_ignore, messages_table, one_of, sessions_table, upsert
+from anonchat import (
+    RANK_MODERATOR,
+    RANK_OWNER,
+    RANK_PARTICIPANT,
+    insert_or_ignore,
+    messages_table,
+    one_of,
+    sessions_table,
+)
 from anonchat_moderation.tables import bans, log, mutes, reports
 
 # --- people: ranks are compared in the transaction of the act
@@ -44,6 +56,12 @@ SELECT_OWNERS = (
         sessions_table.c.rank == RANK_OWNER,
         sessions_table.c.id != bindparam("by"),
     )
+    .limit(bindparam("limit"))
+)
+SELECT_SESSIONS = (
+    select(sessions_table.c.id)
+    .where(sessions_table.c.room_id == bindparam("room"), sessions_table.c.id > bindparam("after"))
+    .order_by(sessions_table.c.id)
     .limit(bindparam("limit"))
 )
 # Who wrote under a session that is over, as a moderator if they ever did.
@@ -117,34 +135,90 @@ DELETE_EXPIRED_BANS = expired(bans, bans.c.until)
 # --- who is muted
 
 _muted = mutes.c.until > _now
-UPSERT_MUTE = upsert(
-    mutes, [mutes.c.room_id, mutes.c.session_id], ["device", "fingerprint", "network", "reason", "at", "until"]
-)
+
+
+def _put_mute(unless: Callable[[Any, ColumnElement[bool]], ColumnElement[bool]]) -> Insert:
+    """A new one, or a change of the one there is, unless ``unless(new, runs)`` says no.
+
+    While that runs it goes on: it began when it began, so that who has joined since stays muted, and it was decided by
+    the highest of all who decided on it.
+    """
+    statement = insert_or_update(mutes)
+    new = statement.excluded
+    runs = mutes.c.until > new.at
+    changed = {name: new[name] for name in ("device", "fingerprint", "network", "reason", "until")}
+    is_above = and_(runs, mutes.c.by_rank > new.by_rank)
+    return statement.on_conflict_do_update(
+        index_elements=[mutes.c.room_id, mutes.c.session_id],
+        set_=changed
+        | {
+            "at": case((runs, mutes.c.at), else_=new.at),
+            "by_rank": case((is_above, mutes.c.by_rank), else_=new.by_rank),
+        },
+        where=not_(unless(new, runs)),
+    )
+
+
+PUT_MUTE = _put_mute(lambda new, runs: and_(runs, mutes.c.by_rank > new.by_rank))
+# What a rule decides never ends what a moderator has decided for longer.
+LENGTHEN_MUTE = _put_mute(lambda new, _: mutes.c.until >= new.until)
 SELECT_MUTES = select(mutes).where(one_of(mutes.c.room_id, "rooms"), _muted).limit(bindparam("limit"))
-COUNT_MUTES = count(mutes, _muted)
-DELETE_MUTE = delete(mutes).where(
-    mutes.c.room_id == bindparam("room"),
-    or_(
-        mutes.c.session_id == bindparam("session"),
-        mutes.c.device == bindparam("device"),
-        and_(
-            mutes.c.at < bindparam("since", type_=BigInteger),
-            or_(mutes.c.fingerprint == bindparam("fingerprint"), mutes.c.network == bindparam("network")),
+COUNT_OTHER_MUTES = count(mutes, _muted, mutes.c.session_id != bindparam("session"))
+DELETE_MUTE = (
+    delete(mutes)
+    .where(
+        mutes.c.room_id == bindparam("room"),
+        or_(
+            mutes.c.session_id == bindparam("session"),
+            mutes.c.device == bindparam("device"),
+            and_(
+                mutes.c.at < bindparam("since", type_=BigInteger),
+                or_(mutes.c.fingerprint == bindparam("fingerprint"), mutes.c.network == bindparam("network")),
+            ),
         ),
-    ),
-    _muted,
+        _muted,
+    )
+    .returning(mutes.c.by_rank)
 )
 DELETE_EXPIRED_MUTES = expired(mutes, mutes.c.until)
 
 # --- reports
 
 _open = reports.c.resolved_at.is_(None)
+_reported = reports.join(messages_table, messages_table.c.id == reports.c.message_id).outerjoin(
+    sessions_table, sessions_table.c.id == messages_table.c.session_id
+)
+# Of somebody who has left, as it was when they wrote.
+_author_rank = func.coalesce(
+    sessions_table.c.rank, case((messages_table.c.role == "moderator", RANK_MODERATOR), else_=RANK_PARTICIPANT)
+)
+_rank = bindparam("rank", type_=Integer)
+# For those above the author, and of what an owner wrote for the other owners.
+_for_viewer = and_(messages_table.c.session_id != bindparam("viewer"), or_(_author_rank < _rank, _rank == RANK_OWNER))
 INSERT_REPORT = insert_or_ignore(reports, reports.c.message_id, reports.c.reporter)
-SELECT_REPORTS = page(reports, _open)
+SELECT_REPORTS = page(reports, _open, _for_viewer).select_from(_reported)
 SELECT_REPORT = position(reports)
 COUNT_REPORTS = count(reports, _open)
-SELECT_OPEN_REPORT = select(reports.c.message_id).where(
-    reports.c.room_id == bindparam("room"), reports.c.id == bindparam("report"), _open
+COUNT_BY_AUTHOR = (
+    select(messages_table.c.session_id, _author_rank.label("rank"), func.count().label("count"))
+    .select_from(_reported)
+    .where(reports.c.room_id == bindparam("room"), _open)
+    .group_by(messages_table.c.session_id, _author_rank)
+)
+SELECT_RANKED = (
+    select(messages_table.c.session_id, _author_rank.label("rank"))
+    .select_from(messages_table.outerjoin(sessions_table, sessions_table.c.id == messages_table.c.session_id))
+    .where(messages_table.c.id == bindparam("message"))
+)
+SELECT_MODERATORS = (
+    select(sessions_table.c.id, sessions_table.c.rank)
+    .where(sessions_table.c.room_id == bindparam("room"), sessions_table.c.rank >= RANK_MODERATOR)
+    .limit(bindparam("limit"))
+)
+SELECT_OPEN_REPORT = (
+    select(reports.c.message_id, messages_table.c.session_id, messages_table.c.username)
+    .select_from(_reported)
+    .where(reports.c.room_id == bindparam("room"), reports.c.id == bindparam("report"), _open, _for_viewer)
 )
 RESOLVE_REPORTS = (
     update(reports)
@@ -183,7 +257,7 @@ TRIM_PEOPLE = trim(log.c.by_session.is_not(None))
 TRIM_RULES = trim(log.c.by_session.is_(None))
 SELECT_GATHERED = (
     select(log.c.id, log.c.room_id)
-    .where(log.c.pending.is_not(None), log.c.at <= bindparam("before"))
+    .where(log.c.pending.is_not(None), or_(log.c.at <= bindparam("before"), log.c.at > bindparam("ahead")))
     .limit(bindparam("limit"))
 )
 CLOSE_ENTRY = (

@@ -33,10 +33,13 @@ bans = Table(
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
     Index("moderation_bans_room", "room_id", "until"),
+    Index("moderation_bans_session", "room_id", "session_id", "until"),
+    Index("moderation_bans_device", "room_id", "device", "until"),
     Index("moderation_bans_until", "until"),
 )
 
-# One row for each person, who is known again by device and fingerprint; `network` is for those who give neither.
+# One row for each person, who is known again by device and fingerprint; `network` is for those who give neither. `by_rank`
+# is the rank of who decided, that of a participant for a rule: nobody of a lower one lifts it.
 mutes = Table(
     "moderation_mutes",
     metadata,
@@ -49,7 +52,9 @@ mutes = Table(
     Column("reason", Text),
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
+    Column("by_rank", Integer, nullable=False, server_default="0"),
     UniqueConstraint("room_id", "session_id", name="moderation_mutes_session"),
+    Index("moderation_mutes_room", "room_id", "until"),
     Index("moderation_mutes_until", "until"),
 )
 

@@ -17,11 +17,15 @@ LOTS = 100  # in one run
 
 
 async def delete_expired(acts: Acts) -> None:
-    """The job: delete bans and mutes that are over, and entries of logs that are too old."""
+    """The job: delete bans and mutes that were over a day ago, and entries of logs that are too old.
+
+    What is over does not hold, deleted or not; but what a clock that was ahead for a moment has deleted is lost.
+    """
     now = acts.now
     before = now - acts.ctx.config["log_seconds"] * 1_000
-    await _delete(acts, statements.DELETE_EXPIRED_BANS, now)
-    await _delete(acts, statements.DELETE_EXPIRED_MUTES, now)
+    over = now - DAY * 1_000
+    await _delete(acts, statements.DELETE_EXPIRED_BANS, over)
+    await _delete(acts, statements.DELETE_EXPIRED_MUTES, over)
     await _delete(acts, statements.DELETE_OLD_ENTRIES, before)
 
 
@@ -33,12 +37,12 @@ async def _delete(acts: Acts, statement: ClauseElement, before: int) -> None:
 
 
 async def forget(tx: Transaction, session: Session) -> None:
-    """Somebody leaves and wants to be forgotten: their reports go, and the log has no name for them any more.
+    """Somebody leaves and wants to be forgotten: the log has no name for them any more.
 
-    What keeps them out or quiet stays until it is over: it holds marks, and leaving must not lift it.
+    What keeps them out or quiet stays until it is over, and a day longer: it holds marks, and leaving must not lift it.
     """
     whose = {"room": session.room_id, "session": session.id}
-    for statement in (statements.FORGET_REPORTS, statements.FORGET_TARGET, statements.FORGET_ACTOR):
+    for statement in (statements.FORGET_TARGET, statements.FORGET_ACTOR):
         await tx.execute(statement, whose)
 
 
@@ -49,9 +53,9 @@ def privacy(config: Mapping[str, Any]) -> Mapping[str, str]:
     names = "Everybody in the room may read what was done, without names." if config["public_log"] else ""
     return {
         "bans": f"Of somebody who is kicked or banned, name, reason and hashes of device, browser{network} are kept until "
-        f"that is over, for {longest} at most; they mean nothing in another room.",
-        "mutes": f"Of somebody who is muted, reason and hashes of device, browser{network} are kept until that is over, for "
-        f"{span(config['max_mute_seconds'])} at most; they mean nothing in another room.",
+        f"a day after that is over, which lasts for {longest} at most; they mean nothing in another room.",
+        "mutes": f"Of somebody who is muted, reason and hashes of device, browser{network} are kept until a day after that is "
+        f"over, which lasts for {span(config['max_mute_seconds'])} at most; they mean nothing in another room.",
         "reports": "A report is kept with the message that it is about and a hash of the device that it came from; moderators do "
         "not see who made it.",
         "repeats": "Of the last messages, hashes are kept in memory for a while, so that floods are found; never in the database.",

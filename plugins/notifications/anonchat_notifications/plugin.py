@@ -175,11 +175,17 @@ class Notifications(Declared):
                 lambda tx: self.writing.of_votes(tx, room_id, message_id, owner_id, others), room_id
             )
 
+    @hookimpl
+    async def purge_room(self, room_id: str) -> Mapping[str, int]:
+        """The names that are at hand."""
+        self.directory.forget(room_id)
+        return {}
+
     # --- coming
 
     @hookimpl
     async def extend_state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
-        return {"notifications": await self.inbox.page(session)}
+        return {"notifications": await self.ctx.db.read(lambda tx: self.inbox.page(tx, session))}
 
     @hookimpl
     async def extend_privacy(self) -> Mapping[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import Answer, Call, ClientEvent, PluginContext, Request, Route, Session
-from anonchat_notifications.inbox import Inbox
+from anonchat import Answer, Call, ClientEvent, PluginContext, Request, Route
+from anonchat_notifications.inbox import Inbox, Page
 from anonchat_notifications.schemas import (
     ChangePreferences,
     Nothing,
@@ -24,7 +24,7 @@ class Requests:
 
     def open(self, ctx: PluginContext, inbox: Inbox) -> None:
         """Take what the handlers need."""
-        self._rooms = ctx.rooms
+        self._db = ctx.db
         self._inbox = inbox
 
     def client_events(self) -> Sequence[ClientEvent]:
@@ -67,58 +67,52 @@ class Requests:
 
     async def get(self, call: Call) -> None:
         """`get_notifications`."""
-        call.answer("notifications", await self._inbox.page(call.session, **call.data))
+        await self._db.read_in_order(
+            lambda tx: self._inbox.page(tx, call.session, **call.data),
+            call.room_id,
+            lambda page: call.answer("notifications", page),
+        )
 
     async def mark(self, call: Call) -> None:
         """`mark_notification_read`."""
-        await self._inbox.mark(call.session, call.data["notification_id"])
-        await self._answer_state(call)
+        entry_id = call.data["notification_id"]
+        await self._inbox.mark(call.session, entry_id, lambda page: call.answer("notifications", page))
 
     async def mark_all(self, call: Call) -> None:
         """`mark_all_notifications_read`."""
-        await self._inbox.mark_all(call.session)
-        await self._answer_state(call)
+        await self._inbox.mark_all(call.session, lambda page: call.answer("notifications", page))
 
     async def preferences(self, call: Call) -> None:
         """`get_notification_preferences`."""
         call.answer("notification_preferences", await self._inbox.preferences(call.session))
 
     async def prefer(self, call: Call) -> None:
-        """`set_notification_preferences`. What is not wanted any more leaves the inbox at once, in every tab."""
-        session = call.session
-        told = await self._inbox.prefer(session, call.data["types"], call.data["ignored"])
-        call.answer("notification_preferences", told)
-        self._rooms.send(session.room_id, session.id, "notification_preferences", told)
-        await self._tell_state(session)
-
-    async def _answer_state(self, call: Call) -> None:
-        call.answer("notifications", await self._tell_state(call.session))
-
-    async def _tell_state(self, session: Session) -> dict[str, object]:
-        """Tell every socket of the session what is unread now."""
-        state = await self._inbox.page(session)
-        self._rooms.send(session.room_id, session.id, "notifications", state)
-        return state
+        """`set_notification_preferences`."""
+        await self._inbox.prefer(
+            call.session,
+            call.data["types"],
+            call.data["ignored"],
+            lambda preferred: call.answer("notification_preferences", preferred),
+        )
 
     # --- over REST
 
     async def read(self, request: Request) -> Answer:
         """A page."""
-        return Answer(await self._inbox.page(request.member, **request.query))
+        return Answer(await self._db.read(lambda tx: self._inbox.page(tx, request.member, **request.query)))
 
     async def count(self, request: Request) -> Answer:
         """How many are unread."""
-        return Answer({"unread": await self._inbox.unread(request.member)})
+        return Answer({"unread": await self._inbox.unread(self._db, request.member)})
 
     async def mark_one(self, request: Request) -> Answer:
         """Mark one as read."""
-        await self._inbox.mark(request.member, request.path["notificationId"])
-        return await self._counted(request.member)
+        return _unread(await self._inbox.mark(request.member, request.path["notificationId"]))
 
     async def mark_each(self, request: Request) -> Answer:
         """Mark all as read."""
-        await self._inbox.mark_all(request.member)
-        return await self._counted(request.member)
+        return _unread(await self._inbox.mark_all(request.member))
 
-    async def _counted(self, session: Session) -> Answer:
-        return Answer({"unread": (await self._tell_state(session))["unread"]})
+
+def _unread(page: Page) -> Answer:
+    return Answer({"unread": page["unread"]})

@@ -41,6 +41,7 @@ entries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
     Index("notifications_entries_session", "session_id", "id"),
+    Index("notifications_entries_purge", "room_id"),
     Index("notifications_entries_once", "message_id", "session_id", "type", unique=True),
     Index(
         "notifications_entries_room", "room_id", "id", sqlite_where=_EVERYBODY, postgresql_where=_EVERYBODY
@@ -80,5 +81,6 @@ muted = Table(
     _session_key(primary_key=True),
     _room_key(),
     Column("until", BigInteger, nullable=False),
+    Index("notifications_muted_room", "room_id"),
     sqlite_with_rowid=False,
 )

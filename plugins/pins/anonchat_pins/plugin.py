@@ -16,12 +16,14 @@ from anonchat import (
     ClientEvent,
     Message,
     PluginContext,
+    Reads,
     Remembered,
     Request,
     Room,
     Route,
     Row,
     ServerEvent,
+    Session,
     Tables,
     Transaction,
     WebAssets,
@@ -93,30 +95,35 @@ class Pins:
 
     async def pin(self, call: Call) -> None:
         """`pin_message`. A message that is pinned already stays pinned as it was."""
-        message_id, by = call.data["message_id"], call.session.anonymous_id
+        message_id, by = call.data["message_id"], call.session
         at, most = self.ctx.clock.now(), self.ctx.config["pins_per_room"]
-        told = await self.ctx.db.transaction(lambda tx: _pin(tx, call.room_id, message_id, at, by, most), call.room_id)
+        told = await self.ctx.db.transaction(lambda tx: _pin(tx, message_id, at, by, most), call.room_id)
         call.answer("pin_ack", told)
 
     async def unpin(self, call: Call) -> None:
         """`unpin_message`, by any moderator."""
         message_id = call.data["message_id"]
-        await self.ctx.db.transaction(lambda tx: _unpin(tx, call.room_id, message_id), call.room_id)
+        await self.ctx.db.transaction(lambda tx: _unpin(tx, message_id, call.session), call.room_id)
         call.answer("unpin_ack", {"messageId": message_id})
 
     # --- telling
 
     async def get(self, call: Call) -> None:
         """`get_pinned_messages`."""
-        call.answer("pinned_messages", _fitting(await self._pinned(call.room_id)))
+        await self.ctx.db.read_in_order(
+            lambda tx: self._pinned(tx, call.room_id),
+            call.room_id,
+            lambda pinned: call.answer("pinned_messages", _fitting(pinned)),
+        )
 
     async def read(self, request: Request) -> Answer:
         """All of them, however long they are."""
-        return Answer({"messages": await self._pinned(request.path["roomId"]), "hasMore": False})
+        pinned = await self.ctx.db.read(lambda tx: self._pinned(tx, request.path["roomId"]))
+        return Answer({"messages": pinned, "hasMore": False})
 
     @hookimpl
     async def extend_state(self, room: Room) -> Mapping[str, Mapping[str, Any]]:
-        return {"pinned_messages": _fitting(await self._shown(room.id, await self._known.of(room.id)))}
+        return {"pinned_messages": _fitting(await self._shown(self.ctx.db, room.id, await self._known.of(room.id)))}
 
     @hookimpl
     async def extend_messages(self, messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
@@ -131,25 +138,30 @@ class Pins:
             "for as long as the message is there."
         }
 
-    async def _pinned(self, room_id: str) -> list[dict[str, Any]]:
+    async def _pinned(self, tx: Reads, room_id: str) -> list[dict[str, Any]]:
         """The pinned messages in the order of pinning, as they are now. Two queries."""
-        return await self._shown(room_id, await self._rows(room_id))
+        return await self._shown(tx, room_id, await tx.fetch_all(SELECT_PINS, _those_of(room_id)))
 
     async def _rows(self, room_id: str) -> Sequence[Row]:
-        return await self.ctx.db.fetch_all(SELECT_PINS, {"room": room_id, "limit": MOST_PINS})
+        return await self.ctx.db.fetch_all(SELECT_PINS, _those_of(room_id))
 
-    async def _shown(self, room_id: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    async def _shown(self, tx: Reads, room_id: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
         if not rows:
             return []
-        found = await self.ctx.messages.get(room_id, [row["message_id"] for row in rows])
+        found = await self.ctx.messages.get(room_id, [row["message_id"] for row in rows], tx)
         # One that was deleted between the two queries is not pinned any more.
         there = [(row, message) for row in rows if (message := found.get(row["message_id"])) and _is_visible(message)]
         return [{**message_wire(message), "ext": {"pins": _ext(row)}} for row, message in there]
 
 
-async def _pin(tx: Transaction, room_id: str, message_id: str, at: int, by: str, most: int) -> Mapping[str, Any]:
-    """Pin a message; answers what members are told. Raises `message_not_found`, `too_many_pins`, `room_ended`."""
+async def _pin(tx: Transaction, message_id: str, at: int, by: Session, most: int) -> Mapping[str, Any]:
+    """Pin a message; answers what members are told.
+
+    Raises `message_not_found`, `too_many_pins`, `room_ended`, and `not_moderator` for who was demoted meanwhile.
+    """
+    room_id = by.room_id
     await tx.lock_room(room_id)  # pins of a room are decided one after another, on however many nodes
+    await tx.check_moderator(by)
     wanted = {"room": room_id, "message": message_id}
     if (row := await tx.fetch_one(SELECT_PIN, wanted)) is not None:
         return {"messageId": message_id, **_told(row["pinned_at"], row["pinned_by"])}
@@ -158,18 +170,24 @@ async def _pin(tx: Transaction, room_id: str, message_id: str, at: int, by: str,
     count = await tx.fetch_one(COUNT_PINS, {"room": room_id})
     if count is not None and count["pins"] >= most:
         raise ChatError("too_many_pins", f"At most {most} messages can be pinned; unpin one first.")
-    data = {"messageId": message_id, **_told(at, by)}
+    data = {"messageId": message_id, **_told(at, by.anonymous_id)}
     event = await tx.append(room_id, "message_pinned", data, message_id=message_id)
-    row = {"message_id": message_id, "room_id": room_id, "seq": event.seq, "pinned_at": at, "pinned_by": by}
-    await tx.execute(INSERT_PIN, row)
+    row = {"message_id": message_id, "room_id": room_id, "seq": event.seq}
+    await tx.execute(INSERT_PIN, row | {"pinned_at": at, "pinned_by": by.anonymous_id})
     return data
 
 
-async def _unpin(tx: Transaction, room_id: str, message_id: str) -> None:
+async def _unpin(tx: Transaction, message_id: str, by: Session) -> None:
+    room_id = by.room_id
     await tx.lock_room(room_id)
+    await tx.check_moderator(by)
     if await tx.execute(DELETE_PIN, {"room": room_id, "message": message_id}) == 0:
         raise ChatError("pins.not_pinned", "This message is not pinned.", status=409)
     await tx.append(room_id, "message_unpinned", {"messageId": message_id}, message_id=message_id)
+
+
+def _those_of(room_id: str) -> Mapping[str, Any]:
+    return {"room": room_id, "limit": MOST_PINS}
 
 
 def _told(at: int, by: str) -> dict[str, Any]:

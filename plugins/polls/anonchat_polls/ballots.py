@@ -14,14 +14,16 @@ from weakref import WeakValueDictionary
 
 import orjson
 
-from anonchat import ChatError, PluginContext, Room, keyed_hash
+from anonchat import ChatError, PluginContext, Room, keyed_hash, new_id
 from anonchat_polls.poll import Poll
-from anonchat_polls.shelves import HOUR, Shelves
+from anonchat_polls.shelves import DAY, Shelves
 from anonchat_polls.swapping import swap
 
 MOST_VOTERS = 10_000  # in one poll: they are written anew with each vote
 HASH_LENGTH = 12  # hex digits: among the most voters two share one once in 5 million polls
 SIZE = HASH_LENGTH // 2  # bytes
+MARK = "boxes"  # where it is gone, all boxes are
+MARK_KEPT = 365 * DAY
 LATELY = 60_000  # milliseconds after the end of a poll in which a vote may still be on its way
 
 
@@ -67,10 +69,13 @@ class Ballots:
 
 
 class BallotBoxes:
-    """One box for each poll. They are lost when the process ends, or Redis; then members send their votes again."""
+    """One box for each poll. They are lost when the process ends, or Redis; then members send their votes again: when they
+    come back, or when `Recall` asks for them.
+    """
 
     def __init__(self, ctx: PluginContext) -> None:
         self._ctx = ctx
+        self._mark: bytes | None = None
         self._shelves = Shelves(ctx)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -110,6 +115,12 @@ class BallotBoxes:
             await self._ctx.ephemeral.put(_key(poll_id), _encoded(Ballots(b"", (), sealed=True)), LATELY)
         await self._shelves.strike(polls)
 
+    async def were_lost(self) -> bool:
+        """Whether all boxes have gone since this was asked last, as where Redis is flushed. False at first."""
+        mark = await swap(self._ctx, MARK, MARK_KEPT, lambda stored: stored or new_id().encode())
+        before, self._mark = self._mark, mark
+        return before not in (None, mark)
+
     async def _change(self, poll: Poll, change: Callable[[Ballots], Ballots]) -> Ballots:
         key, life = _key(poll.id), self._life(poll)
         async with self._locks.setdefault(key, asyncio.Lock()):
@@ -123,14 +134,19 @@ class BallotBoxes:
             )
 
     def _life(self, poll: Poll) -> int:
-        """Milliseconds: to the end of the poll, and an hour in which the close may fail and be tried again."""
+        """Milliseconds: to the end of the poll, and a day in which the close may fail, or the machine may sleep."""
         now = self._ctx.clock.now()
-        return max((poll.closes_at or now) - now, 0) + HOUR
+        return max((poll.closes_at or now) - now, 0) + DAY
 
 
 def voter_of(room: Room, poll: Poll, session_id: str) -> str:
     """What stands for a session in one poll and in no other."""
-    return keyed_hash(room.secret, poll.id, session_id)[:HASH_LENGTH]
+    return voter_in(poll.id, room.secret, session_id)
+
+
+def voter_in(poll_id: str, secret: str, session_id: str) -> str:
+    """The same of a poll whose id is known, and the secret of its room."""
+    return keyed_hash(secret, poll_id, session_id)[:HASH_LENGTH]
 
 
 def _key(poll_id: str) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from anonchat import ChatError, PluginContext, Transaction
+from anonchat import RANK_MODERATOR, ChatError, PluginContext, Session, Transaction
 from anonchat_polls import statements
 from anonchat_polls.ballots import BallotBoxes, Ballots, voter_of
 from anonchat_polls.poll import Poll, poll_of
@@ -26,15 +26,16 @@ class Closing:
         self._boxes = boxes
         self._telling = telling
 
-    async def close(self, poll: Poll, at: int) -> None:
+    async def close(self, poll: Poll, at: int, by: Session | None = None) -> None:
         """Close a poll as of `at`; members get `poll_closed` with the result. Raises `poll_closed` for who comes second.
 
-        A secret poll is sealed first. If the transaction then fails, it stays sealed and can be closed again.
+        Its time has come, or it is closed `by` somebody: `not_moderator` for who may not (any more). A secret poll is
+        sealed first. If the transaction then fails, it stays sealed and can be closed again.
         """
         room = await self._ctx.rooms.find(poll.room_id)
         ballots = await self._boxes.seal(poll) if poll.is_secret else None
         closed, tally, others = await self._ctx.db.transaction(
-            lambda tx: self._store(tx, poll, at, ballots), poll.room_id
+            lambda tx: self._store(tx, poll, at, ballots, by), poll.room_id
         )
         if ballots is not None:
             others = tally.voters - ballots.holds(voter_of(room, poll, poll.owner_id))
@@ -49,10 +50,14 @@ class Closing:
             # Who asked for the close has it: the poll is closed. `prune` comes back to the box.
             self._ctx.log.warning("secret votes could not be cleared; it is tried again", code=error.code)
 
-    async def _store(self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None) -> tuple[Poll, Tally, int]:
+    async def _store(
+        self, tx: Transaction, poll: Poll, at: int, ballots: Ballots | None, by: Session | None
+    ) -> tuple[Poll, Tally, int]:
         wanted = {"poll": poll.id, "room": poll.room_id}
         # Room before poll, as the deletion of a message locks them; two that lock crosswise would wait for each other.
         await tx.lock_room(poll.room_id)
+        if by is not None and await tx.present_rank(by) < RANK_MODERATOR and poll.owner_id != by.id:
+            raise ChatError("not_moderator")
         closing = {"poll": poll.id, "at": at, **self._result(ballots)}
         closes = await tx.execute(statements.UPDATE_CLOSED, closing)
         row = await tx.fetch_one(statements.SELECT_POLL, wanted)

@@ -59,6 +59,11 @@ class Declared:
             ServerEvent("poll_update", schemas.Update(), durable=True, summary="Votes have changed."),
             ServerEvent("poll_closed", schemas.Closed(), durable=True, summary="A poll is over; the result."),
             ServerEvent("poll_results", schemas.Results(), summary="The state of a poll, as one may see it."),
+            ServerEvent(
+                "votes_lost",
+                schemas.Lost(),
+                summary="Votes in secret polls are not known any more: ask, and vote again.",
+            ),
             ServerEvent("open_polls", schemas.OpenPolls(), summary="The open polls, with one's own votes."),
         ]
 

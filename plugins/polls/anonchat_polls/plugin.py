@@ -24,6 +24,7 @@ from anonchat_polls.closing import Closing
 from anonchat_polls.declared import Declared
 from anonchat_polls.pages import Pages
 from anonchat_polls.poll import is_poll, row_of
+from anonchat_polls.recall import Recall
 from anonchat_polls.requests import Requests
 from anonchat_polls.schemas import CreatePoll, ExportQuery, ListQuery, OneOrMore, PollId, PollList, Vote
 from anonchat_polls.telling import Telling
@@ -32,6 +33,7 @@ from anonchat_polls.votes import forget
 
 TELL_SECONDS = 0.25
 CLOSE_SECONDS = 0.5
+RECALL_SECONDS = 5.0
 PRUNE_SECONDS = 20.0
 
 
@@ -84,6 +86,7 @@ class Polls(Declared):
         return [
             Job("tell", TELL_SECONDS, lambda: self.telling.tell()),
             Job("close", CLOSE_SECONDS, lambda: self.closing.close_due()),
+            Job("recall", RECALL_SECONDS, lambda: self.recall.look()),
             Job("prune", PRUNE_SECONDS, lambda: self.closing.prune()),
         ]
 
@@ -95,6 +98,7 @@ class Polls(Declared):
         self.boxes = BallotBoxes(ctx)
         self.telling = Telling(ctx)
         self.closing = Closing(ctx, self.boxes, self.telling)
+        self.recall = Recall(ctx, self.boxes)
         self.views = Views(ctx, self.boxes)
         self.pages = Pages(self.views)
         self.requests = Requests(ctx, self.boxes, self.closing, self.views)
@@ -115,7 +119,9 @@ class Polls(Declared):
 
     @hookimpl
     async def write_forgotten(self, tx: Transaction, session: Session) -> None:
-        """Votes in open and hidden polls are taken back. Secret ones cannot be: nobody knows which they are."""
+        """Votes in open polls are taken back, those in hidden ones become nobody's. Secret ones cannot be taken back, for
+        nobody knows which they are; but nothing says any more that one has voted, once the poll is closed.
+        """
         await tx.lock_room(session.room_id)  # room before poll, as everywhere
         await forget(tx, session)
 
@@ -149,6 +155,7 @@ class Polls(Declared):
     @hookimpl
     async def extend_privacy(self) -> Mapping[str, str]:
         return {
-            "polls": "Votes in open and hidden polls are kept with the poll. Of a secret poll nothing is stored until it "
-            "closes; then who has voted and how many chose what, and never who chose what."
+            "polls": "Votes in open and hidden polls are kept with the poll; of who leaves and is forgotten those in open "
+            "ones are deleted, and those in hidden ones stay without saying whose they are. Of a secret poll nothing is "
+            "stored until it closes; then who has voted and how many chose what, and never who chose what."
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anonchat import Call, ChatError, PluginContext, Receipt, iso, new_id
+from anonchat import Call, ChatError, PluginContext, Receipt, Session, iso, new_id
 from anonchat_polls import statements
 from anonchat_polls.ballots import BallotBoxes, voter_of
 from anonchat_polls.closing import Closing
@@ -27,7 +27,7 @@ class Requests:
 
     async def create(self, call: Call) -> None:
         """`create_poll`: a message with the poll in it. Its row is written with the message, see `write_messages`."""
-        if self._ctx.config["create"] == "moderators" and not call.session.is_moderator:
+        if self._ctx.config["create"] == "moderators" and not (await self._present(call)).is_moderator:
             raise ChatError("not_moderator")
         self._check_lengths(call.data)
         secrecy = call.data["secrecy"]
@@ -75,6 +75,7 @@ class Requests:
             raise ChatError("validation_failed", problem, errors={"optionIds": [problem]})
         if poll.is_secret:
             room = await self._ctx.rooms.find(poll.room_id)
+            await self._present(call)  # last of all: a vote that is counted cannot be taken out again
             await self._boxes.cast(poll, voter_of(room, poll, call.session.id), options)
             call.answer("vote_pending", {"pollId": poll.id})
             return
@@ -101,15 +102,23 @@ class Requests:
     async def close(self, call: Call) -> None:
         """`close_poll`: by a moderator, or by who made it. The answer is the result."""
         poll = await self._find(call)
-        if not call.session.is_moderator and poll.owner_id != call.session.id:
+        by = await self._present(call)  # before a secret poll is sealed
+        if not by.is_moderator and poll.owner_id != by.id:
             raise ChatError("not_moderator")
         poll.check_votable(self._ctx.clock.now())
-        await self._closing.close(poll, self._ctx.clock.now())
+        await self._closing.close(poll, self._ctx.clock.now(), by)
         await self.results(call)
 
     async def results(self, call: Call) -> None:
         """`get_poll_results`: the present state, as the asker may see it."""
         call.answer("poll_results", await self._views.one(call.data["poll_id"], call.session))
+
+    async def _present(self, call: Call) -> Session:
+        """Who asks, as they are by now. Raises `session_expired` for who has left."""
+        session = await self._ctx.sessions.get(call.session.id)
+        if session is None:
+            raise ChatError("session_expired")
+        return session
 
     async def _find(self, call: Call) -> Poll:
         wanted = {"poll": call.data["poll_id"], "room": call.room_id}

@@ -159,6 +159,12 @@ class Pending(EventSchema):
     poll_id = _text()
 
 
+class Lost(EventSchema):
+    """`votes_lost`: polls in which what was voted so far may be lost; `get_poll_results` says whether one's own vote is."""
+
+    poll_ids = fields.List(fields.String(), required=True)
+
+
 class Update(EventSchema):
     """`poll_update`: what everybody may know of votes that were cast."""
 

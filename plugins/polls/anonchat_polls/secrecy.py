@@ -10,7 +10,7 @@ LEAST_SECRET = 5
 _SENTENCES = {
     OPEN: "Open: everybody in the room sees who voted what.",
     HIDDEN: "Hidden: nobody in the room sees who voted what, and you see the totals once you have voted or the poll is "
-    "closed; the server keeps who voted what until the poll is deleted.",
+    "closed; the server keeps who voted what until the poll is deleted; of who is forgotten the vote stays, as nobody's.",
     SECRET: "Secret: who voted what is stored nowhere, a vote is final, and the totals are shown at the close if at "
     "least {least} people have voted, else they are discarded.",
 }

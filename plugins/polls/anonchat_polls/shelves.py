@@ -13,7 +13,7 @@ from anonchat import PluginContext
 from anonchat_polls.swapping import swap
 
 SHELVES = 32  # values over which the rooms are spread, so that rooms seldom wait for each other
-HOUR = 3_600_000
+DAY = 86_400_000
 
 
 class Shelves:
@@ -21,7 +21,7 @@ class Shelves:
 
     def __init__(self, ctx: PluginContext) -> None:
         self._ctx = ctx
-        self._kept = ctx.config["longest_seconds"] * 1_000 + 2 * HOUR  # longer than any box
+        self._kept = ctx.config["longest_seconds"] * 1_000 + 2 * DAY  # longer than any box
         self._locks = [asyncio.Lock() for _ in range(SHELVES)]
 
     async def enter(self, poll_id: str, room_id: str) -> None:

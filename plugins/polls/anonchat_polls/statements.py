@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, update
 
-from anonchat import insert_or_ignore, one_of, sessions_table
+from anonchat import insert_or_ignore, one_of, rooms_table, sessions_table
 from anonchat_polls.tables import ledger, polls, votes
 
 _OF_POLL = polls.c.id == bindparam("poll")
@@ -29,6 +29,12 @@ COUNT_OPEN = (
     select(polls.c.room_id, func.count().label("open"))
     .where(one_of(polls.c.room_id, "rooms"), _OPEN)
     .group_by(polls.c.room_id)
+)
+SELECT_VOTABLE_OF_KIND = (
+    select(polls.c.id, polls.c.room_id)
+    .where(_OPEN, polls.c.closes_at > bindparam("now"), polls.c.secrecy == bindparam("secrecy"))
+    .order_by(polls.c.closes_at)
+    .limit(bindparam("limit"))
 )
 SELECT_STILL_OPEN = select(polls.c.id).where(one_of(polls.c.id, "polls"), _OPEN)
 
@@ -62,7 +68,10 @@ UPDATE_CLOSED = (
         closed_at=bindparam("at"), told=polls.c.version, voters=bindparam("counted"), totals=bindparam("counted_totals")
     )
 )
-_UNTOLD = (polls.c.told < polls.c.version) & (polls.c.told_at <= bindparam("lately"))
+# Told not just now, or in a moment in which the clock was ahead.
+_UNTOLD = (polls.c.told < polls.c.version) & or_(
+    polls.c.told_at <= bindparam("lately"), polls.c.told_at > bindparam("now")
+)
 SELECT_UNTOLD = select(polls).where(_UNTOLD).order_by(polls.c.told_at).limit(bindparam("limit"))
 UPDATE_TOLD = update(polls).where(_OF_POLL, _UNTOLD).values(told=polls.c.version, told_at=bindparam("now"))
 # In a room that is over nobody can be told anything.
@@ -72,6 +81,14 @@ SETTLE_ROOM = (
     .values(closed_at=func.coalesce(polls.c.closed_at, bindparam("now")), told=polls.c.version)
 )
 INSERT_VOTERS = insert(ledger)
+SELECT_CLOSED_OF_KIND = (
+    select(polls.c.id, rooms_table.c.secret)
+    .join(rooms_table, rooms_table.c.id == polls.c.room_id)
+    .where(_IN_ROOM, not_(_OPEN), polls.c.secrecy == bindparam("secrecy"))
+    .order_by(polls.c.id)
+    .limit(bindparam("limit"))
+)
+DELETE_VOTER = delete(ledger).where(ledger.c.room_id == bindparam("room"), one_of(ledger.c.voter, "voters"))
 SELECT_VOTER = select(ledger.c.poll_id).where(one_of(ledger.c.poll_id, "polls"), one_of(ledger.c.voter, "voters"))
 
 # --- votes
@@ -80,6 +97,14 @@ INSERT_VOTE = insert_or_ignore(votes, votes.c.poll_id, votes.c.session_id, votes
 SELECT_OWN = select(votes.c.option).where(_OWN).order_by(votes.c.option)
 DELETE_OTHERS = delete(votes).where(_OWN, not_(one_of(votes.c.option, "kept")))
 DELETE_SOME = delete(votes).where(_OWN, one_of(votes.c.option, "dropped"))
+SELECT_VOTED_OF_KIND = (
+    select(polls.c.id)
+    .join(votes, votes.c.poll_id == polls.c.id)
+    .where(votes.c.session_id == bindparam("session"), polls.c.secrecy == bindparam("secrecy"))
+    .distinct()
+    .limit(bindparam("limit"))
+)
+UPDATE_VOTER = update(votes).where(_OWN).values(session_id=bindparam("nobody"))
 RAISE_VERSIONS_OF = (
     update(polls)
     .where(polls.c.id.in_(select(votes.c.poll_id).where(votes.c.session_id == bindparam("session"))))

@@ -27,7 +27,8 @@ class Telling:
 
     async def tell(self) -> None:
         """Tell of all polls whose votes have changed. On one node at a time; on two at once each change is told once."""
-        wanted = {"lately": self._ctx.clock.now() - APART, "limit": AT_ONCE}
+        now = self._ctx.clock.now()
+        wanted = {"lately": now - APART, "now": now, "limit": AT_ONCE}
         changed = [poll_of(row) for row in await self._ctx.db.fetch_all(statements.SELECT_UNTOLD, wanted)]
         await asyncio.gather(*(self._tell_one(poll) for poll in changed))
 

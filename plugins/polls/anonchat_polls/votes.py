@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anonchat import ChatError, PluginContext, Session, Transaction
+from anonchat import ChatError, PluginContext, Session, Transaction, new_id
 from anonchat_polls import statements
+from anonchat_polls.ballots import voter_in
 from anonchat_polls.poll import Poll
-from anonchat_polls.secrecy import shows_names
+from anonchat_polls.secrecy import HIDDEN, SECRET, shows_names
+
+MOST_POLLS = 10_000  # of a room that are looked through
 
 
 class Votes:
@@ -77,9 +80,23 @@ class Votes:
 
 
 async def forget(tx: Transaction, session: Session) -> None:
-    """Delete every vote of a session; members are told the new totals."""
+    """Delete every vote of a session in open polls; members are told the new totals.
+
+    One in a hidden poll becomes nobody's: totals that change when somebody leaves would tell what they voted. Of secret
+    ones it is deleted that there was one, after the close.
+    """
+    voted = {"session": session.id, "secrecy": HIDDEN, "limit": MOST_POLLS}
+    hidden = await tx.fetch_all(statements.SELECT_VOTED_OF_KIND, voted)
+    if hidden:
+        changes = [{"poll": row["id"], "session": session.id, "nobody": new_id()} for row in hidden]
+        await tx.execute_many(statements.UPDATE_VOTER, changes)
     await tx.execute(statements.RAISE_VERSIONS_OF, {"session": session.id})
     await tx.execute(statements.DELETE_OF_SESSION, {"session": session.id})
+    closed = {"room": session.room_id, "secrecy": SECRET, "limit": MOST_POLLS}
+    rows = await tx.fetch_all(statements.SELECT_CLOSED_OF_KIND, closed)
+    if rows:
+        marks = [voter_in(row["id"], row["secret"], session.id) for row in rows]
+        await tx.execute(statements.DELETE_VOTER, {"room": session.room_id, "voters": marks})
 
 
 async def _own(tx: Transaction, mine: dict[str, str]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anonchat.testing.people import open_room, request
+from anonchat_analytics.tally import SERVER, Attendance, Tally
 
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
@@ -86,6 +87,19 @@ async def test_current_participants_and_their_peak(analytics: Analytics) -> None
             await server.retention.end(second.id, "test")
             assert (await analytics.read(server, "summary")).body["participants"]["value"] == 0
             assert (await analytics.counts(server, "day"))["peak_participants"] == 3
+
+
+async def test_the_server_counts_people_of_its_node_and_a_room_all_of_its_own() -> None:
+    tally = Tally(100)
+    attendance = Attendance(tally)
+    attendance.changed(0, "room", 5, 2)
+    attendance.changed(0, "other", 3, 0)
+    attendance.changed(0, "room", 4, 1)
+    assert (attendance.total, attendance.peak, attendance.of("room"), attendance.of("other")) == (1, 2, 4, 3)
+    peaks = {room: count for (room, metric, _), count in tally.take(100).items() if metric == "peak_participants"}
+    assert peaks == {SERVER: 2, "room": 5, "other": 3}
+    attendance.changed(0, "room", 0, 0)
+    assert (attendance.total, attendance.of("room")) == (0, 0)
 
 
 async def test_hours_and_days(analytics: Analytics) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ from anonchat.testing.processes import ServerProcess, environment
 from anonchat_analytics import tables
 from anonchat_analytics.counts import HOUR, METRICS
 from anonchat_analytics.ledger import LOT, Ledger
-from anonchat_analytics.tally import SERVER, Tally
+from anonchat_analytics.tally import SERVER, Poll, Tally
 
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
 
 gen_test = pytest.mark.gen_test(timeout=60)
 
-SERVER_SUMS, ROOM_SUMS = "analytics_server_sums", "analytics_room_sums"
+SERVER_SUMS, ROOM_SUMS, FLUSHES = "analytics_server_sums", "analytics_room_sums", "analytics_flushes"
 DAY = 86_400.0
 
 
@@ -79,7 +79,7 @@ async def test_the_sums_of_a_room_are_gone_with_it_and_those_of_the_server_stay(
 async def test_people_are_told_what_is_kept(analytics: Analytics) -> None:
     async with analytics.server(blur=10, hourly_sums_days=7) as server:
         page = (await request(server, "GET", "/privacy")).body.decode()
-    assert "by the hour for 7 days and by the day for 400" in page
+    assert "by the hour for 8 days and by the day for 400" in page
     assert "a multiple of 10" in page
 
 
@@ -185,6 +185,66 @@ async def test_what_cannot_be_written_waits_and_nothing_is_counted_twice(analyti
         assert len(analytics.hours("messages")) == LOT, "the first lot was written"
         await ledger.flush()
         assert analytics.hours("messages") == dict.fromkeys(hours, 1)
+
+
+class LostAnswers:
+    """The journal of a server; the answers to some of its commits never come."""
+
+    def __init__(self, server: Server, lost_at: set[int]) -> None:
+        self._server = server
+        self._lost_at = lost_at
+        self._writes = 0
+
+    async def transaction(self, work: Any) -> Any:
+        self._writes += 1
+        answer = await self._server.journal.transaction(work)
+        if self._writes in self._lost_at:
+            raise ChatError("storage_unavailable")
+        return answer
+
+
+@gen_test
+async def test_what_is_stored_though_nobody_was_told_is_counted_once(analytics: Analytics) -> None:
+    async with analytics.server() as server:
+        tally = Tally(10_000)
+        ledger = Ledger(LostAnswers(server, {1, 2, 3}), tally)  # type: ignore[arg-type]
+        for _ in range(3):
+            tally.add((SERVER, "messages", 0), 10)
+            with suppress(ChatError):
+                await ledger.flush()
+        tally.add((SERVER, "messages", 0), 1)
+        await ledger.flush()
+        assert analytics.hours("messages") == {0: 31}
+
+
+@gen_test
+async def test_votes_that_were_stored_are_told_though_later_ones_cannot_be(analytics: Analytics) -> None:
+    async with analytics.server() as server:
+        room, tally = await open_room(server), Tally(10_000)
+        async with room.enter("Alice") as alice:
+            message_id = (await alice.say("A poll")).data["serverMessageId"]
+        for polled in (message_id, *(f"gone {number}" for number in range(LOT))):
+            tally.voted(Poll(polled, room.id, 0, 3))
+        ledger = Ledger(FullDisk(server, {2}), tally)  # type: ignore[arg-type]
+        told: list[int] = []
+        with pytest.raises(ChatError, match="storage_full"):
+            await ledger.count_votes(told.append)
+        await ledger.count_votes(told.append)
+        assert told == [3, 0]
+
+
+@gen_test
+async def test_a_node_that_is_gone_for_long_is_forgotten(analytics: Analytics) -> None:
+    async with analytics.server(hourly_sums_days=2) as server:
+        await open_room(server)
+        await analytics.read(server, "summary")
+    assert len(analytics.rows(FLUSHES)) == 1
+    analytics.clock.advance(3 * DAY)
+    async with analytics.server(hourly_sums_days=2) as server:
+        await open_room(server)
+        await analytics.read(server, "summary")
+        analytics.clock.advance(3_600)
+        await until(lambda: len(analytics.rows(FLUSHES)) == 1)
 
 
 @gen_test

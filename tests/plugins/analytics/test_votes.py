@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gen_test(timeout=30)
 
+OF_THE_MACHINE = ("process_", "anonchat_tasks")  # what the process uses, which moves all the time
+
 
 async def open_poll(moderator: Person, secrecy: str) -> tuple[str, list[str]]:
     """A poll that is open; its id and those of its options."""
@@ -52,6 +54,39 @@ async def test_each_vote_is_counted_once(analytics: Analytics) -> None:
         assert mine["kept"]["counts"]["votes"]["value"] == 3
     async with analytics.server(others=("polls",)) as server:
         assert (await analytics.counts(server, "kept"))["votes"] == 3
+
+
+async def moved(analytics: Analytics, secrecy: str, act: str) -> dict[str, float]:
+    """Which numbers of all metrics move, and by how much, when three people vote in a poll, or only look at it."""
+
+    def numbers(server: Server) -> dict[str, float]:
+        found = (one for family in server.metrics.registry.collect() for one in family.samples)
+        return {f"{one.name}{one.labels}": one.value for one in found if not one.name.startswith(OF_THE_MACHINE)}
+
+    async with AsyncExitStack() as stack:
+        others = ("moderation", "notifications", "pins", "polls")
+        server = await stack.enter_async_context(analytics.server(others=others))
+        room = await open_room(server)
+        people = [await stack.enter_async_context(room.enter(f"Guest {n}", moderator=n == 0)) for n in range(3)]
+        poll, options = await open_poll(people[0], secrecy)
+        await analytics.samples(server)
+        before = numbers(server)
+        for person in people:
+            await person.ask(act, {"pollId": poll} | ({"optionId": options[0]} if act == "vote" else {}))
+        analytics.clock.advance(1)
+        await server.dispatcher.settle()
+        if secrecy == "open":
+            await people[0].hear("poll_update")
+        after = numbers(server)
+    risen = {name: value - before.get(name, 0) for name, value in after.items() if "job" not in name}
+    return {name: change for name, change in risen.items() if change}
+
+
+async def test_a_vote_in_a_secret_poll_moves_what_a_look_at_it_does(analytics: Analytics) -> None:
+    looked = await moved(analytics, "secret", "get_poll_results")
+    assert looked == {"anonchat_events_received_total{}": 3}
+    assert await moved(analytics, "secret", "vote") == looked
+    assert (await moved(analytics, "open", "vote")).keys() > looked.keys(), "the control"
 
 
 async def test_votes_of_a_secret_poll_are_counted_at_its_close(analytics: Analytics) -> None:

@@ -18,6 +18,7 @@ from anonchat_notifications.tables import entries, unwanted
 
 pytestmark = pytest.mark.gen_test(timeout=30)
 
+ROUNDS = 24
 EMPTY = {"notifications": [], "unread": 0, "hasMore": False}
 
 
@@ -444,6 +445,26 @@ async def test_rows_hold_no_text_and_no_names(server: Server, alice: Person, bob
 
 
 # --- REST
+
+
+async def test_what_is_told_after_a_mark_is_never_older_than_what_was_told_before(
+    room: OpenRoom, alice: Person, bob: Person
+) -> None:
+    """Beside mentions that come all the time Bob reads and marks; what he was told last is how it is."""
+    view = {told["id"] for told in (await bob.hear("notifications")).data["notifications"]}
+    asked = ("mark_all_notifications_read", "get_notifications")
+    for number in range(ROUNDS):
+        said = [await alice.send("send_message", {"text": "@Bob", "clientMsgId": f"{number}-{n}"}) for n in range(3)]
+        await bob.send(asked[number % 2])
+        for frame_id in said:
+            await alice.answer(frame_id)
+        last = await bob.send("heartbeat")
+        while (frame := await bob.read()) is not None and frame.id != last:
+            if frame.event == "notification":
+                view.add(frame.data["id"])
+            elif frame.event == "notifications":
+                view = {told["id"] for told in frame.data["notifications"]}
+        assert view == {told["id"] for told in (await inbox(bob))["notifications"]}, number
 
 
 async def test_rest(server: Server, room: OpenRoom, alice: Person, bob: Person) -> None:

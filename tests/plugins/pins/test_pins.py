@@ -251,7 +251,7 @@ class Careless(Pins):
         await super().setup(replace(ctx, config={"pins_per_room": 1_000}))
 
     async def pin(self, call: Call) -> None:
-        if len(await self._pinned(call.room_id)) >= MOST:
+        if len(await self._pinned(self.ctx.db, call.room_id)) >= MOST:
             raise ChatError("too_many_pins")
         await super().pin(call)
 

@@ -133,13 +133,25 @@ async def test_a_box_that_could_not_be_cleared_at_the_purge_is_found_again(booth
 
 
 @pytest.mark.memory
-async def test_a_box_lives_an_hour_longer_than_its_poll(booth: Booth) -> None:
+async def test_a_box_lives_a_day_longer_than_its_poll(booth: Booth) -> None:
     poll = await voted(booth, closesInSeconds=60)
     await booth.server.jobs.stop()
-    booth.clock.advance(60 + 3_599)
+    booth.clock.advance(60 + 86_399)
     assert (await held(booth, poll)).count == 1
     booth.clock.advance(1)
     assert await booth.polls.boxes.known([poll]) == {}
+
+
+async def test_a_poll_that_the_machine_sleeps_through_counts(booth: Booth) -> None:
+    poll_id = await booth.create(secrecy="secret", closesInSeconds=60)
+    async with booth.crowd(5) as crowd:
+        for person in crowd:
+            await booth.vote(person, poll_id, 1)
+    await booth.server.jobs.stop()
+    booth.clock.advance(12 * 3_600)
+    await booth.polls.closing.close_due()
+    closed = await booth.polls.views.public_page(booth.room.id, "g", 1)
+    assert [(poll["voters"], poll["discarded"]) for poll in closed] == [(5, False)]
 
 
 async def test_a_vote_writes_its_own_poll_alone(booth: Booth) -> None:

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.gen_test(timeout=30)
 SENTENCES = {
     "open": "Open: everybody in the room sees who voted what.",
     "hidden": "Hidden: nobody in the room sees who voted what, and you see the totals once you have voted or the poll "
-    "is closed; the server keeps who voted what until the poll is deleted.",
+    "is closed; the server keeps who voted what until the poll is deleted; of who is forgotten the vote stays, as "
+    "nobody's.",
     "secret": "Secret: who voted what is stored nowhere, a vote is final, and the totals are shown at the close if at "
     "least 5 people have voted, else they are discarded.",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anonchat.testing.databases import run_sql, tables_in
+from anonchat_polls.ballots import voter_of
 from anonchat_polls.tables import ledger, polls, votes
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.gen_test(timeout=30)
 
 
-@pytest.mark.parametrize("secrecy", ["open", "hidden"])
-async def test_leaving_with_forget_takes_votes_back(booth: Booth, secrecy: str) -> None:
-    poll_id, closed = await booth.create(secrecy=secrecy), await booth.create(secrecy=secrecy)
+async def test_leaving_with_forget_takes_votes_back(booth: Booth) -> None:
+    poll_id, closed = await booth.create(), await booth.create()
     async with booth.room.enter("Alice") as alice:
         for each in (poll_id, closed):
             await booth.vote(alice, each, 1)
@@ -33,6 +33,31 @@ async def test_leaving_with_forget_takes_votes_back(booth: Booth, secrecy: str) 
             results = await booth.results(booth.moderator, each)
             assert (results["totals"], results["voters"]) == ({"1": 1, "2": 0, "3": 0}, 1)
         assert alice.session_id not in await _whole_database(booth)
+
+
+async def test_a_hidden_vote_of_who_is_forgotten_becomes_nobodys(booth: Booth) -> None:
+    """Totals that change when somebody leaves would tell everybody what they voted."""
+    poll_id = await booth.create(secrecy="hidden", allowMultipleAnswers=True)
+    closed = await booth.create(secrecy="hidden")
+    async with booth.room.enter("Alice") as alice, booth.room.enter("Bob") as bob:
+        await booth.vote(alice, poll_id, 1, 2)
+        await booth.vote(alice, closed, 2)
+        for each in (poll_id, closed):
+            await booth.vote(bob, each, 1)
+        booth.clock.advance(1)
+        await bob.hear("poll_results")
+        await booth.close(closed)
+        before = [await booth.results(bob, each) for each in (poll_id, closed)]
+        assert [each["voters"] for each in before] == [2, 2]
+        await booth.until_now(bob)
+        await alice.ask("leave", {"forget": True})
+        booth.clock.advance(1)
+        await booth.polls.telling.tell()
+        assert {one.event for one in await booth.until_now(bob)} == {"presence"}
+        assert [await booth.results(bob, each) for each in (poll_id, closed)] == before
+    assert alice.session_id not in await _whole_database(booth)
+    voters = {row[0] for row in run_sql(booth.folder, "SELECT session_id FROM polls_votes")}
+    assert len(voters) == 3, "nobody is somebody else in each poll"
 
 
 async def _whole_database(booth: Booth) -> str:
@@ -55,6 +80,23 @@ async def test_a_secret_vote_cannot_be_taken_back(booth: Booth) -> None:
             await booth.vote(person, poll_id, 1)
         await crowd[0].ask("leave", {"forget": True})
     assert (await booth.close(poll_id)).data["totals"]["1"] == 5
+
+
+@pytest.mark.memory
+async def test_leaving_with_forget_leaves_no_mark_of_a_secret_vote(booth: Booth) -> None:
+    poll_id = await booth.create(secrecy="secret")
+    room, poll = await booth.polls.ctx.rooms.find(booth.room.id), await booth.poll(poll_id)
+    async with booth.crowd(6) as crowd:
+        for person in crowd:
+            await booth.vote(person, poll_id, 1)
+        await booth.close(poll_id)
+        marks = [voter_of(room, poll, person.session_id) for person in crowd]
+        stored = await _whole_database(booth)
+        assert [mark in stored for mark in marks] == [True] * 6
+        await crowd[0].ask("leave", {"forget": True})
+        stored = await _whole_database(booth)
+        assert [mark in stored for mark in marks] == [False] + [True] * 5
+        assert (await booth.results(crowd[1], poll_id))["voters"] == 6
 
 
 async def test_a_deleted_message_takes_its_poll_along(booth: Booth) -> None:

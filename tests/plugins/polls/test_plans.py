@@ -19,6 +19,7 @@ from anonchat_polls import Polls, statements
 
 pytestmark = pytest.mark.sqlite
 
+WAITING = " INDEX polls_polls_untold"  # holds none but those of which something is still to be told
 STATEMENTS = {
     name: value for name, value in vars(statements).items() if name.isupper() and isinstance(value, ClauseElement)
 }
@@ -42,7 +43,7 @@ def walked(database: sqlite3.Connection, statement: ClauseElement) -> list[str]:
     compiled = cast("SQLCompiler", statement.compile(dialect=sqlite.dialect(paramstyle="named")))
     values = {name: "[]" if bind.required else bind.value for name, bind in compiled.binds.items()}
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {compiled}", values)]
-    return [step for step in plan if step.startswith("SCAN polls_")]
+    return [step for step in plan if step.startswith("SCAN polls_") and not step.endswith(WAITING)]
 
 
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if not name.startswith("_")])

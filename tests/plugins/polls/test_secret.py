@@ -14,9 +14,10 @@ from sqlalchemy import select
 from anonchat import ChatError
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
-from anonchat.testing.people import OpenRoom, open_room, request
+from anonchat.testing.people import OpenRoom, Person, open_room, request
 from anonchat_polls import Polls
 from anonchat_polls.ballots import BallotBoxes, Ballots
+from anonchat_polls.shelves import SHELVES
 from anonchat_polls.tables import ledger, polls, votes
 
 if TYPE_CHECKING:
@@ -159,6 +160,37 @@ async def test_clients_are_told_what_a_restart_has_forgotten_and_vote_again(tmp_
         await maud.close()
 
 
+async def lose_everything(booth: Booth) -> None:
+    """As where Redis is flushed."""
+    keys = [f"box:{poll_id}" for poll_id in await booth.polls.boxes.listed()]
+    for key in (*keys, "boxes", *(f"shelf:{number}" for number in range(SHELVES))):
+        await booth.polls.ctx.ephemeral.remove(key)
+
+
+async def asked_again(booth: Booth, person: Person) -> list[list[str]]:
+    """The polls of each `votes_lost` that somebody hears from a look to now."""
+    await booth.polls.recall.look()
+    return [heard.data["pollIds"] for heard in await booth.until_now(person) if heard.event == "votes_lost"]
+
+
+async def test_votes_that_are_lost_while_people_stay_are_asked_for_again(booth: Booth) -> None:
+    poll_id, other = await booth.create(secrecy="secret"), await booth.create()
+    await booth.server.jobs.stop()
+    async with booth.crowd(5) as crowd:
+        for person in crowd:
+            await booth.vote(person, poll_id, 1)
+        for _ in range(2):
+            assert await asked_again(booth, crowd[0]) == [], f"nothing is lost, least of all in {other}"
+        await lose_everything(booth)
+        assert (await booth.vote(crowd[4], poll_id, 1)).event == "vote_pending"
+        assert await asked_again(booth, crowd[0]) == [[poll_id]]
+        assert [(await booth.results(person, poll_id))["voted"] for person in crowd] == [False] * 4 + [True]
+        for person in crowd[:4]:
+            assert (await booth.vote(person, poll_id, 1)).event == "vote_pending"
+        assert [await asked_again(booth, crowd[1]) for _ in range(2)] == [[[poll_id]], []]
+    assert (await booth.close(poll_id)).data["totals"] == {"1": 5, "2": 0, "3": 0}
+
+
 async def test_a_secret_poll_always_closes_by_itself(booth: Booth) -> None:
     poll = await booth.poll(await booth.create(secrecy="secret"))
     assert poll.closes_at == booth.clock.now() + 7 * 86_400_000
@@ -173,3 +205,14 @@ async def test_a_close_that_failed_can_be_tried_again(booth: Booth) -> None:
         await booth.polls.boxes.seal(await booth.poll(poll_id))
         assert (await booth.vote(crowd[5], poll_id, 1)).data["code"] == "poll_closed"
         assert (await booth.close(poll_id)).data["totals"] == {"1": 5, "2": 0, "3": 0}
+
+
+async def test_who_has_just_left_has_not_voted(booth: Booth) -> None:
+    """As on a node that has not heard of it yet."""
+    poll_id = await booth.create(secrecy="secret")
+    async with booth.crowd(6) as crowd:
+        await booth.server.sessions.leave(await booth.session(crowd[0]))
+        for person in crowd:
+            answer = await booth.vote(person, poll_id, 1)
+            assert answer.data.get("code") == ("session_expired" if person is crowd[0] else None)
+        assert (await booth.close(poll_id)).data["totals"]["1"] == 5

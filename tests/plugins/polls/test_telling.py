@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gen_test(timeout=30)
 
+HOUR = 3_600
+
 
 async def updates_heard(booth: Booth, person: Person) -> list[Heard]:
     """Every `poll_update` that somebody has not yet read."""
@@ -76,8 +78,19 @@ async def test_nothing_is_told_where_nothing_has_changed(booth: Booth) -> None:
     assert await updates_heard(booth, booth.moderator) == []
 
 
+async def test_votes_are_told_after_a_moment_in_which_the_clock_was_ahead(booth: Booth) -> None:
+    poll_id = await booth.create()
+    async with booth.room.enter("Alice") as alice:
+        for leap, voter in ((HOUR, booth.moderator), (-HOUR, alice)):
+            booth.clock.advance(leap)
+            assert (await booth.vote(voter, poll_id, 1)).event == "vote_recorded"
+            booth.clock.advance(1)
+            await booth.polls.telling.tell()
+        assert [(await alice.hear("poll_update")).data["voters"] for _ in range(2)] == [1, 2]
+
+
 class Copy:
-    """What a client knows of polls from the events alone, fed by the same door live and after coming back."""
+    """What a client knows of polls from the events alone, fed the same way live and after coming back."""
 
     def __init__(self) -> None:
         self.polls: dict[str, dict[str, Any]] = {}

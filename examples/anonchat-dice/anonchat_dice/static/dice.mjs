@@ -3,17 +3,17 @@
 const FACES = ["⚀", "⚁", "⚂", "⚃", "⚄", "⚅"];
 const DICE = 2;
 
-/** `door` is what anonchat's docs/plugin-web.md describes. */
-export default function register(door) {
-  const { html, room, t } = door;
-  door.texts({
+/** `api` is what anonchat's docs/plugin-web.md describes. */
+export default function register(api) {
+  const { html, room, t } = api;
+  api.texts({
     en: { "dice.roll": "Roll two dice", "dice.total": "{total} in all" },
     de: { "dice.roll": "Zwei Würfel werfen", "dice.total": "zusammen {total}" },
   });
-  door.add("composerActions", { id: "dice", icon: "dice", label: () => t("dice.roll"), fits: () => true, run: () => room().chat.post(`/roll ${DICE}d6`) });
+  api.add("composerActions", { id: "dice", icon: "dice", label: () => t("dice.roll"), fits: () => true, run: () => room().chat.post(`/roll ${DICE}d6`) });
 
   const shown = (sides, result) => (sides === FACES.length ? FACES[result - 1] : result);
-  door.renderer(({ content }) => content.dice !== undefined, ({ message }) => {
+  api.renderer(({ content }) => content.dice !== undefined, ({ message }) => {
     const { sides, results, total } = message.content.dice;
     return html`
       <p class="rich" aria-label=${message.content.text}>

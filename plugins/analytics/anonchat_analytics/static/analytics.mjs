@@ -1,20 +1,21 @@
-/** Charts of the sums, on the operator's page. Every number is rounded down by the server. */
+/** Charts of the sums, on the operator's page. Every number is rounded by the server. */
 
 import { texts } from "./texts.mjs";
 
 const METRICS = ["messages", "joins", "peak_participants", "rooms_created", "votes", "limits_hit"];
+const PEAKS = new Set(["peak_participants"]); // the most of a time; that of all is the largest of them
 const HEIGHT = 180;
 const STEPS = ["hour", "day"];
 
-/** `door` is what docs/plugin-web.md describes. */
-export default function register(door) {
-  const { html, t, times, rest, charts, useEffect, useRef, useSignal, components: { Problem } } = door;
-  door.texts(texts);
+/** `api` is what docs/plugin-web.md describes. */
+export default function register(api) {
+  const { html, t, times, rest, charts, useEffect, useRef, useSignal, components: { Problem } } = api;
+  api.texts(texts);
 
   function Chart({ metric, step, token }) {
     const place = useRef(null);
     const problem = useSignal(null);
-    const sum = useSignal(null);
+    const total = useSignal(null);
     useEffect(() => {
       let chart;
       let isOver = false;
@@ -22,7 +23,8 @@ export default function register(door) {
         try {
           const [plot, { points }] = await Promise.all([charts(), rest("GET", `/api/analytics/series?metric=${metric}&step=${step}`, undefined, token)]);
           if (isOver) return;
-          sum.value = points.reduce((total, { value }) => total + value, 0);
+          problem.value = null;
+          total.value = together(metric, points.map(({ value }) => value));
           chart = new plot(look(place.current, step, times), [points.map(({ start }) => Date.parse(start) / 1_000), points.map(({ value }) => value)], place.current);
         } catch (error) {
           problem.value = error;
@@ -36,7 +38,7 @@ export default function register(door) {
     }, [metric, step, token]);
     return html`
       <figure class="card chart">
-        <figcaption><b>${t(`analytics.${metric}`)}</b> <span class="quiet">${sum.value === null ? null : t("analytics.atLeast", { count: sum.value })}</span></figcaption>
+        <figcaption><b>${t(`analytics.${metric}`)}</b> <span class="quiet">${total.value === null ? null : t("analytics.about", { count: total.value })}</span></figcaption>
         <div ref=${place} aria-hidden="true"></div>
         <${Problem} error=${problem.value} />
       </figure>`;
@@ -51,8 +53,11 @@ export default function register(door) {
         <p class="hint">${t("analytics.rounded")}</p>
       </section>`;
   }
-  door.add("operatorSections", { component: Charts });
+  api.add("operatorSections", { component: Charts });
 }
+
+/** The one number that a chart comes to. */
+const together = (metric, values) => (PEAKS.has(metric) ? Math.max(0, ...values) : values.reduce((sum, value) => sum + value, 0));
 
 /** The options of uPlot, in the colours and the language of the page. */
 function look(place, step, times) {

@@ -12,8 +12,8 @@ export const texts = {
     "analytics.rooms_created": "Rooms opened",
     "analytics.votes": "Votes",
     "analytics.limits_hit": "Acts refused by a limit",
-    "analytics.atLeast": { one: "at least {count}", other: "at least {count}" },
-    "analytics.rounded": "Every number is rounded down, so that nobody can be seen in it.",
+    "analytics.about": { one: "about {count}", other: "about {count}" },
+    "analytics.rounded": "Every number is rounded, so that nobody can be seen in it.",
   },
   de: {
     "analytics.title": "Nutzung",
@@ -26,7 +26,7 @@ export const texts = {
     "analytics.rooms_created": "Geöffnete Räume",
     "analytics.votes": "Stimmen",
     "analytics.limits_hit": "Von einer Grenze abgelehnt",
-    "analytics.atLeast": { one: "mindestens {count}", other: "mindestens {count}" },
-    "analytics.rounded": "Jede Zahl ist abgerundet, damit niemand darin zu sehen ist.",
+    "analytics.about": { one: "etwa {count}", other: "etwa {count}" },
+    "analytics.rounded": "Jede Zahl ist gerundet, damit niemand darin zu sehen ist.",
   },
 };

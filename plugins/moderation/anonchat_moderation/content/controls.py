@@ -7,18 +7,27 @@ from typing import Any, TypeVar
 
 import orjson
 
-from anonchat import Remembered, Row, Session, Transaction
+from anonchat import ChatError, Remembered, Row, Session, Transaction
 from anonchat_moderation.acts import Acts
-from anonchat_moderation.content.held import HeldMessages
+from anonchat_moderation.content.held import HeldMessages, is_done
 from anonchat_moderation.content.presets import LISTS, Overrides
 from anonchat_moderation.content.room_rules import Chosen, RoomRules, RoomState
-from anonchat_moderation.content.schemas import RuleChanges
-from anonchat_moderation.content.tables import END_PANIC, FORGET_COUNTS, LOCK_ROOM, START_PANIC, UPDATE_RULES
+from anonchat_moderation.content.schemas import DOMAINS, WORDS, RuleChanges
+from anonchat_moderation.content.tables import (
+    END_PANIC,
+    FORGET_COUNTS,
+    LOCK_ROOM,
+    SELECT_IN_PANIC,
+    START_PANIC,
+    UPDATE_RULES,
+)
 from anonchat_moderation.content.tally import Tally
 from anonchat_moderation.content.verdicts import PANIC_REASONS, REASONS
 from anonchat_moderation.log import Log
 
 T = TypeVar("T")
+AT_ONCE = 100  # rooms that one run of the job looks after
+MOST = {"words": WORDS, "links": DOMAINS}  # in the list of a rule
 _SETTINGS = RuleChanges()
 COUNTED = "Held {held}, dropped {dropped}, released {released}."
 """Stands in the log when a panic is over; clients translate it."""
@@ -66,13 +75,31 @@ class Controls:
 
         async def work(tx: Transaction, row: Row) -> None:
             if await tx.execute(START_PANIC, {"room": by.room_id, "now": now}):
-                messages = self._acts.ctx.messages
-                await messages.keep_held(tx, by.room_id, REASONS["newcomers"], instead=REASONS["panic"])
+                await self._keep_newcomers(tx, by.room_id)
                 await self._tell(tx, by, Chosen.of(row)._replace(panic_at=now), "panic")
 
         await self._change(by, work)
         await self._held.frozen(by.room_id, REASONS["panic"])
         return await self.shown_to(by)
+
+    async def keep_late(self) -> None:
+        """The job: what was judged before a panic, here or on another node, and stored in it, waits for a moderator, too."""
+        wanted = {"reason": REASONS["newcomers"], "limit": AT_ONCE}
+        for row in await self._acts.ctx.db.fetch_all(SELECT_IN_PANIC, wanted):
+            room_id = row["room_id"]
+
+            async def work(tx: Transaction, room_id: str = room_id) -> None:
+                found = await tx.fetch_one(LOCK_ROOM, {"room": room_id})
+                if found is not None and found["panic_at"] is not None:
+                    await self._keep_newcomers(tx, room_id)
+
+            if await is_done(self._acts.in_room(room_id, work)):
+                await self._held.frozen(room_id, REASONS["panic"])
+
+    async def _keep_newcomers(self, tx: Transaction, room_id: str) -> None:
+        """What newcomers have waiting for its time is not shown in the midst of a panic."""
+        messages = self._acts.ctx.messages
+        await messages.keep_held(tx, room_id, REASONS["newcomers"], instead=REASONS["panic"])
 
     async def calm(self, by: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """`calm`: what held before holds again. Answers the report, which all moderators get.
@@ -123,9 +150,24 @@ def _changed(chosen: Chosen, data: Mapping[str, Any]) -> Chosen:
     if "slow_mode_seconds" in data:
         chosen = chosen._replace(slow_mode_seconds=data["slow_mode_seconds"])
     changes = data.get("rules", {})
-    merged = {kind: {**overrides.get(kind, {}), **change} for kind, change in changes.items() if change is not None}
+    merged = {
+        kind: _merged(kind, overrides.get(kind, {}), change) for kind, change in changes.items() if change is not None
+    }
     kept_rules = {kind: settings for kind, settings in overrides.items() if kind not in changes}
     return chosen._replace(overrides={**kept_rules, **merged})
+
+
+def _merged(kind: str, settings: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a rule after a change. Raises `validation_failed` where its list would be too long."""
+    merged = {**settings, **change}
+    added, removed = merged.pop("add", ()), merged.pop("remove", ())
+    if added or removed:
+        name = LISTS[kind]
+        kept = [one for one in merged.get(name, ()) if one not in removed]
+        merged[name] = list(dict.fromkeys((*kept, *added)))
+        if len(merged[name]) > MOST[kind]:
+            raise ChatError("validation_failed", errors={"rules": {kind: {"add": [f"At most {MOST[kind]}."]}}})
+    return merged
 
 
 def _report(row: Row) -> dict[str, int]:

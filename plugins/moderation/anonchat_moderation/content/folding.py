@@ -14,13 +14,21 @@ _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _KEPT = (string.ascii_letters + string.digits).encode()
-_NOT_KEPT = bytes(sign for sign in range(256) if sign not in _KEPT)
-_LOWER = bytes(range(256)).lower()
 _WORDS_ONLY = bytes(sign if sign in _KEPT else ord(" ") for sign in range(256)).lower()
 _STRETCHED = re.compile(r"(.)\1+", re.DOTALL)
 _MIXED = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LATIN = regex.compile(r"\p{Script=Latin}")
 _LOOKALIKE = regex.compile(r"[\p{Script=Cyrillic}\p{Script=Greek}]")
+# What folding is to cost is bounded before it: marks in a row are sorted, each passing all before it, so that at most as many
+# count as in text that is safe to stream (UAX #15); and of a sign that stands for many letters, as U+FDFA for a sentence,
+# the first ones count.
+LONGEST = 3
+_MARKS = regex.compile(r"(\p{M}{30})\p{M}+")
+_CUT = {
+    code: folded[:LONGEST]
+    for code in (*range(0x2000, 0x3400), *range(0xF900, 0x10000), *range(0x1F000, 0x1FC00))
+    if len(folded := unicodedata.normalize("NFKD", chr(code))) > LONGEST
+}
 # Small letters of Cyrillic and Greek that a reader takes for Latin ones.
 _LATIN_LOOKS = str.maketrans("авеһіјкмнорѕтухԁԛԝαβεικνορτυχ", "abehijkmhopstyxdqwabeiknoptux")
 
@@ -37,9 +45,13 @@ def plain(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _bounded(text)).casefold())
     folded = unicodedata.normalize("NFC", _UNSEEN.sub("", folded))
     return _MIXED.sub(_unmixed, folded) if _LOOKALIKE.search(folded) else folded
+
+
+def _bounded(text: str) -> str:
+    return _MARKS.sub(r"\1", text).translate(_CUT)
 
 
 def _unmixed(word: regex.Match[str]) -> str:
@@ -51,7 +63,7 @@ def compatible(text: str) -> str:
     """Compatibility forms are one, upper case is lower, what cannot be seen is gone: as browsers read an address (UTS #46)."""
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
+    folded = unicodedata.normalize("NFKC", _bounded(_INVISIBLE.sub("", text))).casefold()
     return unicodedata.normalize("NFKC", folded)
 
 
@@ -71,13 +83,14 @@ def words_of(folded: str) -> list[str]:
 class Text:
     """What somebody wrote. Each form is made when a rule first asks for it."""
 
-    __slots__ = ("_compatible", "_plain", "_said", "_sketch", "_words", "raw")
+    __slots__ = ("_compatible", "_plain", "_said", "_sketch", "_spoken", "_words", "raw")
 
     def __init__(self, raw: str) -> None:
         self.raw = raw
         self._plain: str | None = None
         self._compatible: str | None = None
         self._words: list[str] | None = None
+        self._spoken: list[str] | None = None
         self._said: str | None = None
         self._sketch: frozenset[int] | None = None
 
@@ -100,13 +113,23 @@ class Text:
         return self._words
 
     @property
+    def spoken(self) -> list[str]:
+        """The words, but for numbers and codes."""
+        if self._spoken is None:
+            words = self.words
+            if not "".join(words).isalpha():  # as most are
+                words = [word for word in words if not word.isascii() or word.replace("'", "").isalpha()]
+            self._spoken = words
+        return self._spoken
+
+    @property
     def said(self) -> str:
-        """What counts when texts are compared: the words without spaces, numbers and codes.
+        """What counts when texts are compared: the words without spaces, apostrophes, numbers and codes.
 
         In a short one, stretched letters stand once; where there are no words, it is all of the text.
         """
         if self._said is None:
-            letters = self._letters()
+            letters = "".join(self.spoken).replace("'", "").replace("\u2019", "")
             self._said = letters if len(letters) >= SHORT else _STRETCHED.sub(r"\1", letters) or self.raw.strip()
         return self._said
 
@@ -117,17 +140,6 @@ class Text:
         Of few words none.
         """
         if self._sketch is None:
-            hashes = frozenset(map(hash, spoken)) if len(spoken := self._spoken()) >= FEWEST else NO_SKETCH
+            hashes = frozenset(map(hash, self.spoken)) if len(self.spoken) >= FEWEST else NO_SKETCH
             self._sketch = hashes if len(hashes) <= SKETCH else frozenset(sorted(hashes)[:SKETCH])
         return self._sketch
-
-    def _letters(self) -> str:
-        if self.raw.isascii():
-            letters = self.raw.encode().translate(_LOWER, _NOT_KEPT)
-            if letters.isalpha():  # as most are
-                return letters.decode()
-        return "".join(self._spoken())
-
-    def _spoken(self) -> list[str]:
-        """The words, but for numbers and codes."""
-        return [word for word in self.words if not word.isascii() or word.replace("'", "").isalpha()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anonchat import ChatError, Draft, Edit, Held, Rejected, Session
-from anonchat_moderation.acts import Acts
+from anonchat_moderation.acts import Acts, mark_of
 from anonchat_moderation.content.folding import Text
 from anonchat_moderation.content.memory import CROWDS, SENDERS, Crowd, Recent, Sender
 from anonchat_moderation.content.room_rules import RoomRules, RoomState
@@ -45,8 +45,11 @@ class Gate:
             wait = await self._slow_mode.take(session, draft.client_msg_id, state.slow_mode_seconds)
             if wait:
                 return Rejected("slow_mode", retry_after_ms=wait)
-        self._accept(state, text, facts)
-        return await self._hold(draft, verdict, state) if verdict is not None else None
+        facts.sender.times.append(now)
+        answer = await self._hold(draft, verdict, state) if verdict is not None else None
+        if not isinstance(answer, Rejected):
+            self._remember(state, text, facts)
+        return answer
 
     async def edit(self, edit: Edit) -> Rejected | None:
         """The filter's answer to an edit: what would be held is refused, since an edit cannot wait."""
@@ -63,7 +66,8 @@ class Gate:
         verdict = judge(state, text, facts)
         if verdict is not None:
             return await self._refuse(verdict, facts, session)
-        self._accept(state, text, facts)
+        facts.sender.times.append(now)
+        self._remember(state, text, facts)
         return None
 
     def _at_hand(self, session: Session, now: int) -> RoomState | None:
@@ -74,13 +78,10 @@ class Gate:
         """What holds for somebody, or that they are muted."""
         return await self._mutes.check(session) or await self._rooms.of(session.room_id)
 
-    def forget(self, session: Session) -> None:
-        """Drop what is remembered of a session."""
-        self._senders.forget(session.id)
-
     def _facts(self, session: Session, client_msg_id: str, now: int, edited: Text | None = None) -> Facts:
-        sender, crowd = self._senders.get(session.id), self._crowds.get(session.room_id)
-        return Facts(now, session.id, client_msg_id, session.created_at, sender, crowd, edited)
+        person, send = mark_of(session), f"{session.id}:{client_msg_id}"
+        sender, crowd = self._senders.get(person), self._crowds.get(session.room_id)
+        return Facts(now, person, send, session.created_at, sender, crowd, edited)
 
     async def _refuse(self, verdict: Verdict, facts: Facts, session: Session) -> Rejected:
         """What is refused counts for flooding, too. Who floods is muted, which moderators see and can undo.
@@ -101,8 +102,8 @@ class Gate:
         else:
             sender.times.clear()
 
-    def _accept(self, state: RoomState, text: Text, facts: Facts) -> None:
-        facts.sender.times.append(facts.now)
+    def _remember(self, state: RoomState, text: Text, facts: Facts) -> None:
+        """What was let in, or waits: somebody sees it."""
         if facts.edited is None:
             facts.sender.sent += 1
         if state.rules.repeats.is_on:

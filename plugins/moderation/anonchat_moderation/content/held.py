@@ -114,9 +114,10 @@ class HeldMessages:
     async def decide(self, by: Session, reasons: frozenset[str], *, release: bool) -> None:
         """Release or drop everything in the room that is held for one of `reasons`, and count it in the same transactions.
 
-        Authors are told of each of theirs, moderators once, by what still waits.
+        Also what is on its way there. Authors are told of each of theirs, moderators once, by what still waits.
         """
         room_id = by.room_id
+        await self._waiting.settled(room_id)
         act = self._ctx.messages.release if release else self._ctx.messages.drop
         count = COUNT_DECIDED["released" if release else "dropped"]
         for held in await self._ctx.messages.held(room_id, 2 * MOST_IN_ROOM):

@@ -8,23 +8,23 @@ from typing import Generic, TypeVar
 
 MOST_PER_MINUTE = 60
 MOST_TIMES = 5  # repetitions that a room may allow
-MOST_SESSIONS = 20  # sessions that may say the same
+MOST_SESSIONS = 20  # people who may say the same
 CROWD_TEXTS = 200  # a room's latest texts, which are kept at least; at most twice as many
 SENDERS = 5_000  # about 3 kB each for those who write without a pause
 CROWDS = 500
 
 Kept = TypeVar("Kept")
 Sayers = tuple[tuple[str, int], ...]
-"""(session id, when), the latest last."""
+"""(who, as `mark_of` has it; when), the latest last."""
 
 
 Said = tuple[int, frozenset[int], int, str]
-"""One text that was let through or held: (key, sketch of its words, when, the client's id of the message)."""
+"""One text that was let through or held: (key, sketch of its words, when, which send it was)."""
 
 
 @dataclass(slots=True)
 class Sender:
-    """One session: when it wrote, what it said last, and how often it has written."""
+    """One person: when they wrote, what they said last, and how often they have written."""
 
     times: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PER_MINUTE))
     said: deque[Said] = field(default_factory=lambda: deque(maxlen=MOST_TIMES))
@@ -46,14 +46,14 @@ class Crowd:
         """Who has said it."""
         return self.texts.get(key) or self.earlier.get(key, ())
 
-    def add(self, key: int, session_id: str, now: int) -> None:
-        """Remember that `session_id` has said it."""
+    def add(self, key: int, person: str, now: int) -> None:
+        """Remember that `person` has said it."""
         sayers = self.sayers(key)
         if sayers:
-            sayers = tuple(sayer for sayer in sayers if sayer[0] != session_id)[1 - MOST_SESSIONS :]
+            sayers = tuple(sayer for sayer in sayers if sayer[0] != person)[1 - MOST_SESSIONS :]
         if len(self.texts) >= CROWD_TEXTS and key not in self.texts:
             self.texts, self.earlier = {}, self.texts
-        self.texts[key] = (*sayers, (session_id, now))
+        self.texts[key] = (*sayers, (person, now))
 
 
 class Recent(Generic[Kept]):
@@ -76,11 +76,6 @@ class Recent(Generic[Kept]):
                 self._newer, self._older = {}, self._newer
             value = self._newer[key] = self._older.pop(key, None) or self._make()
         return value
-
-    def forget(self, key: str) -> None:
-        """Drop what is kept of `key`."""
-        self._newer.pop(key, None)
-        self._older.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._newer) + len(self._older)

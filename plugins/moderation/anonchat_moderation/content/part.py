@@ -36,11 +36,11 @@ class Content:
         self.held = HeldMessages(acts, log, waiting, tally)
         self.sent_away = SentAway(acts, log, self.held)
         self.gate = Gate(acts, mutes, self.rooms, waiting, tally)
-        self._controls = Controls(acts, log, self.rooms, self.held, tally)
+        self.controls = Controls(acts, log, self.rooms, self.held, tally)
 
     def acts(self) -> Sequence[Act]:
         """What moderators can do, by an event and by a route."""
-        controls, held = self._controls, self.held
+        controls, held = self.controls, self.held
         state, report = schemas.Moderation(), schemas.PanicReport()
         return (
             Act("get_moderation", "GET", "/moderation", NOTHING, controls.get, state, "What holds in the room",
@@ -74,7 +74,7 @@ class Content:
     async def state(self, session: Session) -> Mapping[str, Mapping[str, Any]]:
         """What a connection is sent at identify."""
         return {
-            "moderation": await self._controls.at_identify(session),
+            "moderation": await self.controls.at_identify(session),
             "held_messages": await self.held.shown_to(session),
         }
 
@@ -87,7 +87,6 @@ class Content:
 
     async def left(self, session: Session, reason: str) -> None:
         """A session is over."""
-        self.gate.forget(session)
         if reason in ENDED:
             await self.held.left(session.room_id, session.id)
         else:

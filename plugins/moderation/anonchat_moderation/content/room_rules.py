@@ -134,6 +134,10 @@ class RoomRules:
         since = chosen.panic_at - self._acts.ctx.config["newcomer_seconds"] * 1_000
         return RoomState(chosen, rules, active, max(slow, self._acts.ctx.config["panic_slow_mode_seconds"]), since)
 
+    def forget(self, room_id: str) -> None:
+        """Drop what is at hand of a room."""
+        self._at_hand.drop(room_id)
+
     # --- changing
 
     async def change(

@@ -21,10 +21,16 @@ PREFIX_LETTERS = 3  # "a*" would hold nearly everything
 MOST_SECONDS = 86_400
 SLOW_SECONDS = 3_600
 
+_SIGNS = re.compile(r"[@$!|+]")
 _DOMAIN = re.compile(r"(?:[\w](?:[\w\-]{0,61}[\w])?\.){1,8}[\w\-]{2,63}")
 
 
 def _word(value: str) -> None:
+    if _SIGNS.search(value):
+        # Signs are no letters: of "a$$" the word "a" would be left, and be found everywhere.
+        raise marshmallow.ValidationError(
+            "Write it with letters; spellings with $, @, ! and the like are found by them."
+        )
     words = words_of(plain(value))
     if not words or ("*" in value.strip()[:-1]):
         raise marshmallow.ValidationError("Give a word, a phrase, or the beginning of a word followed by *.")
@@ -41,6 +47,19 @@ def words(most: int, **options: Any) -> fields.List[str]:
     """A list of words."""
     word = fields.String(validate=[validate.Length(1, WORD_LENGTH), _word])
     return fields.List(word, validate=validate.Length(max=most), **options)
+
+
+def _domains(**options: Any) -> fields.List[str]:
+    """A list of domains."""
+    domain = fields.String(validate=[validate.Length(1, 253), _domain])
+    return fields.List(domain, validate=validate.Length(max=DOMAINS), **options)
+
+
+def _taken(most: int) -> fields.List[str]:
+    """What is to go from a list: whatever it is, it may have been put there under other rules."""
+    return fields.List(
+        fields.String(validate=validate.Length(1, 253)), validate=validate.Length(max=most), load_only=True
+    )
 
 
 class ContentSettings(marshmallow.Schema):
@@ -62,13 +81,19 @@ class RuleChange(Schema):
 
 
 class WordsChange(RuleChange):
+    """`words` are all of them; `add` and `remove` leave those that others have put there meanwhile."""
+
+    add = words(WORDS, load_only=True)
     words = words(WORDS)
+    remove = _taken(WORDS)
 
 
 class LinksChange(RuleChange):
-    allowed = fields.List(
-        fields.String(validate=[validate.Length(1, 253), _domain]), validate=validate.Length(max=DOMAINS)
-    )
+    """The same for domains."""
+
+    allowed = _domains()
+    add = _domains(load_only=True)
+    remove = _taken(DOMAINS)
 
 
 class RepeatsChange(RuleChange):

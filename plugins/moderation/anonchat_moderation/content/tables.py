@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 
 from anonchat import insert_or_ignore, messages_table, one_of, rooms_table, sessions_table
 from anonchat_moderation.tables import bans, metadata
@@ -62,23 +75,35 @@ SELECT_REASON = select(messages_table.c.held_reason).where(messages_table.c.id =
 SELECT_HELD_OF = _WAITS.where(
     _IN_ROOM, messages_table.c.seq.is_(None), _HELD, one_of(messages_table.c.session_id, "sessions")
 ).limit(bindparam("limit"))
-# Of who is kept out, by the session or by its device.
-_DEVICE = (
-    select(sessions_table.c.device_hash)
-    .where(sessions_table.c.id == messages_table.c.session_id, sessions_table.c.rank < bans.c.by_rank)
-    .correlate(messages_table, bans)
-    .scalar_subquery()
+# Rooms in a panic where something waits for its time, for a reason.
+SELECT_IN_PANIC = (
+    select(rooms.c.room_id)
+    .join(messages_table, messages_table.c.room_id == rooms.c.room_id)
+    .where(
+        rooms.c.panic_at.is_not(None),
+        _HELD,
+        messages_table.c.held_until.is_not(None),
+        messages_table.c.held_reason == bindparam("reason"),
+    )
+    .distinct()
+    .limit(bindparam("limit"))
+)
+# Of who is kept out, by the session or by its device; each by an index of its own, since it is asked of all that waits, every
+# second.
+_LIVE = and_(bans.c.room_id == messages_table.c.room_id, bans.c.until > bindparam("now", type_=BigInteger))
+_BANNED_SESSION = exists().where(_LIVE, bans.c.session_id == messages_table.c.session_id)
+_BANNED_DEVICE = exists().where(
+    _LIVE,
+    sessions_table.c.id == messages_table.c.session_id,
+    sessions_table.c.rank < bans.c.by_rank,
+    bans.c.device == sessions_table.c.device_hash,
 )
 SELECT_HELD_OF_BANNED = (
     _WAITS.join(rooms_table, rooms_table.c.id == messages_table.c.room_id)
     .where(
         _HELD,
         rooms_table.c.ended_at.is_(None),
-        exists().where(
-            bans.c.room_id == messages_table.c.room_id,
-            bans.c.until > bindparam("now", type_=BigInteger),
-            or_(bans.c.session_id == messages_table.c.session_id, bans.c.device == _DEVICE),
-        ),
+        or_(_BANNED_SESSION, _BANNED_DEVICE),
     )
     .order_by(messages_table.c.held_until)
     .limit(bindparam("limit"))

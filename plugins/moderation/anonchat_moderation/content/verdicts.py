@@ -27,11 +27,14 @@ PANIC_REASONS = frozenset({REASONS["panic"], REASONS["panic_links"]})
 
 
 class Facts(NamedTuple):
-    """What a rule may know beside the text. Times are in milliseconds; `edited` is the text before an edit."""
+    """What a rule may know beside the text. Times are in milliseconds; `edited` is the text before an edit.
+
+    `person` is what they are known by in whichever session, `send` what a send has in common with its repetitions only.
+    """
 
     now: int
-    session_id: str
-    client_msg_id: str
+    person: str
+    send: str
     joined_at: int
     sender: Sender
     crowd: Crowd

@@ -19,6 +19,9 @@ FRESH_MILLISECONDS = 1_000  # after which what happened on other nodes is known 
 ARRIVAL_MILLISECONDS = 5_000  # after which a message that was let in, but never stored, does not count any more
 
 
+LOOKS, LOOK_SECONDS = 100, 0.01  # for what is on its way into the database
+
+
 class Waits(NamedTuple):
     """Whose message waits, and why."""
 
@@ -61,6 +64,15 @@ class Waiting:
             return False
         room.coming.append((session_id, now))
         return True
+
+    async def settled(self, room_id: str) -> None:
+        """Wait until what was let in before is stored, for a second at most."""
+        room = self._rooms.get(room_id)
+        coming = set(room.coming)
+        for _ in range(LOOKS):
+            if coming.isdisjoint(room.coming):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def of_session(self, room_id: str, session_id: str) -> Mapping[str, Waits]:
         """Message id -> what of a session waits."""

@@ -6,8 +6,10 @@ const DAY = 24 * HOUR;
 const TIMES = { kick: [5 * MINUTE, HOUR, DAY], mute: [10 * MINUTE, HOUR, DAY], ban: [7 * DAY, DAY, 30 * DAY] }; // the first is chosen
 const TIME_FIELDS = { kick: "coolOffSeconds", mute: "durationSeconds", ban: "durationSeconds" };
 
-/** A dialog that does `event` with `data` once it was answered. */
-export function askedOf({ html, room, t, times, useSignal, components: { Dialog, Problem } }) {
+/** A dialog that does `event` with `data` once it was answered; `person` is whom it is about, if it is about one. */
+export function askedOf({ html, room, t, times, useSignal, components: { Confirm, Dialog, Problem } }) {
+  const close = () => (room().dialog.value = null);
+
   /** How long, and whether what they wrote goes, too. */
   const Extent = ({ event }) => html`
     <label>${t("moderation.for")}<select name="seconds">${TIMES[event].map((seconds) => html`<option value=${seconds}>${times.span(seconds)}</option>`)}</select></label>
@@ -23,10 +25,15 @@ export function askedOf({ html, room, t, times, useSignal, components: { Dialog,
     };
   }
 
-  /** Asks for a reason, and how far it goes, before something is done. */
-  return function Asked({ title, text, event, data, needsReason = false }) {
+  /** Asks before all that somebody wrote is deleted, whether they are there or have left; `before` says more. */
+  function Purge({ person: { sessionId, username }, before = "" }) {
+    const act = () => room().act("purge_messages", { targetSessionId: sessionId });
+    return html`<${Confirm} title=${t("moderation.purgeAll")} text=${`${before} ${t("moderation.purgeAllMeans", { name: username })}`} yes=${t("action.delete")} act=${act} />`;
+  }
+
+  /** Asks for a reason, and how far it goes, before something is done. Who has left can only be purged. */
+  function Asked({ title, text, event, data, person, needsReason = false }) {
     const problem = useSignal(null);
-    const close = () => (room().dialog.value = null);
     const submit = async (submitted) => {
       submitted.preventDefault();
       try {
@@ -36,6 +43,7 @@ export function askedOf({ html, room, t, times, useSignal, components: { Dialog,
         problem.value = error;
       }
     };
+    if (person && problem.value?.code === "not_found") return html`<${Purge} person=${person} before=${t("moderation.hasLeft", { name: person.username })} />`;
     return html`
       <${Dialog} title=${title} close=${close} kind="small">
         <form class="form" onSubmit=${submit}>
@@ -46,5 +54,7 @@ export function askedOf({ html, room, t, times, useSignal, components: { Dialog,
           <div class="row end"><button type="button" class="button" onClick=${close}>${t("action.cancel")}</button><button class="button grave">${title}</button></div>
         </form>
       </${Dialog}>`;
-  };
+  }
+
+  return { Asked, Purge };
 }

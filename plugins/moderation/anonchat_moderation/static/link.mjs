@@ -1,8 +1,8 @@
 /** A new link for moderators, for when the old one has got into wrong hands. */
 
 /** Returns what asks first, and then shows the link, this once. */
-export function linkOf(door) {
-  const { html, room, t, components: { Confirm, Copyable, Dialog } } = door;
+export function linkOf(api) {
+  const { html, room, t, components: { Confirm, Copyable, Dialog } } = api;
   const open = (content) => (room().dialog.value = content);
 
   const Shown = ({ link }) => html`

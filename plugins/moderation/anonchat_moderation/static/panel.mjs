@@ -4,11 +4,11 @@ import { controlsOf } from "./controls.mjs";
 import { heldOf } from "./held.mjs";
 import { listsOf } from "./lists.mjs";
 
-export function panelOf(door) {
-  const { html, room, selectors, t } = door;
-  const Controls = controlsOf(door);
-  const Held = heldOf(door);
-  const { Reports, Bans, Log } = listsOf(door);
+export function panelOf(api) {
+  const { html, room, selectors, t } = api;
+  const Controls = controlsOf(api);
+  const Held = heldOf(api);
+  const { Reports, Bans, Log } = listsOf(api);
 
   return function Panel() {
     const { state } = room();

@@ -9,6 +9,7 @@ const RULES = {
   repeats: { times: [1, 5], seconds: [1, 3_600], sessions: [0, 20], nearly: "switch" },
   newcomers: { seconds: [0, 86_400], messages: [1, 1_000], holdSeconds: [1, 3_600] },
 };
+const LISTS = { words: "words", links: "allowed" }; // of which rules others may have changed an entry meanwhile
 const ACTIONS = ["allow", "hold", "refuse"];
 
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -19,18 +20,25 @@ function said(form, name, kind) {
   return kind === "switch" ? form.has(name) : Number(form.get(name));
 }
 
+/** What has changed of a setting: of a list only what came and what went, as others may change it, too. */
+function change(rule, name, wanted, known) {
+  if (JSON.stringify(wanted) === JSON.stringify(known)) return {};
+  if (LISTS[rule] !== name) return { [name]: wanted };
+  const without = (some, others) => some.filter((one) => !others.includes(one));
+  return { add: without(wanted, known), remove: without(known, wanted) };
+}
+
 /** What of `settings` the form has changed: kind -> {name: value}. Pure, but for reading the form. */
 export function changed(form, settings) {
   const changes = Object.entries(RULES).map(([rule, fields]) => {
     const wanted = [["action", form.get(`${rule}.action`)], ...Object.entries(fields).map(([name, kind]) => [name, said(form, `${rule}.${name}`, kind)])];
-    const differs = wanted.filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(settings[rule][name]));
-    return [rule, Object.fromEntries(differs)];
+    return [rule, Object.assign({}, ...wanted.map(([name, value]) => change(rule, name, value, settings[rule][name])))];
   });
   return Object.fromEntries(changes.filter(([, change]) => Object.keys(change).length > 0));
 }
 
-export function rulesOf(door) {
-  const { html, room, t, useEffect, useSignal, components: { Dialog, Problem } } = door;
+export function rulesOf(api) {
+  const { html, room, t, useEffect, useSignal, components: { Dialog, Problem } } = api;
 
   function Field({ rule, name, kind, value }) {
     const label = t(`moderation.rule.${rule}.${name}`);

@@ -1,10 +1,18 @@
-/** The rules that hold, whether one is muted, which messages wait, and how many reports. Pure. */
+/** The rules that hold, whether one is muted, which messages wait, and how many reports. Pure.
+ *
+ * `held` are the oldest that wait; where there are more, the others are asked for when these are decided.
+ */
 
 const MOST_HELD = 500;
 
-const initial = { rules: { preset: null, slowModeSeconds: null, panic: false }, muted: null, held: {}, reports: 0 };
+const initial = { rules: { preset: null, slowModeSeconds: null, panic: false }, muted: null, held: {}, hasMoreHeld: false, reports: 0 };
 
 const rulesOf = ({ preset, slowModeSeconds, panic }) => ({ preset, slowModeSeconds, panic });
+
+function arrived(part, one) {
+  if (part.hasMoreHeld && !(one.message.id in part.held)) return part;
+  return { ...part, held: Object.fromEntries([...Object.entries(part.held), [one.message.id, one]].slice(-MOST_HELD)) };
+}
 
 function without(part, messageId) {
   if (!(messageId in part.held)) return part;
@@ -18,8 +26,8 @@ const EVENTS = {
   unmuted: (part) => ({ ...part, muted: null }),
   moderation: (part, data) => ({ ...part, rules: rulesOf(data) }),
   moderation_changed: (part, data) => ({ ...part, rules: rulesOf(data) }),
-  held_messages: (part, { messages }) => ({ ...part, held: Object.fromEntries(messages.map((one) => [one.message.id, one])) }),
-  held_message: (part, one) => ({ ...part, held: Object.fromEntries([...Object.entries(part.held), [one.message.id, one]].slice(-MOST_HELD)) }),
+  held_messages: (part, { messages, hasMore }) => ({ ...part, held: Object.fromEntries(messages.map((one) => [one.message.id, one])), hasMoreHeld: hasMore === true }),
+  held_message: arrived,
   message: (part, { id }) => without(part, id),
   message_released: (part, { messageId }) => without(part, messageId),
   message_dropped: (part, { messageId }) => without(part, messageId),
@@ -28,6 +36,9 @@ const EVENTS = {
   report_resolved: (part, { open }) => ({ ...part, reports: open }),
   report_count: (part, { open }) => ({ ...part, reports: open }),
 };
+
+/** Whether all that is known to wait is decided, and there is more. */
+export const isUsedUp = ({ held, hasMoreHeld }) => hasMoreHeld && Object.keys(held).length === 0;
 
 export const moderation = {
   initial,

@@ -1,7 +1,9 @@
 /** The list of what is unread. */
 
-export function panelOf(door) {
-  const { html, t, times, room } = door;
+import { sentenceOf } from "./sentence.mjs";
+
+export function panelOf(api) {
+  const { html, t, times, room } = api;
   const act = (event, data) => room().act(event, data);
 
   function Entry({ one }) {
@@ -9,12 +11,11 @@ export function panelOf(door) {
     const open = () => {
       act("mark_notification_read", { notificationId: one.id });
       room().panel.value = null;
-      if (message) room().show(message.id);
+      if (message) room().show(message.id, message.seq);
     };
-    const values = { name: message?.authorUsername ?? "", count: one.voters ?? 0, act: t(`notifications.act.${one.act ?? "none"}`) };
     return html`
       <li><button type="button" class="entry" onClick=${open}>
-        <span><b>${t(`notifications.${one.type}`, values)}</b> <time datetime=${one.createdAt}>${times.clock(one.createdAt)}</time></span>
+        <span><b>${sentenceOf(t, one)}</b> <time datetime=${one.createdAt}>${times.clock(one.createdAt)}</time></span>
         ${message?.excerpt ? html`<span class="quiet" dir="auto">${message.excerpt}</span>` : null}
       </button></li>`;
   }

@@ -3,18 +3,18 @@
 import { pinsOf } from "./state.mjs";
 import { texts } from "./texts.mjs";
 
-/** `door` is what docs/plugin-web.md describes. */
-export default function register(door) {
-  const { html, room, selectors, t, useSignal, components: { Icon, IconButton } } = door;
-  door.texts(texts);
-  door.reducer(pinsOf(door.removal));
+/** `api` is what docs/plugin-web.md describes. */
+export default function register(api) {
+  const { html, room, selectors, t, useSignal, components: { Icon, IconButton } } = api;
+  api.texts(texts);
+  api.reducer(pinsOf(api.removal));
   // A pin may be of a message that is not known here: then all of them are asked for once more.
-  door.on("message_pinned", ({ messageId }, state) => state.pins.all[messageId] === null && room().chat.request("get_pinned_messages").catch(() => {}));
+  api.on("message_pinned", ({ messageId }, state) => state.pins.all[messageId] === null && room().chat.request("get_pinned_messages").catch(() => {}));
   const may = (state) => selectors.isModerator(state);
   const isPinned = (wire, state) => wire.id in state.pins.all;
-  door.add("messageActions", { id: "pin", icon: "pin", label: () => t("pins.pin"), fits: (wire, state) => may(state) && !isPinned(wire, state), run: (wire) => room().act("pin_message", { messageId: wire.id }) });
-  door.add("messageActions", { id: "unpin", icon: "pin", label: () => t("pins.unpin"), fits: (wire, state) => may(state) && isPinned(wire, state), run: (wire) => room().act("unpin_message", { messageId: wire.id }) });
-  door.add("marks", { component: ({ message, state }) => (isPinned(message, state) ? html`<span>${t("pins.pinned")}</span>` : null) });
+  api.add("messageActions", { id: "pin", icon: "pin", label: () => t("pins.pin"), fits: (wire, state) => may(state) && !isPinned(wire, state), run: (wire) => room().act("pin_message", { messageId: wire.id }) });
+  api.add("messageActions", { id: "unpin", icon: "pin", label: () => t("pins.unpin"), fits: (wire, state) => may(state) && isPinned(wire, state), run: (wire) => room().act("unpin_message", { messageId: wire.id }) });
+  api.add("marks", { component: ({ message, state }) => (isPinned(message, state) ? html`<span>${t("pins.pinned")}</span>` : null) });
 
   function Bar() {
     const isOpen = useSignal(false);
@@ -24,10 +24,10 @@ export default function register(door) {
     return html`
       <section class="pins" aria-label=${t("pins.title")}>
         <ul>${shown.map(([id, wire]) => html`
-          <li><button type="button" class="pin ellipsis" onClick=${() => room().show(id)}><${Icon} name="pin" /><span class="ellipsis">${wire === null ? t("pins.unknown") : html`<b><bdi>${wire.authorUsername}</bdi></b> <bdi>${wire.content.text}</bdi>`}</span></button></li>`)}
+          <li><button type="button" class="pin ellipsis" onClick=${() => room().show(id, wire?.seq)}><${Icon} name="pin" /><span class="ellipsis">${wire === null ? t("pins.unknown") : html`<b><bdi>${wire.authorUsername}</bdi></b> <bdi>${wire.content.text}</bdi>`}</span></button></li>`)}
         </ul>
         ${all.length > 1 ? html`<${IconButton} icon=${isOpen.value ? "close" : "more"} label=${isOpen.value ? t("action.close") : t("pins.all", { count: all.length })} aria-expanded=${isOpen.value} onClick=${() => (isOpen.value = !isOpen.value)} />` : null}
       </section>`;
   }
-  door.add("bars", { component: Bar });
+  api.add("bars", { component: Bar });
 }

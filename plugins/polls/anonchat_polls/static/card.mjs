@@ -1,23 +1,26 @@
 /** The card of a poll: a group of radio buttons or boxes, and results in words and numbers. */
 
 /** A component for messages that carry a poll. */
-export function cardOf(door, ballots) {
-  const { html, t, times, now, room, selectors, useSignal } = door;
+export function cardOf(api, ballots) {
+  const { html, t, times, serverNow, room, selectors, useSignal } = api;
 
   function Card({ message, state }) {
     const { content } = message;
     const poll = state.polls[content.pollId];
     const chosen = useSignal(null);
+    const isBusy = useSignal(false);
     if (poll === undefined) return null;
     const isSecret = poll.secrecy === "secret";
-    const isOver = poll.closedAt !== null || (poll.closesAt !== null && Date.parse(poll.closesAt) <= now.value);
+    const isOver = poll.closedAt !== null || (poll.closesAt !== null && Date.parse(poll.closesAt) <= serverNow());
     const isFinal = isOver || (isSecret && poll.voted);
     const picked = chosen.value ?? poll.optionIds ?? [];
     const pick = (id) => (chosen.value = content.allowMultipleAnswers ? toggled(picked, id) : [id]);
     const vote = async (event) => {
       event.preventDefault();
-      await ballots.vote(content.pollId, picked, isSecret);
-      chosen.value = null;
+      isBusy.value = true;
+      const isTaken = await ballots.vote(content.pollId, picked, isSecret);
+      isBusy.value = false;
+      if (isTaken && chosen.value === picked) chosen.value = null; // a refused choice stays, and so does a later one
     };
     return html`
       <form class="poll" onSubmit=${vote}>
@@ -27,9 +30,11 @@ export function cardOf(door, ballots) {
         </fieldset>
         <p class="quiet">${t(content.secrecyText)}</p>
         <div class="row">
-          ${isFinal ? null : html`<button class="button small primary" disabled=${chosen.value === null || picked.length === 0}>${t(poll.voted ? "polls.change" : "polls.vote")}</button>`}
+          ${isFinal ? null : html`<button class="button small primary" disabled=${isBusy.value || chosen.value === null || picked.length === 0}>${t(poll.voted ? "polls.change" : "polls.vote")}</button>`}
           ${!isOver && mayClose(message, state) ? html`<button type="button" class="button small" onClick=${() => room().act("close_poll", { pollId: content.pollId })}>${t("polls.close")}</button>` : null}
+          ${poll.voters === null ? null : html`<span class="quiet">${t("polls.voters", { count: poll.voters })}</span>`}
           <span class="quiet" role="status">${standing(poll, isOver)}</span>
+          ${isOver || poll.closesAt === null ? null : html`<span class="quiet">${closing(poll)}</span>`}
         </div>
       </form>`;
   }
@@ -47,15 +52,18 @@ export function cardOf(door, ballots) {
 
   const mayClose = (message, state) => selectors.isModerator(state) || selectors.isOwn(message, state);
 
+  /** What is read out. How many have voted stands beside it, as it may change twice a second. */
   function standing(poll, isOver) {
     const told = [
-      poll.voters !== null && t("polls.voters", { count: poll.voters }),
       poll.discarded && t("polls.discarded"),
-      isOver ? t("polls.closed") : poll.closesAt !== null && t("polls.closes", { span: times.span((Date.parse(poll.closesAt) - now.value) / 1_000) }),
+      isOver && t("polls.closed"),
       !isOver && poll.voted && t("polls.voted"),
     ];
     return told.filter(Boolean).join(" · ");
   }
+
+  /** Beside what is read out, as it changes with each second. */
+  const closing = (poll) => t("polls.closes", { span: times.span((Date.parse(poll.closesAt) - serverNow()) / 1_000, { isAfter: true }) });
 
   return Card;
 }

@@ -5,20 +5,28 @@ const MINUTE = 60;
 const CLOSES = [5 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE];
 
 /** A component that is shown above everything. */
-export function makerOf(door) {
-  const { html, t, times, room, useSignal, components: { Dialog, Problem } } = door;
+export function makerOf(api) {
+  const { html, t, times, room, randomId, useRef, useSignal, components: { Dialog, Problem } } = api;
 
   return function Maker() {
     const problem = useSignal(null);
+    const isBusy = useSignal(false);
+    const sent = useRef({}); // {text, clientMsgId} of the last attempt: whoever asks the same again makes no second poll
     const close = () => (room().dialog.value = null);
     const submit = async (event) => {
       event.preventDefault();
+      if (isBusy.value) return;
+      isBusy.value = true;
+      const data = asked(new FormData(event.target));
+      const text = JSON.stringify(data);
+      if (sent.current.text !== text) sent.current = { text, clientMsgId: randomId() };
       try {
-        await room().chat.request("create_poll", asked(new FormData(event.target)));
+        await room().chat.request("create_poll", { ...data, clientMsgId: sent.current.clientMsgId });
         close();
       } catch (error) {
         problem.value = error;
       }
+      isBusy.value = false;
     };
     return html`
       <${Dialog} title=${t("polls.make")} close=${close}>
@@ -31,7 +39,7 @@ export function makerOf(door) {
           <label class="switch"><input type="checkbox" name="several" /><span>${t("polls.several")}</span></label>
           <label>${t("polls.closesAfter")}<select name="closes"><option value="">${t("polls.byHand")}</option>${CLOSES.map((seconds) => html`<option value=${seconds}>${times.span(seconds)}</option>`)}</select></label>
           <${Problem} error=${problem.value} />
-          <button class="button primary">${t("polls.do")}</button>
+          <button class="button primary" disabled=${isBusy.value}>${t("polls.do")}</button>
         </form>
       </${Dialog}>`;
   };

@@ -6,17 +6,18 @@ import { makerOf } from "./maker.mjs";
 import { pollsOf } from "./state.mjs";
 import { texts } from "./texts.mjs";
 
-/** `door` is what docs/plugin-web.md describes. */
-export default function register(door) {
-  const { html, room, selectors, t } = door;
-  const ballots = new Ballots((event, data) => room().act(event, data));
-  door.texts(texts);
-  door.reducer(pollsOf(door.removal));
-  door.renderer(({ content }) => content.type === "poll", cardOf(door, ballots));
-  door.on("open_polls", ({ polls }) => ballots.compare(polls));
-  const Maker = makerOf(door);
+/** `api` is what docs/plugin-web.md describes. */
+export default function register(api) {
+  const { html, room, selectors, t } = api;
+  const ballots = new Ballots(room);
+  api.texts(texts);
+  api.reducer(pollsOf(api.removal));
+  api.renderer(({ content }) => content.type === "poll", cardOf(api, ballots));
+  api.on("open_polls", ({ polls }) => ballots.compare(polls));
+  api.on("votes_lost", ({ pollIds }) => ballots.lost(pollIds));
+  const Maker = makerOf(api);
   const fits = (state) => selectors.isModerator(state) || state.room.me.ext?.polls?.create === "everyone";
   const open = () => (room().dialog.value = () => html`<${Maker} />`);
-  door.add("composerActions", { id: "poll", icon: "poll", label: () => t("polls.make"), fits, run: open });
-  door.add("commands", { name: "poll", label: () => t("polls.make"), fits, run: open });
+  api.add("composerActions", { id: "poll", icon: "poll", label: () => t("polls.make"), fits, run: open });
+  api.add("commands", { name: "poll", label: () => t("polls.make"), fits, run: open });
 }

@@ -68,7 +68,7 @@ export const texts = {
   said: {
     de: {
       "Open: everybody in the room sees who voted what.": "Offen: Alle im Raum sehen, wer was gestimmt hat.",
-      "Hidden: nobody in the room sees who voted what, and you see the totals once you have voted or the poll is closed; the server keeps who voted what until the poll is deleted.": "Verdeckt: Niemand im Raum sieht, wer was gestimmt hat, und die Summen siehst du, wenn du abgestimmt hast oder die Umfrage geschlossen ist; der Server behält, wer was gestimmt hat, bis die Umfrage gelöscht ist.",
+      "Hidden: nobody in the room sees who voted what, and you see the totals once you have voted or the poll is closed; the server keeps who voted what until the poll is deleted; of who is forgotten the vote stays, as nobody's.": "Verdeckt: Niemand im Raum sieht, wer was gestimmt hat, und die Summen siehst du, wenn du abgestimmt hast oder die Umfrage geschlossen ist; der Server behält, wer was gestimmt hat, bis die Umfrage gelöscht ist; wer vergessen wird, dessen Stimme bleibt, als niemandes Stimme.",
       "Secret: who voted what is stored nowhere, a vote is final, and the totals are shown at the close if at least {0} people have voted, else they are discarded.": "Geheim: Wer was gestimmt hat, wird nirgends gespeichert, eine Stimme gilt endgültig, und die Summen erscheinen am Ende, wenn mindestens {0} abgestimmt haben; sonst werden sie verworfen.",
       "What was sent with this clientMsgId is no poll, or is deleted.": "Was mit dieser clientMsgId gesendet wurde, ist keine Umfrage, oder gelöscht.",
     },

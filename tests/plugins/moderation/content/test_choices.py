@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,26 @@ async def test_flooding_mutes_for_some_seconds(house: House) -> None:
         assert [entry["by"] for entry in entries if entry["act"] == "mute"] == ["rule"]
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["one after another", "at once"])
+@pytest.mark.gen_test(timeout=30)
+async def test_what_one_device_writes_under_many_names_is_counted_together(house: House, leaves: bool) -> None:
+    """Floods and repeats; also where each name calls its sends the same."""
+    await house.rules(
+        flooding={"action": "refuse", "perMinute": 5}, repeats={"action": "refuse", "times": 1, "sessions": 2}
+    )
+    same = {"text": "come and see what I have for you", "clientMsgId": "the same"}
+    async with AsyncExitStack() as there, house.enter("Bob", deviceId="device of bob") as bob:
+        answers = []
+        for name in ("Ann", "Ben", "Cid", "Dan"):
+            mallory = await there.enter_async_context(house.enter(name, deviceId="device of mallory"))
+            answers += [await mallory.ask("send_message", same), await mallory.say(f"this is {name}")]
+            if leaves:
+                await mallory.ask("leave")
+        codes = [answer.data.get("code") for answer in answers[:6]]
+        assert codes == [None, None, "message_refused", None, "message_refused", "muted"]
+        assert (await bob.ask("send_message", same)).event == "message_ack", "one person is no crowd"
+
+
 @pytest.mark.gen_test(timeout=30)
 async def test_moderators_are_exempt(house: House) -> None:
     await house.press("set_moderation", preset="strict", slowModeSeconds=60)
@@ -164,6 +185,44 @@ async def test_two_changes_at_once_are_both_there(house: House) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "name", "entries"),
+    [("words", "words", ["weasel", "badger", "stoat"]), ("links", "allowed", ["a.example", "b.example", "c.example"])],
+)
+@pytest.mark.gen_test(timeout=30)
+async def test_entries_that_two_add_at_once_are_both_there(
+    house: House, rule: str, name: str, entries: list[str]
+) -> None:
+    first, second, third = entries
+
+    async def known() -> list[str]:
+        settings: dict[str, Any] = (await house.press("get_moderation"))["settings"][rule]
+        assert settings.keys() == {"action", name}
+        return list(settings[name])
+
+    async with house.room.enter("Otto", moderator=True) as otto:
+        numbers = [await olga_or_otto.send("set_moderation", {"rules": {rule: {"add": [entry]}}})
+                   for olga_or_otto, entry in ((house.olga, first), (otto, second))]  # fmt: skip
+        assert (await house.olga.answer(numbers[0])).event == (await otto.answer(numbers[1])).event == "moderation"
+    assert sorted(await known()) == sorted([first, second])
+    await house.press("set_moderation", rules={rule: {"add": [first, third], "remove": [second, "nothing"]}})
+    assert await known() == [first, third]
+    await house.press("set_moderation", preset="strict")
+    assert await known() == [first, third]
+    await house.press("set_moderation", rules={rule: {name: [second]}})
+    assert await known() == [second]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_no_list_grows_beyond_its_most(house: House) -> None:
+    await house.press("set_moderation", rules={"words": {"words": [f"word{number}" for number in range(200)]}})
+    answer = await house.olga.ask("set_moderation", {"rules": {"words": {"add": ["weasel"]}}})
+    assert answer.data["code"] == "validation_failed"
+    assert answer.data["errors"] == {"rules": {"words": {"add": ["At most 200."]}}}
+    await house.press("set_moderation", rules={"words": {"add": ["weasel"], "remove": ["word0"]}})
+    assert len((await house.press("get_moderation"))["settings"]["words"]["words"]) == 200
+
+
+@pytest.mark.parametrize(
     "data",
     [
         {},
@@ -178,7 +237,11 @@ async def test_two_changes_at_once_are_both_there(house: House) -> None:
         {"rules": {"words": {"words": ["x"] * 201}}},
         {"rules": {"words": {"words": ["x" * 65]}}},
         {"rules": {"words": {"words": ["..."]}}},
+        {"rules": {"words": {"add": ["..."]}}},
+        {"rules": {"links": {"add": ["https://example.com"]}}},
+        {"rules": {"shouting": {"add": ["x"]}}},
         {"rules": {"words": {"words": ["a*"]}}},
+        *({"rules": {"words": {"words": [word]}}} for word in ("a$$", "$ex", "c++", "@$", "f|ck")),
         {"rules": {"words": {"words": ["a*bcd"]}}},
         {"rules": {"repeats": {"times": 0}}},
         {"rules": {"repeats": {"times": "1"}}},

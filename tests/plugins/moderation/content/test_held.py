@@ -117,6 +117,22 @@ async def test_messages_of_another_room_are_none_of_ones_business(house: House) 
         assert len((await otto.ask("get_held_messages")).data["messages"]) == 1
 
 
+@pytest.mark.gen_test(timeout=30)
+async def test_what_may_not_even_wait_was_not_said(house: House) -> None:
+    """Said again it is refused for the same reason, and it is none of the first messages of a newcomer."""
+    newcomers = {"action": "hold", "messages": 7, "seconds": 600, "holdSeconds": 600}
+    await house.rules(newcomers=newcomers, repeats={"action": "refuse", "times": 1})
+    async with house.enter("Nora") as nora:
+        for word in ("one", "two", "three", "four", "five"):
+            assert (await nora.say(f"this is number {word}")).event == "message_held"
+        for _ in range(3):
+            assert (await nora.say("this is one too many")).data["message"] == REASONS["waiting"]
+        for held in (await house.press("get_held_messages"))["messages"]:
+            await house.press("release_message", messageId=held["message"]["id"])
+        answers = [await nora.say(text) for text in ("this is one too many", "and the seventh", "and the eighth")]
+        assert [answer.event for answer in answers] == ["message_held", "message_held", "message_ack"]
+
+
 @pytest.mark.gen_test(timeout=60)
 async def test_how_many_may_wait(house: House, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat_moderation.content.waiting.MOST_IN_ROOM", 7)
@@ -169,6 +185,18 @@ async def test_of_those_who_are_sent_away_nothing_waits(house: House, act: str) 
         assert dropped == gone
         left = (await house.press("get_held_messages"))["messages"]
         assert [one["message"]["id"] for one in left] == [stays]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_waits_goes_with_all_that_somebody_wrote(house: House) -> None:
+    """Author and moderators are told, so that nobody keeps a row whose buttons do nothing."""
+    await house.rules(**HOLD_LINKS)
+    async with house.enter("Mallory") as mallory:
+        held = (await mallory.say("example.com")).data["messageId"]
+        await house.press("purge_messages", targetSessionId=mallory.session_id)
+        for person in (house.olga, mallory):
+            assert (await person.hear("message_dropped")).data["messageId"] == held
+        assert (await house.press("get_held_messages"))["messages"] == []
 
 
 @pytest.mark.gen_test(timeout=30)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from anonchat import Draft, hookimpl
+from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Person, open_room
 from anonchat_moderation.content.verdicts import REASONS
@@ -227,3 +231,63 @@ async def test_how_the_operator_sets_the_panic(moderated: Moderated, clock: Sett
             assert (await bob.say("and need not wait")).event == "message_ack"
             async with room.enter("Late") as late:
                 assert (await late.say("hello")).event == "message_held"
+
+
+class Slow:
+    """A filter that takes its time with what Mallory says, after moderation has judged it."""
+
+    def __init__(self) -> None:
+        self.judged, self.go_on = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    async def filter_message(self, draft: Draft) -> None:
+        if draft.session.username == "Mallory":
+            self.judged.set()
+            await self.go_on.wait()
+
+
+@asynccontextmanager
+async def slow_house(folder: Path, clock: SettableClock, slow: Slow) -> AsyncIterator[House]:
+    settings = settings_in(folder, plugins={"enabled": ("moderation",)})
+    async with running_server(settings, clock, plugins={"slow": slow}) as server:
+        room = await open_room(server)
+        async with room.enter("Olga", moderator=True) as olga:
+            yield House(server, clock, room, olga)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_what_was_judged_before_the_panic_and_stored_in_it_is_not_shown(
+    tmp_path: Path, clock: SettableClock
+) -> None:
+    slow = Slow()
+    async with slow_house(tmp_path, clock, slow) as house, house.enter("Mallory") as mallory:
+        await house.press("set_moderation", preset="careful")
+        said = await mallory.send("send_message", {"text": "hello from the raid", "clientMsgId": "1"})
+        await slow.judged.wait()
+        await house.press("panic")
+        slow.go_on.set()
+        assert (await mallory.answer(said)).data["releaseAt"] is not None
+        house.clock.advance(2)
+        told = (await mallory.hear("held_message")).data
+        while told["releaseAt"] is not None:  # until the job has looked
+            told = (await mallory.hear("held_message")).data
+        assert told["reason"] == REASONS["panic"]
+        house.clock.advance(600)
+        assert await house.server.held.release_due() == 0
+        assert await house.press("calm") == {"held": 1, "dropped": 1, "released": 0}
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_calm_decides_also_what_is_on_its_way(tmp_path: Path, clock: SettableClock) -> None:
+    slow = Slow()
+    async with slow_house(tmp_path, clock, slow) as house, house.enter("Mallory") as mallory:
+        await house.press("panic")
+        said = await mallory.send("send_message", {"text": "hello from the raid", "clientMsgId": "1"})
+        await slow.judged.wait()
+        calm = await house.olga.send("calm", {})
+        await house.olga.hear("moderation_changed")
+        await house.olga.hear("moderation_changed")
+        slow.go_on.set()
+        assert (await mallory.answer(said)).event == "message_held"
+        assert (await house.olga.answer(calm)).data == {"held": 1, "dropped": 1, "released": 0}
+        assert (await house.press("get_held_messages"))["messages"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.folding import LONGEST, Text, compatible, plain
 from anonchat_moderation.content.memory import CROWD_TEXTS, MOST_SESSIONS, Crowd, Recent, Sender
 from anonchat_moderation.content.presets import PRESETS
 from anonchat_moderation.content.rules.flooding import Flooding
@@ -213,6 +214,9 @@ NASTY = {
     "long labels": ("a" * 70 + ".") * 56,
     "marks": "?!?!?! " * 570,
     "combining": "a" + "\u0301" * 3_999,
+    "combining out of order": "\u0591\u05b0" * 2_000,
+    "long signs": "\ufdfa" * 4_000,
+    "long signs in words": ("\u33c2" * 9 + "a1 ") * 333,
     "cyrillic": "w\u0430" * 2_000,
     "apostrophes": "a'" * 2_000,
     "phrases": "holy " * 800,
@@ -238,6 +242,20 @@ def grows_as_the_text(judge: Callable[[str], object], text: str) -> bool:
 def test_no_text_takes_long(name: str) -> None:
     rules = (Words("refuse", (), (ALL,)), STRICT.links, STRICT.shouting, STRICT.repeats)
     assert grows_as_the_text(lambda text: [rule.judge(Text(text), facts()) for rule in rules], NASTY[name])
+
+
+@pytest.mark.parametrize("fold", [plain, compatible])
+def test_no_sign_makes_a_text_much_longer(fold: Callable[[str], str]) -> None:
+    """Of all that can be written: rules cost time linear in what it is folded to."""
+    signs = (chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    assert max(map(len, fold("\n".join(signs)).split("\n"))) == LONGEST
+
+
+def test_marks_in_a_row_are_bounded_where_they_are_sorted() -> None:
+    """By their classes, each passing all before it: 4,000 took as long as thousands of messages."""
+    for fold in (plain, compatible):
+        assert len(fold("\u05d0" + "\u0591\u05b0" * 2_000)) < 64
+    assert plain("\u0928\u093f") == "\u0928\u093f"
 
 
 def test_a_slow_pattern_would_be_noticed() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from anonchat_moderation.content.folding import Text
-from anonchat_moderation.content.rules.words import WordList
+from anonchat_moderation.content.rules.words import WordList, Words
 
 LIST = WordList.of(["war", "holy cow", "warmong*", "scheiße", "戦争", "дурак", "ass"])
+
+
+def is_found(text: str, words: WordList) -> bool:
+    return Words("refuse", (), (words,)).is_broken_by(Text(text))
 
 
 @pytest.mark.parametrize(
@@ -39,10 +43,12 @@ LIST = WordList.of(["war", "holy cow", "warmong*", "scheiße", "戦争", "дур
         "SCHEISSE",
         "大戦争だ",
         "Ты ДУРАК, да",
+        "my war's end",
+        "my w4r's end",
     ],
 )
 def test_found(text: str) -> None:
-    assert LIST.is_in(Text(text))
+    assert is_found(text, LIST)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +74,15 @@ def test_found(text: str) -> None:
     ],
 )
 def test_not_found(text: str) -> None:
-    assert not LIST.is_in(Text(text))
+    assert not is_found(text, LIST)
 
 
 def test_a_prefix_needs_its_star() -> None:
-    assert not WordList.of(["warmong"]).is_in(Text("warmongers"))
+    assert not is_found("warmongers", WordList.of(["warmong"]))
 
 
 def test_many_entries_with_the_same_beginning() -> None:
     words = WordList.of(["holy cow", "holy moly dear", "holy"])
-    assert words.is_in(Text("holy moly"))
-    assert not WordList.of(["holy cow", "holy moly dear"]).is_in(Text("holy moly"))
-    assert WordList.of(["holy cow", "holy moly dear"]).is_in(Text("oh holy moly dear"))
+    assert is_found("holy moly", words)
+    assert not is_found("holy moly", WordList.of(["holy cow", "holy moly dear"]))
+    assert is_found("oh holy moly dear", WordList.of(["holy cow", "holy moly dear"]))

@@ -156,6 +156,30 @@ async def test_all_sessions_of_a_banned_device_end(crowd: Any) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_what_was_written_under_another_name_on_the_device_is_deleted_with_the_rest(crowd: Any) -> None:
+    olga, bob = await crowd.owner(), await crowd.enter("Bob")
+    first, second = [await crowd.enter(name, deviceId=DEVICE) for name in ("Mallory", "Mal")]
+    for person in (first, second, bob):
+        await person.say(f"{person.username} was here")
+    assert (await olga.ask("ban", target(first, purgeMessages=True))).data["removed"] == 2
+    messages = (await crowd.rest("GET", "/messages", by=bob)).body["messages"]
+    assert [message["content"]["text"] for message in messages] == ["Bob was here"]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_nothing_is_remembered_of_the_people_of_a_room_that_has_ended(
+    crowd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anonchat_moderation.networks.LOT", 2)
+    olga = await crowd.owner()
+    people = [olga, *[await crowd.enter(name) for name in ("Ann", "Ben", "Cem", "Dan")]]
+    keys = [f"plugin:moderation:network:{person.session_id}" for person in people]
+    assert None not in [await crowd.server.ephemeral.get(key) for key in keys]
+    await olga.ask("end_room", {})
+    assert [await crowd.server.ephemeral.get(key) for key in keys] == [None] * 5
+
+
+@pytest.mark.gen_test(timeout=30)
 @pytest.mark.parametrize("act", ["kick", "ban"])
 async def test_no_session_of_the_device_reads_on_over_rest(crowd: Any, act: str) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
@@ -189,7 +213,41 @@ async def test_bans_expire_and_their_marks_are_deleted(crowd: Any) -> None:
     crowd.clock.advance(61)
     assert (await olga.ask("get_bans")).data["bans"] == []
     await crowd.enter("Mallory", deviceId=DEVICE)
+    crowd.clock.advance(86_400)
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_bans"))
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_joined_while_another_node_banned_them_does_not_connect(crowd: Any) -> None:
+    """The guard of joins had passed, and that nobody was banned is still at hand here."""
+    await crowd.enter("Bob")
+    joined = (await crowd.join("Mallory", deviceId=DEVICE)).body
+    (device,) = crowd.rows(f"SELECT device_hash FROM sessions WHERE id = '{joined['sessionId']}'")[0]
+    crowd.execute(
+        "INSERT INTO moderation_bans "
+        "(id, room_id, kind, session_id, username, anonymous_id, device, by_rank, at, until) VALUES "
+        f"('b', '{crowd.room.id}', 'ban', 's', 'Eve', 'a', '{device}', 2, 0, {crowd.clock.now() + 60_000})"
+    )
+    mallory = await crowd.identify("Mallory", joined["sessionId"], joined["sessionToken"])
+    assert "identified" not in [heard.event for heard in mallory.welcome]
+    assert mallory.welcome[-1].data["code"] == "banned"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_clock_that_is_ahead_for_a_moment_ends_no_ban_and_no_mute(crowd: Any) -> None:
+    olga, mallory, bob = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE), await crowd.enter("Bob")
+    await olga.ask("ban", target(mallory, durationSeconds=60))
+    await olga.ask("mute", target(bob, durationSeconds=60))
+    long_ago = crowd.clock.now() - 2 * 86_400_000
+    crowd.execute(
+        "INSERT INTO moderation_bans (id, room_id, kind, session_id, username, anonymous_id, by_rank, at, until) "
+        f"VALUES ('old', '{crowd.room.id}', 'ban', 's', 'Eve', 'a', 1, 0, {long_ago})"
+    )
+    crowd.clock.advance(3_600)
+    await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_bans WHERE id = 'old'"))
+    crowd.clock.advance(-3_600)
+    assert (await crowd.join("Mallory", deviceId=DEVICE)).body["code"] == "banned"
+    assert (await bob.say("hello")).data["code"] == "muted"
 
 
 @pytest.mark.gen_test(timeout=30)

@@ -97,6 +97,16 @@ async def test_deletions_of_some_seconds_are_one_entry(crowd: Any) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_an_entry_of_a_clock_that_was_ahead_is_told_at_once(crowd: Any) -> None:
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
+    (message,) = await said(mallory, "one")
+    await olga.ask("delete_message", {"messageId": message})
+    crowd.execute("UPDATE moderation_log SET at = at + 3600000")
+    crowd.clock.advance(1)
+    assert (await bob.hear("moderation_log")).data["act"] == "removed"
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_one_entry_about_several_people_names_none_of_them(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     for message in [*await said(mallory, "one"), *await said(bob, "two")]:

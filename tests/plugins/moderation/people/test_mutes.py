@@ -172,6 +172,44 @@ async def test_a_second_mute_takes_the_place_of_the_first(crowd: Any) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_longer_mute_holds_for_whoever_the_first_one_held(crowd: Any) -> None:
+    """Also where as many are muted as may be."""
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory", fingerprintHash=BROWSER)
+    await olga.ask("mute", target(mallory, durationSeconds=60))
+    crowd.clock.advance(1)
+    again = await crowd.enter("Mal", fingerprintHash=BROWSER)
+    assert (await again.say("hello")).data["code"] == "muted"
+    until = crowd.clock.now() + 60_000
+    rows = ",".join(f"('m{n}', '{crowd.room.id}', 's{n}', 0, {until})" for n in range(999))
+    crowd.execute(f"INSERT INTO moderation_mutes (id, room_id, session_id, at, until) VALUES {rows}")
+    crowd.clock.advance(1)
+    assert (await olga.ask("mute", target(again))).data["code"] == "conflict"
+    assert (await olga.ask("mute", target(mallory, durationSeconds=600))).event == "mute_ack"
+    assert (await again.say("hello")).data["code"] == "muted"
+    crowd.clock.advance(601)
+    assert (await again.say("hello")).event == "message_ack"
+    await olga.ask("mute", target(mallory))
+    assert (await again.say("a mute that is over is no beginning")).event == "message_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_nobody_lifts_or_eases_what_a_higher_rank_decided(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    meg = await crowd.promoted(olga, "Meg")
+    await olga.ask("mute", target(mallory, durationSeconds=600))
+    for event, data in (("unmute", target(mallory)), ("mute", target(mallory, durationSeconds=1))):
+        assert (await meg.ask(event, data)).data["code"] == "rank_too_low"
+    assert (await mallory.say("hello")).data["code"] == "muted"
+    assert (await olga.ask("unmute", target(mallory))).event == "unmute_ack"
+    for muting, lifting in ((meg, meg), (meg, olga)):
+        await muting.ask("mute", target(mallory, durationSeconds=600))
+        assert (await lifting.ask("unmute", target(mallory))).event == "unmute_ack"
+    await olga.ask("mute", target(mallory, durationSeconds=10))
+    crowd.clock.advance(11)
+    assert (await meg.ask("mute", target(mallory, durationSeconds=1))).event == "mute_ack"
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: Any) -> None:
     mallory = await crowd.enter("Mallory")
     assert (await mallory.say("hello")).event == "message_ack"
@@ -185,11 +223,30 @@ async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: A
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_rule_never_shortens_what_a_moderator_has_decided_on_another_node(crowd: Any) -> None:
+    olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
+    flooding = {"action": "refuse", "perMinute": 3, "muteSeconds": 30}
+    await olga.ask("set_moderation", {"rules": {"flooding": flooding, "repeats": {"action": "allow"}}})
+    await mallory.say("hello")
+    until = crowd.clock.now() + 3_600_000
+    crowd.execute(
+        "INSERT INTO moderation_mutes (id, room_id, session_id, reason, at, until) "
+        f"VALUES ('m', '{crowd.room.id}', '{mallory.session_id}', 'insults', 0, {until})"
+    )
+    while (answer := await mallory.say("and on and on")).event == "message_ack":
+        pass
+    assert (answer.data["code"], answer.data["retryAfterMs"]) == ("muted", 30_000)
+    assert crowd.rows("SELECT reason, until FROM moderation_mutes") == [("insults", until)]
+    assert [heard for heard in await crowd.heard_by(mallory) if heard.event == "muted"] == []
+    assert (await mallory.say("hello")).data["retryAfterMs"] == 3_600_000
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     await olga.ask("mute", target(mallory, durationSeconds=10))
     assert len(crowd.rows("SELECT id FROM moderation_mutes")) == 1
-    crowd.clock.advance(61)
+    crowd.clock.advance(86_400 + 61)
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_mutes"))
 
 

@@ -84,6 +84,60 @@ async def test_a_report_is_resolved_for_all_who_reported_that_message(crowd: Any
 
 
 @pytest.mark.gen_test(timeout=30)
+async def test_a_report_is_for_those_above_the_author(crowd: Any) -> None:
+    """Of what an owner wrote for the other owners; never for who wrote it."""
+    olga, bob, mallory = [await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")]
+    meg, mia = [await crowd.promoted(olga, name) for name in ("Meg", "Mia")]
+    ids = {one.username: (await one.say(one.username)).data["serverMessageId"] for one in (olga, meg, mallory)}
+
+    async def report(name: str) -> str:
+        answer = await bob.ask("report_message", {"messageId": ids[name], "reason": "Spam"})
+        return str(answer.data.get("code", answer.event))
+
+    async def seen(*people: Any) -> list[list[str]]:
+        queues = [(await one.ask("get_reports")).data for one in people]
+        assert all(queue["open"] == len(queue["reports"]) for queue in queues)
+        return [sorted(report["author"]["username"] for report in queue["reports"]) for queue in queues]
+
+    assert await report("Olga") == "conflict"
+    assert [await report(name) for name in ("Mallory", "Meg")] == ["report_message_ack"] * 2
+    told = [[one.data["open"] for one in await crowd.heard_by(person) if one.event == "message_reported"]
+            for person in (olga, meg, mia)]  # fmt: skip
+    assert told == [[1, 2], [1], [1]]
+    assert await seen(olga, meg, mia) == [["Mallory", "Meg"], ["Mallory"], ["Mallory"]]
+    assert [heard.data for heard in (await crowd.again(meg)).welcome if heard.event == "report_count"] == [{"open": 1}]
+    reports = (await olga.ask("get_reports")).data["reports"]
+    (report_id,) = [one["reportId"] for one in reports if one["author"]["username"] == "Meg"]
+    for moderator in (meg, mia):
+        assert (await moderator.ask("resolve_report", {"reportId": report_id})).data["code"] == "not_found"
+    assert (await olga.ask("resolve_report", {"reportId": report_id})).data["open"] == 1
+    assert "report_resolved" not in [heard.event for heard in await crowd.heard_by(meg)]
+    entry = (await olga.ask("get_moderation_log")).data["entries"][0]
+    assert (entry["act"], entry["target"]) == ("resolve", {"sessionId": meg.session_id, "username": "Meg"})
+    oscar = await crowd.owner("Oscar")
+    assert await report("Olga") == "report_message_ack"
+    assert await seen(olga, oscar, mia) == [["Mallory"], ["Mallory", "Olga"], ["Mallory"]]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_who_wrote_under_two_ranks_and_left_is_counted_under_both(crowd: Any) -> None:
+    olga, bob, mallory = [await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")]
+    meg = await crowd.promoted(olga, "Meg")
+    messages = [(await mallory.say("one")).data["serverMessageId"], (await mallory.say("two")).data["serverMessageId"]]
+    await olga.ask("promote", {"targetSessionId": mallory.session_id})
+    messages.append((await mallory.say("three")).data["serverMessageId"])
+    await mallory.ask("leave")
+    for message in messages:
+        assert (await bob.ask("report_message", {"messageId": message, "reason": "Spam"})).event == "report_message_ack"
+    assert [(await one.ask("get_reports")).data["open"] for one in (olga, meg)] == [3, 2]
+    reports = (await olga.ask("get_reports")).data["reports"]
+    left = [(await olga.ask("resolve_report", {"reportId": one["reportId"]})).data["open"] for one in reports]
+    assert left == [2, 1, 0]
+    told = [heard.data["open"] for heard in await crowd.heard_by(meg) if heard.event == "report_resolved"]
+    assert told == [1, 0]
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_reports_go_with_their_message(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -143,12 +197,13 @@ async def test_a_moderator_who_comes_back_is_told_how_many_wait(crowd: Any) -> N
 
 @pytest.mark.gen_test(timeout=30)
 async def test_who_is_forgotten_has_reported_nothing(crowd: Any) -> None:
-    bob, mallory = await crowd.enter("Bob"), await crowd.enter("Mallory")
+    olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
     await bob.ask("report_message", {"messageId": message, "reason": "Spam"})
     assert len(crowd.rows("SELECT id FROM moderation_reports")) == 1
     await bob.ask("leave", {"forget": True})
     assert crowd.rows("SELECT id FROM moderation_reports") == []
+    assert (await olga.hear("report_count")).data == {"open": 0}
 
 
 @pytest.mark.gen_test(timeout=60)
@@ -176,3 +231,17 @@ async def test_moderators_hear_that_reports_are_gone_with_their_message(crowd: A
     left = 1 if how == "by its author" else 0
     while (await olga.hear("report_count")).data["open"] != left:
         pass
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_the_end_of_a_room_right_after_deletions_is_no_failure_of_what_tells_of_reports(crowd: Any) -> None:
+    olga, bob = await crowd.owner(), await crowd.enter("Bob")
+    messages = [(await bob.say(word)).data["serverMessageId"] for word in ("one", "two", "three", "four", "five")]
+    for message in messages:
+        await bob.send("delete_message", {"messageId": message})
+    await olga.ask("end_room")
+    await crowd.server.dispatcher.settle()
+    failed = crowd.server.metrics.registry.get_sample_value(
+        "anonchat_plugin_failures_total", {"plugin": "moderation", "hook": "event_saved"}
+    )
+    assert not failed

@@ -12,7 +12,7 @@ MINUTE = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Flooding:
-    """Lets a session write `per_minute` times in any minute; who writes more is muted for `mute_seconds`, or held."""
+    """Lets a person write `per_minute` times in any minute; who writes more is muted for `mute_seconds`, or held."""
 
     action: Action
     per_minute: int

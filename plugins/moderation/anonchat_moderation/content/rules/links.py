@@ -9,7 +9,7 @@ from pathlib import Path
 
 import regex
 
-from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.folding import Text, compatible
 from anonchat_moderation.content.verdicts import Action, Facts, Verdict
 
 # Endings of domains that people use; with two letters: those that are no word, and no ending of a file.
@@ -19,9 +19,20 @@ _DOUBTFUL = frozenset(
     "as at be by cc de do hm id in is it la ma me my no pl pm ps py re rs sh sm so to us zip mov md".split()  # noqa: SIM905
 )
 
+# What the web client makes a link of (`LINK` in its text/markdown.mjs), up to the end of the authority: spaces are those
+# of JavaScript, signs that turn the direction around end it, and slashes before a name do not count, as browsers read it.
+_CLICKABLE = re.compile(
+    r"https?://[/\\]*([^\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069<>\"`/\\?#]*)"
+)
+_AFTER_LINK = ".,;:!?'*_~)"
+# Names that every reader takes for the same. Where marks of emphasis, user names, escapes or further signs stand in it, it
+# depends on the reader where a link leads.
+_CERTAIN = regex.compile(r"([\p{L}\p{M}\p{N}.\-]{1,255})(?::\d*)?")
+UNCERTAIN = ""  # no allowed domain
 # With slashes any scheme; without them those with which programs open something, since "note:this" is plain English.
 _SCHEME = re.compile(
-    r"(?<![\w+.\-])(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\]"
+    r"(?<!\w)(?:[a-z][a-z0-9+.\-]{1,20}:[/\\]{2,}|https?:[/\\]"
     r"|(?:mailto|magnet|xmpp|sips?|javascript):(?=[^\s/\\]))([^\s/\\?#]*)"
 )
 _INNER_DOT = re.compile(r"\w\.\w")
@@ -37,20 +48,29 @@ _ARTICLES = frozenset(["the", "a", "an", "this", "that", "these", "those"])
 
 
 def hosts_of(text: Text) -> Iterator[str]:
-    """The host of each link in a text, in lower case."""
+    """The host of each link in a text, in lower case; `UNCERTAIN` where readers may see another one."""
+    if "://" in text.raw:
+        yield from _clickable(text.raw)
     folded = text.compatible
     if not folded.isascii():
         folded = folded.translate(_DOTS)
     if ":" in folded:
         for scheme in _SCHEME.finditer(folded):
-            yield scheme[1].rpartition("@")[2].partition(":")[0].strip(".")
+            yield scheme[1].rpartition("@")[2].partition(":")[0].lstrip(".").rstrip(_AFTER_LINK)
     if "." in folded and _INNER_DOT.search(folded):
         yield from _bare(folded)
-    if any(bracket in folded for bracket in "[({<") and _BRACKETED.search(folded):
+    if ("(" in folded or "[" in folded or "{" in folded or "<" in folded) and _BRACKETED.search(folded):
         yield from _bare(_BRACKETED.sub(".", folded))
     if " dot " in folded or " . " in folded:
         for spelt in _SPELT.finditer(folded):
             yield from _spelt(folded, spelt)
+
+
+def _clickable(raw: str) -> Iterator[str]:
+    """Of what the web client makes links of, whatever stands before them."""
+    for link in _CLICKABLE.finditer(raw):
+        certain = _CERTAIN.fullmatch(link[1].rstrip(_AFTER_LINK))
+        yield compatible(certain[1]).strip(".") if certain else UNCERTAIN
 
 
 def _bare(folded: str) -> Iterator[str]:

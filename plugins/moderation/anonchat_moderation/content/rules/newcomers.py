@@ -10,7 +10,7 @@ from anonchat_moderation.content.verdicts import Action, Facts, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """Holds the first `messages` of a session younger than `seconds`, each for `hold_seconds`; or refuses them.
+    """Holds the first `messages` of a person whose session is younger than `seconds`, each for `hold_seconds`; or refuses them.
 
     Who is a newcomer cannot edit: what was shown harmless would become something else unseen.
     """

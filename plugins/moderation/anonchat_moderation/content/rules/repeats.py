@@ -1,4 +1,4 @@
-"""The same text again: by one session, or by many at once, as raids do."""
+"""The same text again: by one person, or by many at once, as raids do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_near(one: frozenset[int], other: frozenset[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Lets one session say the same `times` in `seconds`, and `sessions` sessions together once each (0: any number).
+    """Lets one person say the same `times` in `seconds`, and `sessions` people together once each (0: any number).
 
     Case, numbers, marks and spaces do not count; with `nearly`, a few words of many may be others, too.
     """
@@ -57,9 +57,9 @@ class Repeats:
         if len(said) < SHORTEST:
             return
         key = hash(said)
-        facts.sender.said.append((key, self._sketch(text), facts.now, facts.client_msg_id))
+        facts.sender.said.append((key, self._sketch(text), facts.now, facts.send))
         if len(said) >= SHORT:
-            facts.crowd.add(key, facts.session_id, facts.now)
+            facts.crowd.add(key, facts.person, facts.now)
 
     def _sketch(self, text: Text) -> frozenset[int]:
         return text.sketch if self.nearly else NO_SKETCH
@@ -68,15 +68,15 @@ class Repeats:
         return one.said == other.said or is_near(self._sketch(one), self._sketch(other))
 
     def _is_again(self, key: int, sketch: frozenset[int], facts: Facts, times: int) -> bool:
-        """Whether the session has said it so many times; stops where that cannot be any more."""
+        """Whether the person has said it so many times; stops where that cannot be any more."""
         since, left = facts.now - self.seconds * 1_000, len(facts.sender.said)
-        for earlier, words, at, client_msg_id in facts.sender.said:
+        for earlier, words, at, send in facts.sender.said:
             if times > left:
                 return False
             left -= 1
             if earlier != key and sketch.isdisjoint(words):
                 continue  # as most are: seen without another call
-            if at > since and client_msg_id != facts.client_msg_id:
+            if at > since and send != facts.send:
                 times -= earlier == key or is_near(sketch, words)
             if times == 0:
                 return True
@@ -87,4 +87,4 @@ class Repeats:
         if len(sayers) < self.sessions:
             return False
         since = facts.now - self.seconds * 1_000
-        return sum(at > since for session_id, at in sayers if session_id != facts.session_id) >= self.sessions
+        return sum(at > since for person, at in sayers if person != facts.person) >= self.sessions

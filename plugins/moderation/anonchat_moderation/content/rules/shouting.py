@@ -35,7 +35,8 @@ class Shouting:
 
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
         raw = text.raw
-        if self._is_loud(raw) or _MARKS.search(raw) or (_may_be_stretched(raw) and _ALIKE.search(raw)):
+        is_marked = ("!" in raw or "?" in raw or not raw.isascii()) and _MARKS.search(raw)
+        if is_marked or self._is_loud(raw) or (_may_be_stretched(raw) and _ALIKE.search(raw)):
             return Verdict("shouting", self.action)
         return None
 

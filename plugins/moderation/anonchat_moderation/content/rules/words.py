@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import regex
@@ -23,8 +23,11 @@ _SEPARATOR = regex.compile(r"[ .,_*/|\-]+")
 _INSIDE = re.compile(r"(?<=[^\W_])[._*\-]+(?=[^\W_])")  # "wa.r"
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "waaar"
 _DISGUISED = re.compile(r"[0-9@$!|+]")
-_DISGUISED_WORD = regex.compile(r"[\p{L}\p{M}\p{N}@$!|+]+")
-_LETTER = regex.compile(r"\p{L}")
+# A word with a letter and one of them; numbers stay numbers.
+_DISGUISED_WORD = regex.compile(
+    r"(?<![\p{L}\p{M}\p{N}@$!|+])\p{M}*+"
+    r"(?:\p{L}[\p{L}\p{M}]*+[\p{N}@$!|+]|[\p{N}@$!|+][\p{M}\p{N}@$!|+]*+\p{L})[\p{L}\p{M}\p{N}@$!|+]*+"
+)
 _AS_I = str.maketrans("013456789@$!|+", "oieasgtbgasiit")
 _AS_L = str.maketrans("013456789@$!|+", "oleasgtbgasllt")
 
@@ -63,23 +66,24 @@ class WordList:
         return cls(frozenset(words), frozenset(prefixes), lengths, frozenset(phrases), beginnings, tuple(anywhere))
 
     def is_in(self, text: Text) -> bool:
-        """Whether one of the entries stands in `text`."""
-        if any(part in text.plain for part in self.anywhere):
-            return True
-        if self._matches(text.words):
-            return True
-        return any(self._matches(words_of(form)) for form in _undone(text))
+        """Whether one of the entries stands in `text`, as it is written."""
+        return any(part in text.plain for part in self.anywhere) or self.matches(text.words, frozenset(text.words))
 
-    def _matches(self, found: list[str]) -> bool:
-        if not self.words.isdisjoint(found):
+    def matches(self, found: Sequence[str], fresh: Collection[str]) -> bool:
+        """Whether one of the entries is among the words `found`; those that are not `fresh` are known to be no entries."""
+        if not self.words.isdisjoint(fresh):
             return True
+        if any("'" in word and word.endswith("'s") and word.partition("'")[0] in self.words for word in fresh):
+            return True
+        if any(not self.prefixes.isdisjoint({word[:length] for word in fresh}) for length in self.lengths):
+            return True
+        return not self.beginnings.keys().isdisjoint(found) and self._has_phrase(found)
+
+    def _has_phrase(self, found: Sequence[str]) -> bool:
         for at, word in enumerate(found):
-            if "'" in word and word.partition("'")[0] in self.words and word.endswith("'s"):
-                return True
-            if any(word[:length] in self.prefixes for length in self.lengths):
-                return True
-            if any(tuple(found[at : at + length]) in self.phrases for length in self.beginnings.get(word, ())):
-                return True
+            for length in self.beginnings.get(word, ()):
+                if tuple(found[at : at + length]) in self.phrases:
+                    return True
         return False
 
 
@@ -103,7 +107,7 @@ def _read(text: str, table: Mapping[int, int]) -> str:
     """Digits and signs in words that have a letter, read as letters; numbers stay numbers."""
     if not _DISGUISED.search(text):
         return text
-    return _DISGUISED_WORD.sub(lambda word: word[0].translate(table) if _LETTER.search(word[0]) else word[0], text)
+    return _DISGUISED_WORD.sub(lambda word: word[0].translate(table), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,16 @@ class Words:
 
     def is_broken_by(self, text: Text) -> bool:
         """Whether `text` has one of the words in it."""
-        return any(words.is_in(text) for words in self.lists)
+        if any(words.is_in(text) for words in self.lists):
+            return True
+        seen = set(text.words)
+        for form in _undone(text):
+            found = words_of(form)
+            fresh = set(found) - seen
+            if any(words.matches(found, fresh) for words in self.lists):
+                return True
+            seen |= fresh
+        return False
 
     def judge(self, text: Text, facts: Facts) -> Verdict | None:
         return Verdict("words", self.action) if self.is_broken_by(text) else None

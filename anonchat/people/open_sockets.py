@@ -25,7 +25,7 @@ VERIFIED = 2_000  # sessions that one look asks for; with more, it takes as many
 EXPIRED_DATA = error_data(ChatError("session_expired"))
 
 
-class Doors:
+class OpenSockets:
     """Acts on the sockets of a session, on this node and on all others."""
 
     def __init__(self, hub: Hub, presence: Presence, relay: Relay, journal: Journal) -> None:
@@ -93,10 +93,13 @@ class Doors:
         self._next = start + VERIFIED
         if not some:
             return
+        before = {member: member.session for session_id in some for member in self._hub.of_session(session_id)}
         rows = await self._journal.fetch_all(statements.SELECT_ROLES, {"sessions": some})
         found = {row["id"]: row for row in rows}
         for session_id, row in found.items():
             members = self._hub.of_session(session_id)
+            if any(before.get(member) is not member.session for member in members):
+                continue  # the answer may be older than what has changed meanwhile; the next look sees
             if any((member.session.role, member.session.rank) != (row["role"], row["rank"]) for member in members):
                 self._take_role(session_id, row)
         await self._end([session_id for session_id in some if session_id not in found])

@@ -20,7 +20,7 @@ _NOT_A_HOST = re.compile(r"[@/?#\\\s]")
 FORWARDING = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "X-Forwarded-Host")
 
 
-class Door:
+class Ingress:
     """Checks that come before everything else."""
 
     def __init__(self, settings: ServerSettings, networks: Networks) -> None:
