@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from anonchat.app import Server
 from anonchat.config import Settings
@@ -31,7 +31,8 @@ __all__ = ["Live", "Room", "Visit"]
 
 T = TypeVar("T")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "anonchat-dice"
-WAIT_MS = 8_000
+WAIT_MS = 20_000  # also on a machine that has other work
+SABOTAGED_WAIT_MS = 5_000
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -174,7 +175,8 @@ def _dice(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, object]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    expect.set_options(timeout=_wait_ms(request))
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     with sync_playwright() as playwright:
         try:
@@ -185,6 +187,10 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+def _wait_ms(request: pytest.FixtureRequest) -> int:
+    return SABOTAGED_WAIT_MS if request.config.getoption("--sabotage", default=False) else WAIT_MS
+
+
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Opens windows; at the end nothing may have troubled any of them."""
@@ -193,7 +199,7 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
 
     def opened(**options: Any) -> Visitor:
         context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1024, "height": 720}, **options})
-        context.set_default_timeout(WAIT_MS)
+        context.set_default_timeout(_wait_ms(request))
         for one in broken:
             one.apply(context)
         visitor = Visitor(context.new_page(), context)

@@ -37,6 +37,7 @@ class Course:
 def places(live: Live, visit: Visit, corpus: Corpus = ORDINARY, **options: object) -> Iterator[Place]:
     """Every place. `options` are those of the windows; the server must know `OPERATOR`."""
     guest, moderator = visit(**options), visit(**options)
+    guest.carry()
     room = live.room(corpus.title, description=corpus.description)
     course = Course(live, corpus, room, guest, moderator)
     yield from _front(course)
@@ -135,6 +136,9 @@ def _dialogs(course: Course) -> Iterator[Place]:
     expect(course.moderator.page.get_by_role("dialog")).to_have_count(0)
     page.locator(".facts-line").click()
     yield "about the room", _shown(guest)
+    guest.press("leave.forget")
+    page.get_by_text(guest.word("leave.sure")).wait_for()
+    yield "before being forgotten", _shown(guest)
     page.keyboard.press("Escape")
     page.locator("#composer").evaluate("(one) => one.blur()")
     page.keyboard.press("?")
@@ -183,12 +187,18 @@ def _pins(course: Course) -> Iterator[Place]:
 
 def _held(course: Course) -> Iterator[Place]:
     guest, moderator = course.guest, course.moderator
-    _chosen(guest, "is meant", "moderation.report")
+
+    async def passing() -> None:
+        async with course.room.opened.enter("Somebody Else") as other:
+            await other.say("is rude")
+
+    course.live.run(passing())
+    _chosen(guest, "is rude", "moderation.report")
     yield "a report is written", _shown(guest)
     guest.page.locator("input[name=reason]").fill(course.corpus.reason[:200])
     guest.page.keyboard.press("Enter")
     _panel(moderator, "moderation.title")
-    moderator.page.locator(".panel .entry").filter(has_text="is meant").wait_for()
+    moderator.page.locator(".panel .entry").filter(has_text="is rude").wait_for()
     yield "the moderators' panel", moderator
     moderator.press("moderation.panic")
     guest.page.locator(".banner").filter(has_text=guest.word("moderation.inPanic")).wait_for()
@@ -225,6 +235,10 @@ def _moderated(course: Course) -> Iterator[Place]:
     moderator.page.keyboard.press("Enter")
     expect(moderator.page.get_by_role("dialog")).to_have_count(0)
     _closed(moderator)
+    _chosen(moderator, course.corpus.texts[0], "moderation.purgeAll")
+    yield "all that somebody wrote is to be deleted", _shown(moderator)
+    moderator.page.keyboard.press("Escape")
+    expect(moderator.page.get_by_role("dialog")).to_have_count(0)
     guest.page.locator(".banner.offline").filter(has_text=course.corpus.reason[:20]).wait_for()
     guest.say("nobody hears me")
     guest.page.locator("article.failed").wait_for()
@@ -233,10 +247,10 @@ def _moderated(course: Course) -> Iterator[Place]:
 
 def _lost(course: Course) -> Iterator[Place]:
     guest = course.guest
-    guest.page.evaluate("dispatchEvent(new Event('offline'))")
+    guest.cut()
     guest.page.locator(".banner .button").wait_for()
     yield "offline", guest
-    guest.page.locator(".banner .button").click()
+    guest.mend()
     guest.page.locator(".banner.online").wait_for()
     yield "back", guest
 
@@ -263,7 +277,7 @@ def _operated(course: Course) -> Iterator[Place]:
     guest, page = course.guest, course.guest.page
     page.goto(f"{course.live.url}/admin")
     page.locator("input[name=token]").wait_for()
-    yield "the operator's door", guest
+    yield "the operator's entrance", guest
     page.locator("input[name=token]").fill(OPERATOR)
     page.keyboard.press("Enter")
     expect(page.locator(".chart canvas")).to_have_count(6)

@@ -31,7 +31,9 @@ window.probes = {
     const isSpan = (text) => // as the browser writes it in the language of the page
       ["second", "minute", "hour", "day"].some((unit) =>
         new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(parseInt(text, 10)) === text);
-    const isOutside = (text) => /\p{L}{2,}/u.test(text.replace(/⟦[^]*?⟧/g, "")) && !isSpan(text.trim());
+    const marked = /⟦[^⟦⟧]*⟧/g;
+    const without = (text) => (text.search(marked) >= 0 ? without(text.replaceAll(marked, "")) : text); // one may be in another
+    const isOutside = (text) => /\p{L}{2,}/u.test(without(text)) && !isSpan(text.trim());
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const { parentElement, textContent } = walker.currentNode;

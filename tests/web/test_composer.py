@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+
+from tests.web.test_list import delete_newest
 
 if TYPE_CHECKING:
     from tests.web.conftest import Live, Visit
@@ -97,6 +100,40 @@ def test_08_what_was_sent_while_the_server_was_away_survives_a_reload(live: Live
     expect(ann.page.locator("article")).to_have_count(1)
 
 
+@pytest.mark.sabotage("view/composer.mjs", 'session.drawer.set("editing", wanted);', "session.forget(wanted);")
+def test_08_a_change_of_a_message_survives_a_reload_until_the_server_has_it(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.carry()
+    ann.join(live.room().link(), "Ann")
+    ann.say("fist")
+    ann.sees("fist")
+    field = ann.page.locator("#composer")
+    ann.do("fist", "Edit")
+    expect(field).to_have_value("fist")
+    field.fill("first try")
+    ann.page.reload()
+    expect(field).to_have_value("first try")
+    ann.cut()
+    ann.say("first")
+    expect(field).to_have_value("")
+    ann.page.reload()
+    expect(field).to_have_value("first")
+    expect(ann.page.get_by_text("Changing your message")).to_be_visible()
+    ann.mend()
+    field.press("Enter")
+    ann.sees("first")
+    expect(field).to_have_value("")
+    ann.page.reload()
+    ann.sees("first")
+    expect(field).to_have_value("")
+    ann.do("first", "Edit")
+    expect(field).to_have_value("first")
+    field.fill("not wanted")
+    field.press("Escape")
+    ann.page.reload()
+    expect(field).to_have_value("")
+
+
 @pytest.mark.sabotage("view/composer.mjs", 'event.key === "ArrowUp" && text.value === ""', "false")
 def test_09_up_changes_the_last_own_message_and_escape_cancels(live: Live, visit: Visit) -> None:
     ann, bob = visit(), visit()
@@ -117,6 +154,35 @@ def test_09_up_changes_the_last_own_message_and_escape_cancels(live: Live, visit
     composer.press("Enter")
     bob.sees("hello")
     expect(bob.message("hello").get_by_text("edited")).to_be_visible()
+
+
+@pytest.mark.sabotage("view/composer.mjs", 'session.editing.value === null && text.value === "";', "true;")
+def test_09_a_refused_change_leaves_what_is_written_meanwhile(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.carry()
+    ann.join(room.link(), "Ann")
+    ann.say("helo")
+    ann.sees("helo")
+    composer = ann.page.locator("#composer")
+    composer.press("ArrowUp")
+    composer.fill("hello")
+    ann.cut()
+    expect(ann.page.get_by_text("Offline.")).to_be_visible()
+    composer.press("Enter")
+    composer.press_sequentially("another")
+    delete_newest(live, room)
+    ann.mend()
+    expect(ann.page.get_by_text("Your message was not changed to: hello")).to_be_visible()
+    expect(ann.page.get_by_role("alert")).to_have_text("This message is not there any more.")
+    ann.has_no_barrier()
+    expect(composer).to_have_value("another")
+    ann.page.get_by_role("button", name="Edit", exact=True).click()
+    expect(composer).to_have_value("hello")
+    composer.press("Enter")
+    expect(composer).to_have_value("another")
+    composer.press("Enter")
+    ann.sees("another")
 
 
 @pytest.mark.sabotage("view/suggestions.mjs", "Tab: () => take(at.value),", "")
@@ -177,3 +243,27 @@ def test_11_in_slow_mode_the_button_counts_down_and_the_text_stays(live: Live, v
     ann.page.locator("#composer").fill("third")
     ann.page.keyboard.press("Enter")
     expect(ann.page.locator("#composer")).to_have_value("third")
+
+
+@pytest.mark.sabotage("view/composer.mjs", "if (session.editing.value !== null) return 0;", "")
+def test_11_in_slow_mode_a_message_can_be_changed_meanwhile(live: Live, visit: Visit) -> None:
+    room = live.room()
+
+    async def slow_down() -> None:
+        async with room.opened.enter("Mona", moderator=True) as mona:
+            await mona.ask("set_moderation", {"slowModeSeconds": 600})
+
+    live.run(slow_down())
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.say("frist")
+    ann.sees("frist")
+    ann.say("second")
+    counting = ann.page.get_by_role("button", name="Wait")
+    expect(counting).to_be_disabled()
+    ann.page.locator("#composer").press("ArrowUp")
+    expect(ann.page.locator("#composer")).to_have_value("frist")
+    ann.page.locator("#composer").fill("first")
+    ann.page.keyboard.press("Enter")
+    expect(ann.message("first").get_by_text("edited")).to_be_visible()
+    expect(counting).to_have_text(re.compile(r"^(5[5-9]\d|60[01])$"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +87,38 @@ def test_21_nothing_is_said_of_a_room_before_the_server_has_told_of_it(live: Liv
     expect(ann.page.locator(".empty")).to_be_visible()
 
 
+def ending(soon: dt.timedelta) -> Callable[[str], str]:
+    """Changes what is told of a room: it has been there for an hour, and ends soon."""
+    now = dt.datetime.now(dt.UTC)
+
+    def change(frame: str) -> str:
+        for name, moment in (("createdAt", now - dt.timedelta(hours=1)), ("expiresAt", now + soon)):
+            frame = re.sub(rf'"{name}":("[^"]*"|null)', f'"{name}":"{moment.isoformat()}"', frame)
+        return frame
+
+    return change
+
+
+@pytest.mark.sabotage("view/banner.mjs", "left <= Math.min(SOON, lasts / 2)", "left < 0")
+def test_21_how_long_a_room_is_still_there_is_told_and_counted_down(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.carry()
+    ann.alter(ending(dt.timedelta(seconds=100)))
+    ann.join(room.link(), "Ann")
+    left = ann.page.locator(".banner").get_by_text(re.compile(r"\d+ seconds left\."))
+    expect(left).to_be_visible()
+    expect(ann.page.locator(".banner [role=status]")).to_have_text("The room ends soon.")
+    before = left.inner_text()
+    expect(left).not_to_have_text(before)
+    ann.cut()
+    expect(ann.page.get_by_text("Next try in")).to_be_visible()
+    ann.mend()
+    expect(ann.page.get_by_text("Connected again.")).to_be_visible()
+    expect(left).to_be_visible()
+    ann.has_no_barrier()
+
+
 @pytest.mark.parametrize(
     ("act", "told", "next_step"),
     [
@@ -122,7 +156,31 @@ def test_24_removed_banned_and_ended_are_told_apart(
         expect(ann.page.get_by_text(re.compile(rf"{told}.*\. Try again in"))).to_be_visible()
 
 
-@pytest.mark.sabotage("view/banner.mjs", "status.restarts ? ", "false ? ")
+@pytest.mark.parametrize("way", ["the front page", "the link"])
+@pytest.mark.sabotage("client.mjs", 'chat.status.value.kind === "over"', 'chat.status.value.kind === "gone"')
+def test_24_the_way_in_is_shown_again_to_who_was_sent_away(live: Live, visit: Visit, way: str) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+
+    async def act() -> None:
+        async with room.opened.enter("Mona", moderator=True) as mona:
+            users = (await mona.ask("get_presence", {})).data["users"]
+            (guest,) = (user["sessionId"] for user in users if user["username"] == "Ann")
+            await mona.ask("ban", {"targetSessionId": guest})
+
+    live.run(act())
+    expect(ann.page.get_by_role("heading", name="You are banned")).to_be_visible()
+    if way == "the link":
+        ann.page.evaluate("(link) => { location.href = link; }", room.link())
+    else:
+        ann.page.get_by_role("button", name="front page").click()
+        ann.page.get_by_label("Link or code").fill(room.link())
+        ann.page.get_by_role("button", name="Continue").click()
+    expect(ann.page.get_by_label("Your name in this room")).to_be_visible()
+
+
+@pytest.mark.sabotage("view/banner.mjs", "t(restarts ? ", "t(false ? ")
 def test_24_a_restart_is_told_as_such(tmp_path: Path, visit: Visit) -> None:
     with ServerProcess(tmp_path) as server:
         made = Rest(server.port).call("POST", "/api/rooms", {"title": "Lunch"}).body
@@ -138,9 +196,34 @@ def test_24_a_restart_is_told_as_such(tmp_path: Path, visit: Visit) -> None:
         expect(ann.page.locator("article:not(.waiting)").filter(has_text="half a thou")).to_be_visible(timeout=30_000)
 
 
+@pytest.mark.sabotage("session.mjs", "if (LOST.has(reason)) this.chat.outbox.end();\n    else ", "")
+def test_22_what_waited_when_the_session_was_lost_can_be_sent_by_who_joins_again(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.carry()
+    ann.join(room.link(), "Ann")
+    ann.say("in time")
+    ann.sees("in time")
+    membership = "Object.entries(sessionStorage).find(([key]) => key.endsWith(':membership'))[1]"
+    token = ann.page.evaluate(f"JSON.parse({membership}).sessionToken")
+    ann.cut()
+    ann.say("too late")
+    live.rest("POST", f"/api/rooms/{room.id}/leave", {}, token)
+    ann.mend()
+    ann.page.get_by_role("button", name="Join again").click()
+    ann.page.get_by_role("button", name="Join", exact=True).click()
+    failed = ann.page.locator("article.failed")
+    expect(failed).to_contain_text("Your stay ended before it was sent.")
+    expect(failed).to_contain_text("too late")
+    ann.has_no_barrier()
+    failed.get_by_role("button", name="Try again").click()
+    ann.sees("too late")
+    expect(ann.page.locator("article")).to_have_count(2)
+
+
 # What the banner has said, each time with the messages that waited then.
 WRITE_DOWN = """() => { window.told = [];
-    const banner = document.querySelector(".banner[role=status]");
+    const banner = document.querySelector(".banner");
     new MutationObserver(() => {
         const waiting = document.querySelectorAll("article.waiting").length;
         if (banner.innerText !== window.told.at(-1)?.[0]) window.told.push([banner.innerText, waiting]);
@@ -167,7 +250,7 @@ def test_21_22_a_server_that_is_killed_loses_nothing_and_the_banner_tells_the_tr
                     server.kill()
             ann.page.locator("#composer").fill("half a thought")
             for visitor in everybody:
-                expect(visitor.page.get_by_text("Offline. Next try in")).to_be_visible(timeout=20_000)
+                expect(visitor.page.get_by_text("Next try in")).to_be_visible(timeout=20_000)
             expect(ann.page.locator(".banner")).to_contain_text(re.compile(r"\d messages? waits?"))
             server.start()
             for visitor in everybody:

@@ -244,10 +244,49 @@ def test_40_what_goes_when_and_who_moderates_is_always_in_sight_and_one_can_be_f
     mona.sees("to be forgotten")
     ann.page.get_by_role("button", name="About this room").click()
     expect(ann.page.get_by_role("dialog").get_by_role("link", name="What this server keeps")).to_be_visible()
-    ann.page.get_by_role("button", name="Leave and forget me").click()
+    ann.press("leave.forget")
+    ann.press("leave.forget")
     ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
     expect(mona.page.locator("article")).to_have_count(0)
     assert ann.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('room'))") == []
+
+
+@pytest.mark.sabotage("view/about.mjs", "onClick=${ask}", "onClick=${forget}")
+def test_40_who_wants_to_be_forgotten_is_asked_first(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.join(live.room().link(), "Ann")
+    ann.say("to be kept")
+    ann.sees("to be kept")
+    ann.press("about.title")
+    ann.press("leave.forget")
+    ann.press("action.cancel")
+    ann.sees("to be kept")
+    expect(ann.page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.sabotage("view/about.mjs", 'rest("PATCH", ', 'rest("GET", ')
+def test_40_moderators_say_anew_what_the_room_is_about(live: Live, visit: Visit) -> None:
+    room = live.room("Lunch", description="At noon")
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    ann.join(room.link(), "Ann")
+    ann.page.get_by_role("button", name="About this room").click()
+    expect(ann.page.get_by_role("button", name="Change title and description")).to_have_count(0)
+    mona.page.get_by_role("button", name="About this room").click()
+    mona.page.get_by_role("button", name="Change title and description").click()
+    title = mona.page.get_by_role("dialog").get_by_label("What is it about?")
+    expect(title).to_have_value("Lunch")
+    expect(title).to_be_focused()
+    title.fill(" ")
+    title.press("Enter")
+    expect(mona.page.get_by_role("alert").filter(has_text="Give the room a title.")).to_be_visible()
+    title.fill("Dinner")
+    mona.has_no_barrier()
+    title.press("Enter")
+    expect(mona.page.get_by_role("button", name="Change title and description")).to_be_focused()
+    for person in (mona, ann):
+        expect(person.page.get_by_role("dialog").get_by_role("heading", name="Dinner")).to_be_visible()
+        expect(person.page.get_by_role("dialog").get_by_text("At noon")).to_be_visible()
 
 
 @pytest.mark.sabotage("view/transcript.mjs", "query = `?before=${messages[0].seq}`;", "break;")
@@ -265,7 +304,7 @@ def test_40_moderators_take_the_conversation_home_before_it_goes(live: Live, vis
     assert lines[0].endswith("Talker: message 0")
 
 
-@pytest.mark.sabotage("browser/drawers.mjs", "if (this.keeps.value && !OF_THE_TAB.has(key))", "if (true)")
+@pytest.mark.sabotage("browser/drawers.mjs", "(!OF_THE_TAB.has(key) && this.look())", "true")
 def test_nothing_is_kept_beyond_the_tab_unless_one_says_so(live: Live, visit: Visit) -> None:
     room = live.room()
     ann = visit()
@@ -281,3 +320,24 @@ def test_nothing_is_kept_beyond_the_tab_unless_one_says_so(live: Live, visit: Vi
     other.locator("#composer").wait_for()
     ann.page.get_by_label("Keep on this device").uncheck()
     assert ann.page.evaluate("Object.keys(localStorage)") == []
+
+
+@pytest.mark.sabotage(
+    "browser/drawers.mjs", "OF_THE_TAB.has(key) && this.look()", "OF_THE_TAB.has(key) && this.keeps.value"
+)
+@pytest.mark.sabotage("client.mjs", 'addEventListener("storage", () => this.drawers.look());', "")
+def test_what_one_tab_stops_to_keep_no_other_tab_keeps(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.page.get_by_role("button", name="Settings").click()
+    ann.page.get_by_label("Keep on this device").check()
+    other = ann.context.new_page()
+    other.goto(f"{live.url}/r/{room.id}")
+    other.locator("#composer").wait_for()
+    other.get_by_role("button", name="Settings").click()
+    expect(other.get_by_label("Keep on this device")).to_be_checked()
+    ann.page.get_by_label("Keep on this device").uncheck()
+    other.get_by_label("Enter sends").uncheck()
+    assert other.evaluate("Object.keys(localStorage)") == []
+    expect(other.get_by_label("Keep on this device")).not_to_be_checked()

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.web.visitors import becomes_true
+
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from tests.web.conftest import Live, Visit
 
 
@@ -87,7 +91,7 @@ def test_01_a_qr_code_can_be_scanned_where_the_browser_can_read_one(live: Live, 
     ann.has_no_barrier()
     ann.page.evaluate("(link) => { window.code = link; }", room.link())
     expect(ann.page.get_by_role("heading", name="Lunch")).to_be_visible()
-    ann.page.wait_for_function("!window.stream.active")
+    becomes_true(ann.page, "!window.stream.active")
 
 
 @pytest.mark.sabotage("view/scanner.mjs", "} finally {", "} catch (error) { throw error; }\n  if (signal.aborted) {")
@@ -99,7 +103,7 @@ def test_01_the_camera_is_off_when_reading_its_picture_fails(live: Live, visit: 
     ann.page.goto(live.url)
     ann.page.get_by_role("button", name="Scan a QR code").click()
     expect(ann.page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
-    ann.page.wait_for_function("!window.stream.active")
+    becomes_true(ann.page, "!window.stream.active")
 
 
 @pytest.mark.sabotage("view/create.mjs", "maxParticipants: places", "maxParticipants: 100")
@@ -121,6 +125,24 @@ def test_01_a_room_is_opened_with_more_choices_and_plugins_ask_for_theirs(live: 
     assert listed["title"] == "Picnic"
     found = live.rest("GET", f"/api/rooms/{listed['roomId']}")
     assert found["settings"] == {"moderation": {"preset": "strict"}}
+
+
+@pytest.mark.sabotage("view/create.mjs", "lifetime.value ??= LONGEST", "lifetime.value ??= HOUR")
+def test_01_a_room_has_no_end_only_where_messages_stay(live: Live, visit: Visit) -> None:
+    mona = visit()
+    mona.page.goto(live.url)
+    mona.page.get_by_label("What is it about?").fill("Picnic")
+    lifetime, retention = mona.page.get_by_label("The room ends after"), mona.page.get_by_label("Messages go after")
+    expect(lifetime.get_by_text("never")).to_have_count(0)
+    retention.select_option(label="the end of the room")
+    lifetime.select_option(label="never")
+    retention.select_option(label="1 hour")
+    expect(lifetime).to_have_value(str(30 * 86_400))
+    retention.select_option(label="the end of the room")
+    lifetime.select_option(label="never")
+    mona.page.get_by_label("What is it about?").press("Enter")
+    mona.page.get_by_role("button", name="Go to the room").click()
+    expect(mona.page.get_by_text("The room has no fixed end.")).to_be_visible()
 
 
 @pytest.mark.sabotage("view/parts.mjs", 'error.code === "validation_failed" ? sentences(error.errors) : []', "[]")
@@ -153,12 +175,36 @@ def test_04_moderators_see_make_and_revoke_links(live: Live, visit: Visit) -> No
     expect(entry).to_contain_text("Valid until")
     entry.get_by_role("button", name="Revoke").click()
     mona.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    mona.page.get_by_text("Links into this room").click()
     expect(mona.page.locator(".entry")).to_have_count(2)
     expect(entry).to_have_count(0)
     bob.page.goto(link)
     bob.page.get_by_role("button", name="Join").click()
     expect(bob.page.get_by_text("This invite is not valid")).to_be_visible()
+
+
+@pytest.mark.sabotage("view/share.mjs", 'code === "invalid_invite"', "false")
+def test_04_a_link_that_leads_nowhere_any_more_is_not_passed_on(live: Live, visit: Visit) -> None:
+    room = live.room()
+    mona, ann = visit(), visit()
+    mona.join(room.link(moderator=True), "Mona")
+    mona.page.get_by_role("button", name="Invite").click()
+    mona.page.get_by_label("Can be used").select_option("1")
+    mona.page.get_by_role("button", name="Make a link for guests").click()
+    shown = mona.page.get_by_role("textbox", name="Link")
+    link = shown.input_value()
+    mona.page.get_by_text("Links into this room").click()
+    expect(mona.page.locator(".entry")).to_have_count(3)  # the two that the room was opened with, and this one
+    mona.page.locator(".entry").last.get_by_role("button", name="Revoke").click()
+    mona.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(mona.page.get_by_text("Guests need one of their own.")).to_be_visible()
+    expect(shown).to_have_count(0)
+    mona.page.get_by_label("Can be used").select_option("1")
+    mona.page.get_by_role("button", name="Make a link for guests").click()
+    expect(shown).not_to_have_value(link)
+    ann.join(shown.input_value(), "Ann")
+    mona.page.keyboard.press("Escape")
+    mona.page.get_by_role("button", name="Invite").click()
+    expect(mona.page.get_by_text("Guests need one of their own.")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +213,7 @@ def test_04_moderators_see_make_and_revoke_links(live: Live, visit: Visit) -> No
         ("unknown", "There is no such room"),
         ("wrong", "This invite is not valid"),
         ("no secret", "The end of the link is missing"),
+        ("broken", "The end of the link is missing"),
         ("ended", "This room has ended"),
         ("full", "This room is full"),
         ("closed", "This room is closed"),
@@ -185,6 +232,8 @@ def test_02_each_reason_has_its_own_sentence_and_a_next_step(live: Live, visit: 
         link = f"{live.url}/r/{room.id}#nothing"
     elif change == "no secret":
         link = f"{live.url}/r/{room.id}"
+    elif change == "broken":
+        link += "%"
     elif change in ("full", "taken"):
         live.rest("POST", f"{path}/join", {"inviteToken": room.invite, "username": "Ann"})
     else:
@@ -198,6 +247,26 @@ def test_02_each_reason_has_its_own_sentence_and_a_next_step(live: Live, visit: 
         ann.page.keyboard.press("Enter")
     expect(way).to_be_visible()
     expect(ann.page.get_by_role("button").last).to_be_enabled()
+
+
+@pytest.mark.parametrize("why", ["unreachable", "rate_limited"])
+@pytest.mark.sabotage("view/join.mjs", "HOPELESS.has(problem.value.code) ? null : look", "true ? null : look")
+def test_02_where_the_server_could_not_be_asked_one_asks_again(live: Live, visit: Visit, why: str) -> None:
+    ann = visit()
+    refusal = {"code": why, "message": "Too many requests; wait a moment.", "retryAfterMs": 2_000}
+
+    def answer(route: Route) -> None:
+        if why == "unreachable":
+            route.abort("connectionrefused")
+        else:
+            route.fulfill(status=429, json=refusal)
+
+    ann.page.route("**/api/rooms/*", answer)
+    ann.page.goto(live.room().link())
+    expect(ann.page.get_by_text(ann.word(f"error.{why}"))).to_be_visible()
+    ann.page.unroute("**/api/rooms/*")
+    ann.press("action.retry")
+    expect(ann.page.get_by_label("Your name in this room")).to_be_visible()
 
 
 @pytest.mark.sabotage("view/join.mjs", 'error.code !== "room_ended"', "true")
@@ -221,6 +290,44 @@ def test_03_a_reload_never_asks_for_the_name_again(live: Live, visit: Visit) -> 
     ann.page.get_by_role("button", name="People").click()
     expect(ann.page.get_by_text("(you)")).to_be_visible()
     expect(ann.page.locator(".people li")).to_have_count(1)
+
+
+@pytest.mark.sabotage("browser/drawers.mjs", "this.#memory.set(key, text);", "")
+def test_03_where_storage_is_forbidden_one_can_come_in(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.context.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"])
+            Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });"""
+    )
+    ann.join(live.room().link(), "Ann")
+    ann.say("I am here")
+    ann.sees("I am here")
+
+
+@pytest.mark.parametrize("name", ["stay.mjs", "session.mjs"])
+@pytest.mark.sabotage("client.mjs", "this.isIncomplete.value = true;", "")
+def test_03_a_page_of_a_server_that_was_renewed_says_how_to_go_on(live: Live, visit: Visit, name: str) -> None:
+    ann = visit()
+    ann.page.route(f"**/{name}", lambda route: route.fulfill(status=404))
+    ann.page.goto(live.room().link())
+    ann.page.locator("input[name=name]").fill("Ann")
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_text("It could not be loaded.")).to_be_visible()
+    ann.has_no_barrier()
+    ann.page.unroute(f"**/{name}")
+    ann.page.get_by_role("button", name="Load the page anew").click()
+    ann.page.locator("#composer").wait_for()
+
+
+@pytest.mark.sabotage("texts/catalogue.mjs", "await LOADERS[chosen]().catch(() => null);", "await LOADERS[chosen]();")
+def test_03_without_the_texts_of_a_language_the_page_is_there_in_english(live: Live, visit: Visit) -> None:
+    ann = visit(locale="de-DE")
+    ann.page.route("**/de.mjs", lambda route: route.fulfill(status=404))
+    ann.join(live.room().link(), "Ann")
+    expect(ann.page.locator("html")).to_have_attribute("lang", "en")
+    ann.page.route("**/qrcode.mjs", lambda route: route.fulfill(status=404))
+    ann.page.get_by_role("button", name="Invite").click()
+    expect(ann.page.get_by_text("The QR code could not be drawn.")).to_be_visible()
 
 
 @pytest.mark.sabotage("client.mjs", 'else if (location.hash !== "")', "else if (false)")

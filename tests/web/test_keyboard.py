@@ -108,4 +108,7 @@ def _looks_and_leaves(mona: Visitor) -> None:
     keyboard.press("Enter")
     go(mona, "Leave and forget me")
     keyboard.press("Enter")
+    mona.page.get_by_text("gone for everybody, at once and for good").wait_for()
+    go(mona, "Leave and forget me")
+    keyboard.press("Enter")
     mona.page.get_by_role("heading", name="Talk, then let it go.").wait_for()

@@ -5,10 +5,11 @@ What is measured is printed (``pytest -rP``); what is asserted holds on a busy m
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import CDPSession, expect
+from playwright.sync_api import Browser, CDPSession, expect
 
 if TYPE_CHECKING:
     from .conftest import Live, Room
@@ -23,12 +24,10 @@ HEAP_BYTES = 80_000_000
 NODES = 12_000
 LONGEST_TASK_MS = 500
 FIRST_LOAD_BYTES = 100_000
-READY_MS = 5_000
+BUSY_SECONDS = 2
 
-# Writes down when there was a frame, how many messages were in the page then, and what held the page up.
-WRITE_DOWN = """() => { window.frames = []; window.held = []; window.most = 0;
-    const held = (list) => window.held.push(...list.getEntries().map(({ duration }) => duration));
-    new PerformanceObserver(held).observe({ type: "longtask" });
+# Writes down when there was a frame, and how many messages were in the page then.
+WRITE_DOWN = """() => { window.frames = []; window.most = 0;
     const step = (now) => {
         window.frames.push(now);
         window.most = Math.max(window.most, document.querySelectorAll(".list article").length);
@@ -57,9 +56,14 @@ def fill(live: Live, room: Room) -> str:
     return live.run(talk(), 90)
 
 
+async def say(room: Room, text: str) -> None:
+    async with room.opened.enter("Late") as late:
+        await late.say(text)
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.sabotage("view/conversation.mjs", "const SIZE = 120;", "const SIZE = 100_000;")
-def test_20_ten_thousand_messages_scroll_smoothly_in_bounded_memory(live: Live, visit: Visit) -> None:
+def test_20_ten_thousand_messages_scroll_smoothly_in_bounded_memory(live: Live, visit: Visit, browser: Browser) -> None:
     room = live.room()
     first = fill(live, room)
     ann = visit()
@@ -74,6 +78,7 @@ def test_20_ten_thousand_messages_scroll_smoothly_in_bounded_memory(live: Live, 
     ann.page.evaluate(WRITE_DOWN)
     _waits(ann, "window.frames.length > 60")
     idle, _ = ann.page.evaluate(TELL)
+    browser.start_tracing(page=ann.page, categories=["toplevel"])
     for direction in (-1, 1):
         gesture = {"x": 400, "y": 300, "yDistance": direction * SCROLLED, "speed": SPEED, "preventFling": True}
         busy = _busy(chrome)
@@ -83,11 +88,17 @@ def test_20_ten_thousand_messages_scroll_smoothly_in_bounded_memory(live: Live, 
         share = (_busy(chrome) - busy) / (SCROLLED / SPEED)
         way = "down" if direction < 0 else "up"
         print(f"{way}: {frames} frames a second, at rest {idle}; longest {longest} ms; {share:.0%} of a processor")
-    most, held = ann.page.evaluate("[window.most, Math.max(0, ...window.held)]")
+    longest_task = _longest_task(browser.stop_tracing())
+    most = ann.page.evaluate("window.most")
     after = _memory(chrome)
-    print(f"long tasks up to {held} ms; heap {before[0]} -> {after[0]} bytes; nodes {before[1]} -> {after[1]}")
+    print(f"tasks of up to {longest_task:.0f} ms of a processor")
+    print(f"heap {before[0]} -> {after[0]} bytes; nodes {before[1]} -> {after[1]}")
+    live.run(say(room, "one more than a page has room for"))
+    # A slow page is behind the gesture, which ends somewhere on the way then.
+    _waits(ann, "(document.querySelector('.list').scrollTop = 0) === 0 && document.querySelector('.older') !== null")
+    expect(ann.page.locator(".older")).to_have_text("This page reads no further back.")
     assert most <= IN_THE_PAGE
-    assert held < LONGEST_TASK_MS
+    assert longest_task < LONGEST_TASK_MS
     assert after[0] < HEAP_BYTES
     assert after[1] < NODES
 
@@ -104,6 +115,12 @@ def _busy(chrome: CDPSession) -> float:
     return float(next(one["value"] for one in metrics["metrics"] if one["name"] == "TaskDuration"))
 
 
+def _longest_task(trace: bytes) -> float:
+    """Milliseconds of a processor that the longest task of a page has had: what else runs on the machine is not in it."""
+    tasks = [event for event in json.loads(trace)["traceEvents"] if event["name"] == "ThreadControllerImpl::RunTask"]
+    return max(float(task["tdur"]) for task in tasks if "tdur" in task) / 1_000
+
+
 def _memory(chrome: CDPSession) -> tuple[int, int]:
     """Bytes of the heap and nodes of the page, without what is garbage."""
     chrome.send("HeapProfiler.collectGarbage")
@@ -118,7 +135,9 @@ def test_a_first_visit_is_light_and_quick_on_a_slow_machine(live: Live, visit: V
     room = live.room()
     url, field = (live.url, "input[name=title]") if path == "/" else (room.link(), "input[name=name]")
     ann = visit()
-    ann.context.new_cdp_session(ann.page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    chrome = ann.context.new_cdp_session(ann.page)
+    chrome.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
     # Interactive is a page whose field can be written into, and which answers at once from then on.
     ann.page.add_init_script(
         f"""new MutationObserver((_, observer) => {{ if (document.querySelector("{field}") === null) return;
@@ -133,6 +152,7 @@ def test_a_first_visit_is_light_and_quick_on_a_slow_machine(live: Live, visit: V
             const first = all.filter(({ startTime }) => startTime <= window.ready);
             return [first.reduce((sum, { transferSize }) => sum + transferSize, 0), Math.round(window.ready)]; }"""
     )
-    print(f"{path}: {size} bytes, interactive after {ready} ms")
+    busy = _busy(chrome)
+    print(f"{path}: {size} bytes, interactive after {ready} ms, {busy:.2f} s of a processor")
     assert size < FIRST_LOAD_BYTES
-    assert ready < READY_MS
+    assert busy < BUSY_SECONDS

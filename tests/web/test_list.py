@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from anonchat.people import attendance
 from anonchat.testing.clients import Rest
 
 if TYPE_CHECKING:
     from tests.web.conftest import Live, Room, Visit
 
 BOX = "document.querySelector('.list')"
+# The first message of which something is seen, and how far below the upper edge of the list it begins.
+FIRST_IN_SIGHT = f"""() => {{ const top = {BOX}.getBoundingClientRect().top;
+    const row = [...document.querySelectorAll("article")].find((one) => one.getBoundingClientRect().bottom > top + 1);
+    return [row.dataset.key, row.getBoundingClientRect().top - top]; }}"""
 
 
 def fill(live: Live, room: Room, count: int, name: str = "Talker") -> None:
@@ -27,6 +32,26 @@ def fill(live: Live, room: Room, count: int, name: str = "Talker") -> None:
             await talker.answer(ids[-1])
 
     live.run(talk())
+
+
+def delete_newest(live: Live, room: Room) -> None:
+    """Delete the newest message, as a moderator who comes for that."""
+
+    async def act() -> None:
+        async with room.opened.enter("Mona", moderator=True) as mona:
+            newest = (await mona.ask("get_history", {"limit": 1})).data["messages"][0]
+            assert (await mona.ask("delete_message", {"messageId": newest["id"]})).event != "error"
+
+    live.run(act())
+
+
+# Where the text of the only message is, within that, and how high it is.
+PLACE_OF_TEXT = """() => {
+    const article = document.querySelector("article");
+    const text = document.createRange();
+    text.selectNode(document.createTreeWalker(article.querySelector(".rich"), NodeFilter.SHOW_TEXT).nextNode());
+    const [{ left, top }, frame] = [text.getBoundingClientRect(), article.getBoundingClientRect()];
+    return [left - frame.left, top - frame.top, frame.height].map(Math.round); }"""
 
 
 @pytest.mark.sabotage("protocol/chat.mjs", "isKnown(item) || list.some(", "false && list.some(")
@@ -47,6 +72,21 @@ def test_12_an_own_message_is_there_at_once_and_settles_without_a_jump(live: Liv
     assert ann.page.locator("article").count() == 1
 
 
+@pytest.mark.sabotage("client.css", "p.waiting {", ".waiting {")
+def test_12_what_waits_stands_where_it_will_stand(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.carry()
+    ann.join(live.room().link(), "Ann")
+    ann.page.get_by_text("Nothing is said yet").wait_for()
+    ann.cut()
+    ann.say("soon")
+    ann.page.locator("article.waiting").wait_for()
+    before = ann.page.evaluate(PLACE_OF_TEXT)
+    ann.mend()
+    ann.sees("soon")
+    assert ann.page.evaluate(PLACE_OF_TEXT) == before
+
+
 @pytest.mark.sabotage("view/outgoing.mjs", 'item.state === "failed"', "false")
 def test_12_a_failure_offers_to_retry_copy_and_delete(live: Live, visit: Visit) -> None:
     room = live.room(settings={"moderation": {"preset": "strict"}})
@@ -59,6 +99,47 @@ def test_12_a_failure_offers_to_retry_copy_and_delete(live: Live, visit: Visit) 
         expect(failed.get_by_role("button", name=name)).to_be_visible()
     failed.get_by_role("button", name="Discard").click()
     expect(ann.page.locator("article")).to_have_count(0)
+
+
+@pytest.mark.sabotage("protocol/outbox.mjs", "isOrphaned(item) ? undefined : item.replyToId", "item.replyToId")
+def test_12_an_answer_to_what_was_deleted_meanwhile_can_be_sent_by_itself(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.carry()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    bob.say("soup?")
+    ann.sees("soup?")
+    ann.do("soup?", "Reply")
+    expect(ann.page.get_by_text("Answer to Bob")).to_be_visible()
+    ann.cut()
+    expect(ann.page.get_by_text("Offline.")).to_be_visible()
+    ann.say("yes")
+    delete_newest(live, room)
+    ann.mend()
+    failed = ann.page.locator("article.failed")
+    expect(failed).to_contain_text("What you answer was deleted.")
+    failed.get_by_role("button", name="Try again").click()
+    ann.sees("yes")
+    expect(failed).to_have_count(0)
+
+
+@pytest.mark.sabotage("session.mjs", "if (wire === undefined || isGone(wire)) this.reply.value = null;", "")
+def test_12_what_is_deleted_is_not_answered_any_more(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann, bob = visit(), visit()
+    ann.join(room.link(), "Ann")
+    bob.join(room.link(), "Bob")
+    bob.say("soup?")
+    ann.sees("soup?")
+    ann.do("soup?", "Reply")
+    answering = ann.page.get_by_text("Answer to Bob")
+    expect(answering).to_be_visible()
+    delete_newest(live, room)
+    expect(answering).to_have_count(0)
+    ann.say("by itself")
+    ann.sees("by itself")
+    assert ann.page.locator(".answered").count() == 0
 
 
 @pytest.mark.sabotage("view/rows.mjs", "before.authorSessionId !== wire.authorSessionId ||", "true ||")
@@ -83,7 +164,7 @@ def test_13_messages_are_grouped_and_the_exact_time_is_there(live: Live, visit: 
     assert time.get_attribute("datetime")
 
 
-@pytest.mark.sabotage("view/conversation.mjs", "if (anchor.current === null) box.", "if (true) box.")
+@pytest.mark.sabotage("view/conversation.mjs", "if (anchor === null) box.", "if (true) box.")
 def test_14_it_sticks_to_the_bottom_only_at_the_bottom(live: Live, visit: Visit) -> None:
     room = live.room()
     fill(live, room, 60)
@@ -106,6 +187,69 @@ def test_14_it_sticks_to_the_bottom_only_at_the_bottom(live: Live, visit: Visit)
 
 
 @pytest.mark.sabotage(
+    "view/conversation.mjs", "new ResizeObserver(() => stay.current());", "new ResizeObserver(() => {});"
+)
+def test_14_what_one_reads_stays_in_sight_when_the_window_changes(live: Live, visit: Visit) -> None:
+    room = live.room()
+
+    async def talk() -> None:
+        async with room.opened.enter("Talker", moderator=True) as talker:
+            for index in range(40):
+                await talker.say(f"message {index} " + "with so many words that it wraps in a narrow window " * 3)
+
+    live.run(talk())
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.sees("message 39")
+    ann.page.evaluate(f"{BOX}.scrollTop = 900")
+    ann.page.wait_for_timeout(100)
+    before = ann.page.evaluate(FIRST_IN_SIGHT)
+    for width in (380, 1024):
+        ann.page.set_viewport_size({"width": width, "height": 720})
+        ann.page.wait_for_timeout(200)
+        after = ann.page.evaluate(FIRST_IN_SIGHT)
+        assert after[0] == before[0]
+        assert abs(after[1] - before[1]) < 4
+
+
+@pytest.mark.sabotage("view/conversation.mjs", "box.scrollHeight <= box.clientHeight", "false")
+def test_16_older_messages_come_where_the_newest_leave_room(live: Live, visit: Visit) -> None:
+    room = live.room()
+    fill(live, room, 70)
+    ann = visit(viewport={"width": 1024, "height": 4_000})
+    ann.join(room.link(), "Ann")
+    ann.sees("message 69")
+    expect(ann.page.get_by_text("message 0", exact=True)).to_be_visible()
+
+
+@pytest.mark.sabotage("view/conversation.mjs", "if (ids.some((id) => !known.current.includes(id))) show();", "show();")
+def test_14_what_is_decided_of_own_messages_moves_nobody_who_reads_further_up(live: Live, visit: Visit) -> None:
+    room = live.room(settings={"moderation": {"preset": "careful"}})
+    fill(live, room, 60)
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    for text in ("held and dropped", "held"):
+        ann.say(text)
+    held = ann.page.locator("article.held")
+    expect(held).to_have_count(2)
+    ann.page.evaluate(f"{BOX}.scrollTop = 700")
+    ann.page.get_by_role("button", name="To the newest").wait_for()
+    top = ann.page.evaluate(f"{BOX}.scrollTop")
+
+    async def drop() -> None:
+        async with room.opened.enter("Mona", moderator=True) as mona:
+            first = (await mona.ask("get_held_messages")).data["messages"][0]
+            await mona.ask("drop_message", {"messageId": first["message"]["id"]})
+
+    live.run(drop())
+    expect(held).to_have_count(1)
+    ann.page.wait_for_timeout(100)
+    assert abs(ann.page.evaluate(f"{BOX}.scrollTop") - top) < 3
+    ann.say("at the end")
+    expect(ann.page.get_by_text("at the end")).to_be_in_viewport()
+
+
+@pytest.mark.sabotage(
     "view/conversation.mjs", "if (!box.isConnected) return;", "if (element.current.scrollTop < 0) return;"
 )
 def test_14_a_scroll_that_is_told_after_the_room_was_left_does_no_harm(live: Live, visit: Visit) -> None:
@@ -113,7 +257,8 @@ def test_14_a_scroll_that_is_told_after_the_room_was_left_does_no_harm(live: Liv
     ann.join(live.room().link(), "Ann")
     box = ann.page.locator(".list").element_handle()
     ann.page.get_by_role("button", name="About this room", exact=True).click()
-    ann.page.get_by_role("button", name="Leave and forget me").click()
+    ann.press("leave.forget")
+    ann.press("leave.forget")
     ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
     box.evaluate("(box) => box.dispatchEvent(new Event('scroll'))")
     assert ann.troubles == []
@@ -139,7 +284,7 @@ def test_15_what_is_new_begins_at_a_line_that_stays(live: Live, visit: Visit) ->
     assert "unseen" in texts[at + 1]
 
 
-@pytest.mark.sabotage("session.mjs", "await this.#reach(() => (this.state", "if (false) (() => (this.state")
+@pytest.mark.sabotage("session.mjs", "await this.#reach(() => this.#reaches(line))", "true")
 def test_15_a_button_leads_to_the_first_new_message_however_far_back_it_is(live: Live, visit: Visit) -> None:
     room = live.room()
     ann = visit()
@@ -191,7 +336,7 @@ def test_16_scrolling_up_loads_older_messages_without_a_jump(live: Live, visit: 
     assert ann.page.locator("article").count() <= 120
 
 
-@pytest.mark.sabotage("session.mjs", "await this.chat.older();", "return;")
+@pytest.mark.sabotage("session.mjs", "while (!isThere() && hasOlder(this.state.messages))", "while (false)")
 def test_16_a_link_to_a_message_shows_it_in_its_context(live: Live, visit: Visit) -> None:
     room = live.room()
     fill(live, room, 300)
@@ -206,6 +351,68 @@ def test_16_a_link_to_a_message_shows_it_in_its_context(live: Live, visit: Visit
     expect(ann.page.locator(f'[data-key="{wanted["id"]}"]')).to_be_focused()
     expect(ann.page.locator(f'[data-key="{wanted["id"]}"]')).to_be_in_viewport()
     assert ann.page.url == f"{live.url}/r/{room.id}"
+
+
+@pytest.mark.sabotage("view/conversation.mjs", "scroll.element.current.focus({ preventScroll: true });", "")
+def test_30_the_way_to_the_newest_leaves_the_focus_in_the_list(live: Live, visit: Visit) -> None:
+    room = live.room()
+    fill(live, room, 60)
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.sees("message 59")
+    ann.page.evaluate(f"{BOX}.scrollTop = 700")
+    ann.page.get_by_role("button", name="To the newest").press("Enter")
+    expect(ann.page.get_by_role("log")).to_be_focused()
+
+
+@pytest.mark.sabotage("view/conversation.mjs", "session.wanted.value = null;", "")
+def test_16_a_message_that_was_shown_takes_the_focus_once(live: Live, visit: Visit) -> None:
+    ann = visit()
+    ann.page.goto(live.url)
+    ann.page.get_by_label("Link or code").fill(live.room().link())
+    ann.page.get_by_role("button", name="Continue").click()
+    ann.page.get_by_label("Your name in this room").fill("Ann")
+    ann.page.keyboard.press("Enter")
+    for text in ("question", "answer"):
+        ann.say(text)
+        ann.sees(text)
+        ann.message("question").focus()
+        ann.page.keyboard.press("r")
+    ann.page.locator(".answered").click()
+    expect(ann.message("question")).to_be_focused()
+    ann.page.go_back()
+    ann.page.get_by_role("heading", name="Talk, then let it go.").wait_for()
+    ann.page.go_forward()
+    ann.sees("answer")
+    ann.page.wait_for_timeout(300)
+    expect(ann.message("question")).not_to_be_focused()
+
+
+@pytest.mark.server(limits={"events_per_session": "3/1 second"})
+@pytest.mark.sabotage("session.mjs", 'if (error.code !== "rate_limited") throw error;', "throw error;")
+def test_16_a_jump_far_back_waits_where_the_server_tells_no_more_at_once(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    fill(live, room, 1, "Early")
+    ann.sees("message 0")
+    first = ann.page.locator("article").get_attribute("data-key")
+    ann.page.goto(f"{live.url}/privacy")
+    fill(live, room, 1_000)
+    ann.page.goto(f"{live.url}/r/{room.id}#message={first}")
+    looking = ann.page.get_by_text("Looking for the message")
+    expect(looking).to_be_visible()
+    expect(ann.page.locator(f'[data-key="{first}"]')).to_be_focused(timeout=20_000)
+    expect(looking).to_have_count(0)
+
+
+@pytest.mark.sabotage("session.mjs", 'isGone ? "message_not_found" : "too_far_back"', "null")
+def test_16_a_link_to_a_message_that_is_gone_says_so(live: Live, visit: Visit) -> None:
+    room = live.room()
+    ann = visit()
+    ann.join(room.link(), "Ann")
+    ann.page.goto(f"{live.url}/r/{room.id}#message=gone")
+    expect(ann.page.get_by_text("This message is not there any more.")).to_be_visible()
 
 
 @pytest.mark.sabotage("view/message.mjs", "if (OPENING.has(event.key)) menu();", "if (false) menu();")
@@ -303,3 +510,27 @@ def test_19_in_a_large_room_nobody_is_told_who_comes(live: Live, visit: Visit) -
     ann.sees("hello")
     told = ann.page.locator(".comings")
     expect(told.first).to_contain_text("and 24 others came")  # with Ann thirty; of the last two nobody is told
+
+
+@pytest.mark.sabotage("view/people.mjs", 'isWhole ? "" : sought', 'true ? "" : sought')
+def test_in_a_crowd_people_are_found_of_whom_the_page_knows_nothing(
+    live: Live, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "STATE", 5)
+    room = live.room()
+    mona = visit()
+    with room.people(*(f"Guest {number}" for number in range(15))):
+        mona.join(room.link(moderator=True), "Mona")
+        mona.page.get_by_role("button", name="People: 16").click()
+        people, search = mona.page.locator(".people li"), mona.page.get_by_role("searchbox", name="Search for a name")
+        expect(mona.page.get_by_text("and 11 more")).to_be_visible()
+        search.fill("guest 14")
+        expect(people).to_have_count(1)
+        people.click()
+        expect(
+            mona.page.get_by_role("dialog", name="Guest 14").get_by_role("button", name="Mute", exact=True)
+        ).to_be_visible()
+        mona.page.keyboard.press("Escape")
+        search.fill("nobody")
+        expect(mona.page.get_by_text("Nobody here is called that.")).to_be_visible()
+        expect(people).to_have_count(0)

@@ -26,6 +26,8 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Person, open_room
 from anonchat_moderation.content.controls import COUNTED
+from anonchat_moderation.content.folding import Text
+from anonchat_moderation.content.rules.links import Links, hosts_of
 from anonchat_moderation.content.verdicts import REASONS
 from anonchat_polls import Polls
 from anonchat_polls.secrecy import KINDS, LEAST_SECRET, sentence
@@ -39,6 +41,85 @@ ACTS = 120
 DROPS = 0.12  # how often a connection is lost after an act
 LAST = "the last that is said"
 NO_NODE = "The tests of the web client need Node.js 20 or newer on the PATH; on Debian or Ubuntu: apt install nodejs"
+ALLOWED = "allowed.org"
+# What addresses are made of, and what is written around them to have them read otherwise.
+PARTS = (
+    *("https://", "http://", "https:///", "https:\\", "HTTPS://", "hxxp://", "www.", "evil.fyi", "3232235777", "127.1"),
+    *(
+        ALLOWED,
+        f".{ALLOWED}",
+        f"@{ALLOWED}",
+        "%2e",
+        "%40",
+        ":",
+        ":443",
+        ":x@",
+        "@",
+        "/",
+        "?",
+        "#",
+        "\\",
+        "user",
+        "[::1]",
+    ),
+    *(
+        " ",
+        "\n",
+        "\u00a0",
+        "\u200b",
+        "\u061c",
+        "\u200e",
+        "\u202e",
+        "\u2066",
+        "\ufeff",
+        "\u00ad",
+        "\u0301",
+        "\u3000",
+        "<",
+        ">",
+        '"',
+        "'",
+        "`",
+        "(",
+        ")",
+        "!",
+        ",",
+        "|",
+    ),
+    *(
+        "*",
+        "**",
+        "_",
+        "~~",
+        "> ",
+        "- ",
+        "```\n",
+        "-",
+        ".",
+        "+",
+        "\u2026",
+        "\u3002",
+        "\uff0e",
+        "\uff0f",
+        "\uff1f",
+        "\uff20",
+        "\uff1a",
+    ),
+    *(
+        "\u2047",
+        "\u2488",
+        "\u2100",
+        "\uff48",
+        "\u017f",
+        "a",
+        "7",
+        "\u00e4",
+        "\u00df",
+        "\u0130",
+        "\U0001d41a",
+        "x" * 2_040,
+    ),
+)
 Frame = dict[str, Any]
 
 
@@ -52,6 +133,23 @@ def node(*arguments: str | Path, text: str = "") -> str:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_the_page_makes_a_link_of_is_one_for_moderation(seed: int) -> None:
+    """Wherever in a text it begins, and leading to the same host: none to another passes as an allowed one."""
+    texts = ["".join(random.Random(f"{seed} {number}").choices(PARTS, k=10)) for number in range(8_000)]
+    texts += [f"{before}https://{ALLOWED}{between}evil.fyi/x" for before in PARTS for between in PARTS]
+    links = Links("refuse", (ALLOWED,))
+    led: set[bool] = set()
+    for text, hosts in zip(texts, orjson.loads(node(FOLDER / "links.mjs", text=json.dumps(texts))), strict=True):
+        for host in hosts:
+            is_allowed = f".{host}".removesuffix(".").endswith(f".{ALLOWED}")
+            assert is_allowed or links.is_broken_by(Text(text)), (text, host)
+            if re.fullmatch(r"[a-z.]{1,99}", host) and f"//{host}/" in text:
+                assert host.strip(".") in hosts_of(Text(text)), (text, host)
+            led.add(is_allowed)
+    assert led == {True, False}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.test.mjs")), ids=lambda path: path.name)

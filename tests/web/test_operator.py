@@ -48,5 +48,34 @@ def test_numbers_and_charts_are_shown_to_who_has_the_token(live: Live, visit: Vi
     assert operator.page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('operator'))") == []
 
 
+@pytest.mark.server(server={"port": 0, "operator_token": TOKEN})
+@pytest.mark.sabotage("browser/drawers.mjs", '"editing", "read", "token"', '"editing", "read"')
+def test_the_token_stays_in_the_tab_whatever_else_is_kept_on_the_device(live: Live, visit: Visit) -> None:
+    operator = visit()
+    operator.join(live.room().link(), "Olga")
+    operator.page.get_by_role("button", name="Settings").click()
+    operator.page.get_by_label("Keep on this device").check()
+    operator.page.goto(f"{live.url}/admin")
+    operator.page.get_by_label("Operator token").fill(TOKEN)
+    operator.page.keyboard.press("Enter")
+    expect(operator.page.locator(".states")).to_contain_text("running")
+    assert TOKEN in operator.page.evaluate("JSON.stringify(sessionStorage)")
+    assert TOKEN not in operator.page.evaluate("JSON.stringify(localStorage)")
+
+
+@pytest.mark.server(server={"port": 0, "operator_token": TOKEN})
+@pytest.mark.sabotage("analytics/anonchat_analytics/static/analytics.mjs", "PEAKS.has(metric)", "false")
+def test_a_chart_tells_the_largest_peak_and_the_sum_of_all_else(live: Live, visit: Visit) -> None:
+    points = [{"start": f"2026-11-20T{hour}:00:00Z", "value": value} for hour, value in ((19, 10), (20, 30), (21, 20))]
+    operator = visit()
+    operator.page.route("**/api/analytics/series?*", lambda route: route.fulfill(json={"points": points}))
+    operator.page.goto(f"{live.url}/admin")
+    operator.page.get_by_label("Operator token").fill(TOKEN)
+    operator.page.keyboard.press("Enter")
+    for name, told in (("Most people at once", "about 30"), ("Messages", "about 60")):
+        caption = operator.page.locator(".chart figcaption").filter(has_text=name)
+        expect(caption).to_have_text(f"{name} {told}")
+
+
 def test_without_a_token_there_is_no_such_page(live: Live) -> None:
     assert Rest(live.server.port).call("GET", "/admin").status == 404

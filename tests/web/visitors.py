@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError, WebSocketRoute
 
+BECOMES_SECONDS = 20
 RESTARTED = 1012  # the close code for a server that comes back
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -28,6 +30,14 @@ EXPECTED = (
 )  # fmt: skip
 
 
+def becomes_true(page: Page, expression: str) -> None:
+    """Wait until it is. Playwright's own wait has the page evaluate a text, which the page's policy forbids."""
+    until = time.monotonic() + BECOMES_SECONDS
+    while not page.evaluate(expression):
+        assert time.monotonic() < until, f"It never is: {expression}"
+        page.wait_for_timeout(20)
+
+
 @dataclass
 class Visitor:
     """One context of the browser with one page; `troubles` must be empty at the end."""
@@ -38,6 +48,7 @@ class Visitor:
     _sockets: list[WebSocketRoute] = field(default_factory=list)
     _is_cut: bool = False
     _lost: str | None = None
+    _altered: Callable[[str], str] = str
 
     # --- the connection
 
@@ -57,11 +68,15 @@ class Visitor:
         if self._lost is not None and self._lost in str(frame):
             self._lost = None
         else:
-            socket.send(frame)
+            socket.send(self._altered(str(frame)))
 
     def lose(self, part: str) -> None:
         """Lose the next frame of the server that holds `part`, without anybody being told."""
         self._lost = part
+
+    def alter(self, frame: Callable[[str], str]) -> None:
+        """From now on the page hears what `frame` makes of a frame of the server."""
+        self._altered = frame
 
     def cut(self) -> None:
         """Lose the connection, and find none until `mend`."""

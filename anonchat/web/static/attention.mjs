@@ -14,6 +14,7 @@ export class Attention {
   #drawer;
   #gathered = [];
   #isLive = false;
+  #isThere = false; // the room has told what was said; until then nothing is known of what is new
   #seen = signal(null); // seq up to which all was in sight, as long as something newer is not
 
   constructor(store, drawer) {
@@ -32,6 +33,7 @@ export class Attention {
   look(isLooking, isHere) {
     if (this.isLooking.value === isLooking) return;
     this.isLooking.value = isLooking;
+    if (!this.#isThere) return;
     if (isLooking) {
       this.#remember();
       return;
@@ -50,6 +52,7 @@ export class Attention {
     if (event === "identified") this.#isLive = false;
     if (event === "caught_up") {
       this.#isLive = true;
+      if (!this.#isThere) this.#arrive();
       if (data.missed > 0) this.speak(t("list.missed", { count: data.missed }));
     }
     if (event !== "message") return;
@@ -57,9 +60,17 @@ export class Attention {
     if (this.#isLive && !isOwn(data, state)) this.#gather(t("message.sentence", { name: data.authorUsername, text: data.content.text ?? "" }));
   }
 
-  /** Say something to those who listen. */
+  /** Who comes for the first time, and looks elsewhere meanwhile, has seen what is there; who comes back, what they had seen. */
+  #arrive() {
+    this.#isThere = true;
+    if (this.isLooking.value) return;
+    this.#seen.value ??= this.#newest();
+    this.line.value ??= this.#seen.value;
+  }
+
+  /** Say something to those who listen, also where it is what was said last: a text that stays is not read out again. */
   speak(text) {
-    this.spoken.value = text;
+    this.spoken.value = text === this.spoken.value ? `${text}\u00a0` : text;
   }
 
   #gather(sentence) {

@@ -1,16 +1,35 @@
 /**
- * What plugins add to the client. The core asks it wherever something may be added, and knows no plugin by name.
+ * What plugins add to the client. The core asks it wherever something may be added, and knows no plugin by name. What a plugin
+ * added may throw: that is told in the console, and the rest works.
  *
- * A plugin's module exports a function that is called once with its `Door` before anything is shown.
+ * A plugin's module exports a function that is called once with its `PluginApi` before anything is shown.
  */
 
 import { addTexts } from "./texts/catalogue.mjs";
 
 const KINDS = ["messageActions", "personActions", "composerActions", "panels", "bars", "settings", "marks", "commands", "creation", "operatorSections"];
+const OTHERWISE = { fits: false, label: "", count: 0 }; // what stands for the answer of a function that threw
+const UNGUARDED = new Set(["component", "settings"]); // no room is made without what a plugin was to set in it
+
+/** Say for those who look after plugins that one has failed. */
+export const failed = (owner, error) => console.error(`the web module of ${owner} has failed`, error);
+
+function attempt(owner, act, otherwise) {
+  const fails = (error) => {
+    failed(owner, error);
+    return otherwise;
+  };
+  try {
+    const answer = act();
+    return answer instanceof Promise ? answer.catch(fails) : answer;
+  } catch (error) {
+    return fails(error);
+  }
+}
 
 export class Registry {
   reducers = {}; // name of the plugin -> {initial, apply}
-  renderers = []; // {fits, component}
+  renderers = []; // {owner, fits, component}
   handlers = []; // {event, act}
 
   constructor() {
@@ -18,11 +37,11 @@ export class Registry {
   }
 
   /** Load the modules of a page: `{owner, url}`. One that fails is left out, and the rest works. */
-  async load(modules, doorOf) {
+  async load(modules, apiOf) {
     for (const { owner, url } of modules) {
       try {
         const { default: register } = await import(url);
-        register(doorOf(owner));
+        register(apiOf(owner));
       } catch (error) {
         console.error(`the web module of ${owner} could not be loaded`, error);
       }
@@ -36,7 +55,7 @@ export class Registry {
 }
 
 /** What one plugin may do, and what it is given to do it with. */
-export class Door {
+export class PluginApi {
   #registry;
   #owner;
 
@@ -57,17 +76,18 @@ export class Door {
    * `repeated` names durable events that change what pages of history tell, so that an older page does not undo them.
    */
   reducer(reducer) {
-    this.#registry.reducers[this.#owner] = reducer;
+    const apply = (part, ...event) => attempt(this.#owner, () => reducer.apply(part, ...event), part);
+    this.#registry.reducers[this.#owner] = { ...reducer, apply };
   }
 
   /** How messages look for which `fits(message)`: a component with the props `message`, `state`. */
   renderer(fits, component) {
-    this.#registry.renderers.push({ fits, component });
+    this.#registry.renderers.push(this.#guarded({ fits, component }));
   }
 
   /** Do something when an event has come: `act(data, state)`; `state` is the one after it. */
   on(event, act) {
-    this.#registry.handlers.push({ event, act });
+    this.#registry.handlers.push(this.#guarded({ event, act }));
   }
 
   /**
@@ -77,6 +97,13 @@ export class Door {
    * `{component, settings(form)}`.
    */
   add(kind, added) {
-    this.#registry[kind].push(added);
+    this.#registry[kind].push(this.#guarded(added));
+  }
+
+  /** The same with the name of its plugin, and with functions whose failures are told. Components are guarded where they are shown. */
+  #guarded(added) {
+    const functions = Object.entries(added).filter(([name, value]) => typeof value === "function" && !UNGUARDED.has(name));
+    const guarded = functions.map(([name, act]) => [name, (...given) => attempt(this.#owner, () => act.apply(added, given), OTHERWISE[name])]);
+    return { ...added, ...Object.fromEntries(guarded), owner: this.#owner };
   }
 }

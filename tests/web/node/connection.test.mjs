@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { Backoff, LONGEST, SHORTEST } from "../../../anonchat/web/static/protocol/backoff.mjs";
 import { Chat } from "../../../anonchat/web/static/protocol/chat.mjs";
+import { encode } from "../../../anonchat/web/static/protocol/frames.mjs";
 import { createStore } from "../../../anonchat/web/static/state/store.mjs";
 import { drawer, Environment, seeded, settled } from "./environment.mjs";
 import { Room } from "./room.mjs";
@@ -43,12 +44,12 @@ for (const [code, reason] of [[1000, "left"], [4401, "session_expired"], [4403, 
   });
 }
 
-for (const code of [1001, 1006, 1011, 1012, 1013, 4400, 4408, 4413, 4429]) {
+for (const [code, reason] of [[1001], [1006], [1011], [1012], [1013], [4400], [4401, "not_identified"], [4408], [4413], [4429]]) {
   test(`24 comes back after ${code}`, async () => {
     const { chat, dialled, environment, room } = scene();
     chat.start();
     await settled();
-    room.cut(dialled[0], code);
+    room.cut(dialled[0], code, reason);
     assert.equal(chat.status.value.kind, "offline");
     assert.ok(chat.status.value.until > environment.now());
     await environment.pass(35_000);
@@ -136,6 +137,21 @@ test("22 what is posted while the server's close is on its way goes to the next 
   chat.close();
 });
 
+test("16 a page that was asked for while too much was missed follows on what is known then", async () => {
+  const { chat, dialled, room, environment } = scene();
+  for (let count = 0; count < 200; count += 1) room.say("p1", "before");
+  chat.start();
+  await settled();
+  room.cut(dialled[0]);
+  const older = chat.older();
+  for (let count = 0; count < 600; count += 1) room.say("p1", "missed");
+  await environment.pass(5_000);
+  await older;
+  const seqs = chat.store.state.value.messages.list.map((wire) => wire.seq);
+  assert.deepEqual(seqs, Array.from({ length: 150 }, (_, index) => 651 + index));
+  chat.close();
+});
+
 test("12 a message whose answer was lost is sent again with the same id and taken once", async () => {
   const { chat, dialled, room, environment } = scene();
   chat.start();
@@ -204,6 +220,82 @@ test("11 in slow mode a message waits and goes by itself", async () => {
   chat.close();
 });
 
+/** A chat whose first message has to wait for slow mode until `free()`, and how often it was sent. */
+async function slowed(seconds) {
+  const { chat, room, dialled, environment } = scene();
+  const free = environment.now() + seconds * 1_000;
+  const sends = [];
+  room.take = function (socket, data, id) {
+    sends.push(environment.now());
+    const left = free - environment.now();
+    if (left > 0) socket.tell({ event: "error", data: { code: "slow_mode", message: "Wait.", retryAfterMs: left }, id });
+    else Room.prototype.take.call(this, socket, data, id);
+  };
+  chat.start();
+  await settled();
+  chat.post("slowly");
+  await settled();
+  return { chat, room, dialled, environment, sends, free };
+}
+
+for (const seconds of [60, 600, 3_600]) {
+  test(`11 in a slow mode of ${seconds} seconds a message waits once, and is not given up`, async () => {
+    const { chat, room, environment, sends, free } = await slowed(seconds);
+    const [{ until }] = chat.outbox.items.value;
+    assert.ok(until >= free && until <= free + 1_000);
+    await environment.pass((seconds + 40) * 1_000); // the connection may be away just then
+    assert.deepEqual([chat.outbox.items.value, room.messages.size, sends.length], [[], 1, 2]);
+    chat.close();
+  });
+}
+
+test("11 a message goes when slow mode is over, and waits no longer than a shorter one makes it", async () => {
+  const { chat, room, environment, dialled, free } = await slowed(600);
+  dialled[0].tell({ event: "moderation", data: { slowModeSeconds: 600 } });
+  assert.ok(chat.outbox.items.value[0].until >= free);
+  room.happens("moderation_changed", { slowModeSeconds: 60 });
+  assert.ok(chat.outbox.items.value[0].until <= environment.now() + 61_000);
+  delete room.take;
+  room.happens("moderation_changed", { slowModeSeconds: 0 });
+  await environment.pass(2_000);
+  assert.deepEqual([chat.outbox.items.value, room.messages.size], [[], 1]);
+  chat.close();
+});
+
+test("12 what the server cannot take for long is given up", async () => {
+  const { chat, room, environment } = scene();
+  let count = 0;
+  room.take = (socket, _, id) => {
+    count += 1;
+    socket.tell({ event: "error", data: { code: "overloaded", message: "Later.", retryAfterMs: 1_000 }, id });
+  };
+  chat.start();
+  await settled();
+  chat.post("too much");
+  await environment.pass(60_000);
+  assert.deepEqual([count, chat.outbox.items.value[0].state], [8, "failed"]);
+  chat.close();
+});
+
+test("18 a held message that was decided while one was away does not wait for ever", async () => {
+  const { chat, room, dialled, environment } = scene();
+  const ids = ["dropped", "still waits"];
+  room.take = (socket, { clientMsgId, text }, id) => socket.tell({ event: "message_held", data: { clientMsgId, messageId: text, reason: "links" }, id });
+  chat.start();
+  await settled();
+  for (const text of ids) chat.post(text);
+  await environment.pass(100);
+  const texts = () => chat.outbox.items.value.map((item) => item.text);
+  room.cut(dialled[0]);
+  await environment.pass(5_000);
+  const waits = [{ message: { id: "still waits" }, reason: "links" }];
+  dialled[1].tell({ event: "held_messages", data: { messages: waits, hasMore: true } });
+  assert.deepEqual(texts(), ids); // what is not listed may wait, too
+  dialled[1].tell({ event: "held_messages", data: { messages: waits, hasMore: false } });
+  assert.deepEqual(texts(), ["still waits"]);
+  chat.close();
+});
+
 test("nonsense from a server that was never understood ends the chat", async () => {
   const { chat, dialled, environment } = scene({ serve: (_, socket) => setImmediate(() => socket.onopen()) });
   const logged = console.error;
@@ -217,4 +309,9 @@ test("nonsense from a server that was never understood ends the chat", async () 
   }
   await environment.pass(60_000);
   assert.deepEqual([chat.status.value.kind, chat.status.value.reason, dialled.length], ["over", "not_ours", 1]);
+});
+
+test("a frame holds nothing that the server cannot answer: no half emoji and no NUL", () => {
+  const written = JSON.parse(encode("create_poll", { question: "a\ud83db\0c", options: [{ text: "\ude00" }, { text: "\ud83d\ude00" }] }, 1));
+  assert.deepEqual(written, { event: "create_poll", data: { question: "abc", options: [{ text: "" }, { text: "😀" }] }, id: 1 });
 });

@@ -77,5 +77,15 @@ export function drawer(kept = new Map()) {
     kept,
     get: (key) => (kept.has(key) ? JSON.parse(kept.get(key)) : undefined),
     set: (key, value) => kept.set(key, JSON.stringify(value)),
+    drop: (key, isIt) => kept.has(key) && isIt(JSON.parse(kept.get(key))) && kept.delete(key),
   };
+}
+
+/** A storage as browsers have it: what is in it are its own keys. */
+export function storage() {
+  return Object.create({
+    getItem(key) { return this[key] ?? null; },
+    setItem(key, value) { this[key] = value; },
+    removeItem(key) { delete this[key]; },
+  });
 }

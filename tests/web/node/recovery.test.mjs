@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Chat } from "../../../anonchat/web/static/protocol/chat.mjs";
+import { typing } from "../../../anonchat/web/static/state/selectors.mjs";
 import { createStore } from "../../../anonchat/web/static/state/store.mjs";
 import { drawer, Environment, seeded, settled } from "./environment.mjs";
 import { Room } from "./room.mjs";
@@ -83,6 +84,32 @@ test("a page that was read before a change that overtook it does not undo the ch
   store.apply("message_edited", room.log.at(-1).data, { seq: room.seq });
   store.apply("history_chunk", old);
   assert.equal(store.state.value.messages.list[0].content.text, "changed");
+});
+
+test("a change of oneself holds in a crowd, where joins are not told, and so does the state that is asked for", async () => {
+  const room = new Room();
+  const { chat } = await chatIn(room, seeded(1));
+  const me = (role) => ({ sessionId: "me", username: "Me", role });
+  const role = () => chat.store.state.value.room.me.role;
+  room.people.clear(); // the state names some, and not us
+  room.version += 2; // somebody has come, too
+  room.tell({ event: "presence", data: { event: "change", user: me("moderator"), total: 301, version: room.version } });
+  assert.equal(role(), "moderator");
+  room.people.set("me", me("participant"));
+  room.version += 1; // a change of which nothing came
+  chat.wake();
+  assert.equal(role(), "participant");
+  chat.close();
+});
+
+test("who began to type and said nothing more takes nobody's place", () => {
+  const store = createStore();
+  const type = (name, at) => store.apply("typing", { sessionId: name, username: name, typing: true }, { at });
+  for (let count = 0; count < 50; count += 1) type(`early ${count}`, 0);
+  type("late", 5_999);
+  assert.equal(typing(store.state.value, 5_999).length, 50);
+  type("late", 6_000);
+  assert.deepEqual(typing(store.state.value, 6_000), ["late"]);
 });
 
 test("messages are bounded, the oldest go first and can be had again", () => {

@@ -11,6 +11,7 @@ const { complete } = await import(`${STATIC}/text/completion.mjs`);
 const { rowsOf, windowOf } = await import(`${STATIC}/view/rows.mjs`);
 const { en } = await import(`${STATIC}/texts/en.mjs`);
 const { de } = await import(`${STATIC}/texts/de.mjs`);
+const { t } = await import(`${STATIC}/texts/catalogue.mjs`);
 
 const inline = (text, names) => parse(text, names)[0].children;
 
@@ -30,11 +31,34 @@ test("blocks: code as it is, quotes, lists, paragraphs", () => {
 });
 
 test("only web addresses are links, and they show where they lead", () => {
-  assert.deepEqual(inline("see https://a.example/x?y=1."), ["see ", { kind: "link", href: "https://a.example/x?y=1" }, "."]);
+  assert.deepEqual(inline("see https://a.example/x?y=1."), ["see ", { kind: "link", href: "https://a.example/x?y=1", text: "https://a.example/x?y=1" }, "."]);
   for (const text of ["javascript:alert(1)", "data:text/html,x", "[x](https://a.example)", "xhttps://a.example", "http://"]) {
     assert.ok(inline(text).every((node) => node.kind !== "link" || node.href.startsWith("https://a.example")), text);
   }
 });
+
+for (const [written, shown] of [
+  ["https://A.example/\u05d0/B?c#d", "https://A.example/\u05d0/B?c#d"],
+  ["https://a.example:8080", "https://a.example:8080"],
+  ["https://bank.example@evil.example/x", "https://evil.example/x"],
+  ["https://bank.example\u2215x.evil.example", "https://bank.xn--examplex-4f7d.evil.example/"],
+  ["https://b\u0430nk.example/x", "https://xn--bnk-6cd.example/x"],
+  ["https://\u05d0\u05d1.\u05d2\u05d3/\u05d4\u05d5", "https://xn--4dbc.xn--6dbc/%D7%94%D7%95"],
+  ["https:///evil.example", "https://evil.example/"],
+  ["https://3232235777/x", "https://192.168.1.1/x"],
+]) {
+  test(`a link reads as the address to which it leads: ${JSON.stringify(written)}`, () => {
+    const [node] = inline(written);
+    assert.deepEqual(node, { kind: "link", href: written, text: shown });
+  });
+}
+
+for (const sign of ["\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069"]) {
+  test(`no link goes on behind ${JSON.stringify(sign)}, which turns the direction around, and the text stays`, () => {
+    assert.deepEqual(inline(`https://${sign}@evil.example/moc.knab`), [`https://${sign}@evil.example/moc.knab`]);
+    assert.deepEqual(inline(`https://a.example/x${sign}y`), [{ kind: "link", href: "https://a.example/x", text: "https://a.example/x" }, `${sign}y`]);
+  });
+}
 
 test("only those who are mentioned are marked, the longest name first", () => {
   const found = inline("@Ann @Ann Maria @Bob @Anna", ["Ann", "Ann Maria"]).filter((node) => node.kind === "mention");
@@ -43,9 +67,9 @@ test("only those who are mentioned are marked, the longest name first", () => {
 
 for (const bomb of ["*", "**", "`", "_a", "**a ", "> ", "- *", "https://", "~~", "*a* ", "@A", "```\n"]) {
   test(`a bomb of ${JSON.stringify(bomb)} is parsed at once`, () => {
-    const began = performance.now();
+    const began = process.cpuUsage(); // a busy machine makes nothing of it slower
     parse(bomb.repeat(Math.floor(60_000 / bomb.length)), ["A"]);
-    assert.ok(performance.now() - began < 1_000);
+    assert.ok(process.cpuUsage(began).user < 1_000_000);
   });
 }
 
@@ -55,7 +79,7 @@ test("links and codes lead into rooms of this server only", () => {
   for (const text of ["abc-1#s_-1", " https://chat.example/r/abc-1#s_-1\n", "https://chat.example/r/abc-1/#s_-1"]) {
     assert.deepEqual(parseLink(text, origin), room);
   }
-  for (const text of ["", "abc", "https://evil.example/r/abc-1#s", "https://chat.example/r/abc-1", "https://chat.example/x#s"]) {
+  for (const text of ["", "abc", "https://evil.example/r/abc-1#s", "https://chat.example/r/abc-1", "https://chat.example/x#s", "https://chat.example/r/abc-1#s%"]) {
     assert.equal(parseLink(text, origin), null, text);
   }
 });
@@ -97,5 +121,12 @@ test("every language has every text, with the same values in it", () => {
   for (const { en: english, de: german } of catalogues) {
     assert.deepEqual(Object.keys(german), Object.keys(english));
     for (const key of Object.keys(english)) assert.deepEqual(values(german[key]), values(english[key]), key);
+  }
+});
+
+test("only a value that runs from right to left is isolated", () => {
+  for (const name of ["Alice", "❤️", "1️⃣ ☀︎"]) assert.equal(t("{name} came", { name }), `${name} came`);
+  for (const name of ["מאיה", "سلمى", "\ufb2aalom", "\ufdf2", "\ufefb"]) {
+    assert.equal(t("{name} came", { name }), `\u2068${name}\u2069 came`);
   }
 });

@@ -6,6 +6,7 @@ import { t } from "../texts/catalogue.mjs";
 import { useClient } from "../view/context.mjs";
 import { Languages } from "../view/languages.mjs";
 import { Problem } from "../view/parts.mjs";
+import { Plugged } from "../view/plugged.mjs";
 import { Rooms } from "./rooms.mjs";
 import { samples, sumOf } from "./samples.mjs";
 
@@ -79,7 +80,7 @@ function Numbers({ token }) {
     <${Problem} error=${problem.value} />
     ${seen.value === null ? html`<p class="waiting" role="status">${t("waiting")}</p>` : html`<${Tiles} all=${seen.value.all} databaseBytes=${seen.value.databaseBytes} /><${Health} ready=${seen.value.ready} />`}
     <${Rooms} token=${token} />
-    ${client.registry.operatorSections.map(({ component }) => html`<${component} token=${token} />`)}`;
+    ${client.registry.operatorSections.map((section) => html`<${Plugged} added=${section} token=${token} />`)}`;
 }
 
 /** Also when it is 503, for then it says what is wrong. */

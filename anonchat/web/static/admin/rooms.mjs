@@ -18,6 +18,7 @@ export function Rooms({ token }) {
       const page = await rest("GET", `/api/operator/rooms?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, undefined, token);
       all.value = cursor ? [...all.value, ...page.rooms] : page.rooms;
       more.value = page;
+      problem.value = null;
     } catch (error) {
       problem.value = error;
     }
@@ -41,7 +42,7 @@ function Row({ room }) {
   const told = {
     people: t("admin.places", { count: room.actualParticipants, most: room.maxParticipants }),
     stored: t("admin.written", { count: room.messages }),
-    goes: room.retentionSeconds === null ? t("admin.withRoom") : span(room.retentionSeconds),
+    goes: room.retentionSeconds === null ? t("admin.withRoom") : span(room.retentionSeconds, { isExact: true }),
     opened: moment(room.createdAt),
     ends: room.expiresAt === null ? t("admin.never") : moment(room.expiresAt),
   };

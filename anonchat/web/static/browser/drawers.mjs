@@ -7,18 +7,25 @@ import { signal } from "../vendor/signals-core.mjs";
 
 const PREFIX = "anonchat:";
 const KEEP = "keep";
-/** What waits or is being written belongs to one tab: two tabs must not send the same. */
-const OF_THE_TAB = new Set(["outbox", "draft", "read"]);
+/** What waits or is being written belongs to one tab: two tabs must not send the same. The operator's token opens too much. */
+const OF_THE_TAB = new Set(["outbox", "draft", "editing", "read", "token"]);
 
 export class Drawers {
   #tab;
   #device;
 
-  /** The two storages of a browser. One that is forbidden or full keeps nothing, and that is no error. */
+  /** The two storages of a browser. One that is forbidden or full is no error: then what is of the tab lives in the page. */
   constructor(tab, device) {
-    this.#tab = tab;
+    this.#tab = new Lasting(tab);
     this.#device = device;
-    this.keeps = signal(read(device, PREFIX + KEEP) === true);
+    this.keeps = signal(false);
+    this.look();
+  }
+
+  /** Look whether what is written is kept on the device: somebody may have said so, or the contrary, in another tab. */
+  look() {
+    this.keeps.value = read(this.#device, PREFIX + KEEP) === true;
+    return this.keeps.value;
   }
 
   /** Keep from now on, or forget everything that was kept beyond this tab. */
@@ -32,14 +39,23 @@ export class Drawers {
     }
   }
 
-  /** The drawer with that name: `get(key)`, `set(key, value)`, where undefined removes, and `clear()`. */
+  /**
+   * The drawer with that name: `get(key)`, `set(key, value)`, where undefined removes, `drop(key, isIt)`, which removes only
+   * such a value, and not what another tab has kept since, and `clear()`.
+   */
   named(name) {
     const keyOf = (key) => `${PREFIX}${name}:${key}`;
     return {
       get: (key) => read(this.#tab, keyOf(key)) ?? read(this.#device, keyOf(key)),
       set: (key, value) => {
         write(this.#tab, keyOf(key), value);
-        if (this.keeps.value && !OF_THE_TAB.has(key)) write(this.#device, keyOf(key), value);
+        if (value === undefined || (!OF_THE_TAB.has(key) && this.look())) write(this.#device, keyOf(key), value);
+      },
+      drop: (key, isIt) => {
+        for (const storage of [this.#tab, this.#device]) {
+          const value = read(storage, keyOf(key));
+          if (value !== undefined && isIt(value)) write(storage, keyOf(key), undefined);
+        }
       },
       clear: () => {
         for (const storage of [this.#tab, this.#device]) {
@@ -50,7 +66,40 @@ export class Drawers {
   }
 }
 
-const keysOf = (storage) => attempt(() => Object.keys(storage).filter((key) => key.startsWith(PREFIX))) ?? [];
+/** The storage of a tab, and in memory what it does not take, so that one can come in and write where it is forbidden. */
+class Lasting {
+  #storage;
+  #memory = new Map();
+
+  constructor(storage) {
+    this.#storage = storage;
+  }
+
+  keys() {
+    return [...this.#memory.keys(), ...(attempt(() => Object.keys(this.#storage)) ?? [])];
+  }
+
+  getItem(key) {
+    return this.#memory.get(key) ?? this.#storage.getItem(key);
+  }
+
+  setItem(key, text) {
+    try {
+      this.#storage.setItem(key, text);
+      this.#memory.delete(key);
+    } catch {
+      this.removeItem(key); // what stood there is older
+      this.#memory.set(key, text);
+    }
+  }
+
+  removeItem(key) {
+    this.#memory.delete(key);
+    attempt(() => this.#storage.removeItem(key));
+  }
+}
+
+const keysOf = (storage) => (attempt(() => storage.keys?.() ?? Object.keys(storage)) ?? []).filter((key) => key.startsWith(PREFIX));
 
 function read(storage, key) {
   const kept = attempt(() => storage.getItem(key));

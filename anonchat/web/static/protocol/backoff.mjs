@@ -7,13 +7,14 @@ const STABLE = 60_000; // a connection that lived so long makes the next waiting
 const LONGEST_ASKED = 300_000; // the most that a server may ask for
 const CROWDED_ATTEMPT = 3;
 const FINAL = new Set([1000, 4401, 4403, 4410]); // left, session over, removed, room ended
+const TOO_SLOW = "not_identified"; // a network over which nobody could say in time who they are; closes with 4401, too
 const CROWDED = new Set([1013, 4429]); // a server that asks for fewer visits
 
 /**
  * Whether coming back is of no use after an ending: `{code, reason, asked?, atOnce?, hopeless?}`, where `asked` is
  * what the server wants us to wait, and `hopeless` is for what would only happen again.
  */
-export const isFinal = (ending) => ending.hopeless === true || FINAL.has(ending.code);
+export const isFinal = (ending) => ending.hopeless === true || (FINAL.has(ending.code) && ending.reason !== TOO_SLOW);
 
 /** How long to wait before the next attempt. */
 export class Backoff {

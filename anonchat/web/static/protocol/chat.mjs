@@ -45,9 +45,9 @@ export class Chat {
     this.#connection.lost();
   }
 
-  /** The server's clock in ms since 1970; this machine's clock may be wrong. */
-  serverTime() {
-    return this.#environment.now() + this.#connection.clockSkew;
+  /** The server's clock in ms since 1970, now or at a time of this machine's clock, which may be wrong. */
+  serverTime(at = this.#environment.now()) {
+    return at + this.#connection.clockSkew;
   }
 
   /** Queue a message; false if too many wait already. */
@@ -70,10 +70,12 @@ export class Chat {
     return this.#courier.request(event, data);
   }
 
-  /** Get older messages into the store. */
-  older() {
-    const [oldest] = this.store.state.value.messages.list;
-    return this.request("get_history", { limit: PAGE, ...(oldest ? { before: oldest.seq } : {}) });
+  /** Get older messages into the store: than the oldest when there is a connection, which may bring a new list. */
+  older(limit = PAGE) {
+    return this.#courier.request("get_history", () => {
+      const [oldest] = this.store.state.value.messages.list;
+      return { limit, ...(oldest ? { before: oldest.seq } : {}) };
+    });
   }
 
   /** Tell the others; may be called at each key press. */
@@ -95,6 +97,15 @@ export class Chat {
   #told(event, data, seq) {
     this.store.apply(event, data, { seq, at: this.#environment.now() });
     if (event === "message_dropped") this.outbox.compare((item) => item.messageId === data.messageId);
+    if (event === "held_messages") this.#decided(data);
+    if (event === "moderation" || event === "moderation_changed") this.#courier.slow(data.slowModeSeconds * 1_000);
+  }
+
+  /** What does not wait any more was decided while we were away: if it was released it comes as any message does. */
+  #decided({ messages, hasMore }) {
+    if (hasMore) return; // those that are not listed may wait, too
+    const waiting = new Set(messages.map(({ message }) => message.id));
+    this.outbox.compare((item) => item.state === "held" && !waiting.has(item.messageId));
   }
 
   /** What has come to the room, or has gone from it since, need not be shown from the outbox. Run after each change of both. */

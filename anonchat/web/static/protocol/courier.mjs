@@ -4,8 +4,10 @@ import { NotReachable, Refused } from "./frames.mjs";
 
 const MOST_WAITING = 100;
 const PATIENCE = 30_000; // for a connection and the answer together
-const ATTEMPTS = 8; // of a send that the server cannot take for the moment; lost connections do not count
-const LONGEST = 30_000;
+const ATTEMPTS = 8; // of a send that the server cannot take for the moment; lost connections and slow mode do not count
+const LONGEST = 30_000; // between two of these attempts
+const SLOWEST = 3_600_000; // that slow mode makes anybody wait
+const SPREAD = 1_000; // in which those come again whom slow mode lets go at once
 /** Refusals after which the same is tried again by itself. */
 const PASSING = new Set(["rate_limited", "overloaded", "storage_full", "storage_unavailable", "going_away", "slow_mode"]);
 const ACKS = new Set(["message_ack", "message_held"]);
@@ -14,10 +16,11 @@ export class Courier {
   #environment;
   #connection;
   #outbox;
-  #calls = new Map(); // id of a frame -> {event, data, resolve, reject, cancel, isWritten}
+  #calls = new Map(); // id of a frame -> {event, tell, resolve, reject, cancel, isWritten}; `tell()` gives the data
   #over = null; // the error of everything that comes after the end
   #numbers = 0;
   #isDelivering = false;
+  #slowed = null; // {until, wait(ms)}: the message that slow mode makes wait
 
   constructor(environment, connection, outbox) {
     this.#environment = environment;
@@ -25,10 +28,14 @@ export class Courier {
     this.#outbox = outbox;
   }
 
-  /** Send an event once there is a connection, and wait for its answer: its data. Throws `Refused` or `NotReachable`. */
+  /**
+   * Send an event once there is a connection, and wait for its answer: its data. Throws `Refused` or `NotReachable`. `data`
+   * may be a function that gives it then, for what depends on what is known of the room.
+   */
   async request(event, data) {
     this.#numbers += 1;
-    return (await this.#exchange(event, data, `r${this.#numbers}`)).data;
+    const tell = typeof data === "function" ? data : () => data;
+    return (await this.#exchange(event, tell, `r${this.#numbers}`)).data;
   }
 
   /** Hand a frame to who waits for it; false if it is no answer. */
@@ -57,6 +64,12 @@ export class Courier {
   over(reason) {
     this.#over = new NotReachable(reason);
     for (const id of [...this.#calls.keys()]) this.#finish(id).reject(this.#over);
+    this.#slowed?.wait(0);
+  }
+
+  /** From now on slow mode makes nobody wait longer than that. */
+  slow(longest) {
+    if (this.#slowed?.until > this.#environment.now() + longest + SPREAD) this.#slowed.wait(longest + this.#chance(SPREAD));
   }
 
   /** Send the outbox until it is empty. One at a time, so that they keep their order whatever happens to one of them. */
@@ -89,32 +102,57 @@ export class Courier {
     for (let attempt = 1; ;) {
       try {
         this.#outbox.sending(clientMsgId, this.#connection.seq);
-        return await this.#exchange("send_message", data, clientMsgId);
+        return await this.#exchange("send_message", () => data, clientMsgId);
       } catch (error) {
         if (this.#over !== null) throw error;
         if (error instanceof NotReachable) continue; // not a busy loop: the next attempt waits for the next connection
-        if (!PASSING.has(error.code) || attempt >= ATTEMPTS) throw error;
-        attempt += 1;
-        const wait = Math.min(error.retryAfterMs ?? 1_000, LONGEST) * (1 + 0.2 * this.#environment.random());
-        this.#outbox.waits(clientMsgId, this.#environment.now() + wait);
-        await new Promise((go) => this.#environment.after(wait, go));
+        if (error.code !== "slow_mode") attempt += 1;
+        if (!PASSING.has(error.code) || attempt > ATTEMPTS) throw error;
+        const { retryAfterMs = 1_000 } = error;
+        await (error.code === "slow_mode" ? this.#slowDown(clientMsgId, retryAfterMs) : this.#pause(clientMsgId, retryAfterMs));
       }
     }
   }
 
-  #exchange(event, data, id) {
+  async #pause(clientMsgId, asked) {
+    const least = Math.min(asked, LONGEST);
+    const wait = least + this.#chance(0.2 * least);
+    this.#outbox.waits(clientMsgId, this.#environment.now() + wait);
+    await new Promise((go) => this.#environment.after(wait, go));
+  }
+
+  /** Wait for one's turn as long as the server says, unless it comes earlier. */
+  async #slowDown(clientMsgId, asked) {
+    await new Promise((go) => {
+      let cancel = () => {};
+      const wait = (ms) => {
+        cancel();
+        cancel = this.#environment.after(ms, go);
+        this.#slowed = { until: this.#environment.now() + ms, wait };
+        this.#outbox.waits(clientMsgId, this.#slowed.until);
+      };
+      wait(Math.min(asked, SLOWEST) + this.#chance(SPREAD));
+    });
+    this.#slowed = null;
+  }
+
+  #chance(most) {
+    return most * this.#environment.random();
+  }
+
+  #exchange(event, tell, id) {
     if (this.#over !== null) return Promise.reject(this.#over);
     if (this.#calls.size >= MOST_WAITING) return Promise.reject(new Refused({ code: "overloaded" }));
     return new Promise((resolve, reject) => {
       const cancel = this.#environment.after(PATIENCE, () => this.#finish(id).reject(new NotReachable("no answer")));
-      const call = { event, data, resolve, reject, cancel, isWritten: false };
+      const call = { event, tell, resolve, reject, cancel, isWritten: false };
       this.#calls.set(id, call);
       this.#write(id, call);
     });
   }
 
   #write(id, call) {
-    if (!call.isWritten) call.isWritten = this.#connection.write(call.event, call.data, id);
+    if (!call.isWritten) call.isWritten = this.#connection.write(call.event, call.tell(), id);
   }
 
   #finish(id) {

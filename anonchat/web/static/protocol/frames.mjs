@@ -33,4 +33,7 @@ export function decode(text) {
 }
 
 /** The text of a frame. */
-export const encode = (event, data, id) => JSON.stringify(id === undefined ? { event, data } : { event, data, id });
+export const encode = (event, data, id) => JSON.stringify(id === undefined ? { event, data } : { event, data, id }, storable);
+
+/** Half an emoji and NUL, which no frame may hold, are left out: the server could not say to which frame its no belongs. */
+const storable = (_, value) => (typeof value === "string" ? value.replace(/\0|\p{Surrogate}/gu, "") : value);

@@ -9,6 +9,10 @@ import { signal } from "../vendor/signals-core.mjs";
 
 const MOST = 200;
 const KEY = "outbox";
+const NOT_SENT = "not_sent"; // the code of what the end of a stay has overtaken
+
+/** Whether an item was refused because the message that it answers is gone. */
+export const isOrphaned = ({ code, replyToId }) => code === "message_not_found" && replyToId !== undefined;
 
 export class Outbox {
   #drawer;
@@ -49,11 +53,24 @@ export class Outbox {
     this.#change(this.items.value.map((item) => (item.clientMsgId === clientMsgId ? { ...item, ...change } : item)));
   }
 
-  /** Try what has failed once more, with the same id, at the end of the queue. */
+  /** Try what has failed once more, with the same id, at the end of the queue; without what it answers, if that is gone. */
   retry(clientMsgId) {
-    const { text, replyToId, at } = this.items.value.find((item) => item.clientMsgId === clientMsgId);
+    const item = this.items.value.find((one) => one.clientMsgId === clientMsgId);
+    const { text, at } = item;
+    const replyToId = isOrphaned(item) ? undefined : item.replyToId;
     this.remove(clientMsgId);
     this.add({ clientMsgId, text, replyToId, at });
+  }
+
+  /** The stay is over: what waits still may be tried again in the next one, and what was sent or held is no matter of ours. */
+  end() {
+    const left = this.items.value.filter(({ state }) => state === "waiting" || state === "failed");
+    this.#change(left.map((item) => (item.state === "failed" ? item : { ...item, state: "failed", code: NOT_SENT, until: undefined })));
+  }
+
+  /** Nothing of it is wanted any more. */
+  clear() {
+    this.#change([]);
   }
 
   /** It is not needed here any more. */

@@ -76,7 +76,7 @@ export class Reception {
     if (version <= this.#presenceVersion) return false;
     if (event !== "count" && version > this.#presenceVersion + 1) {
       this.wantsPresence = true;
-      return false;
+      return event === "change"; // which holds by itself: in a crowd the state that is asked for may not name who has changed
     }
     this.#presenceVersion = version;
     return true;

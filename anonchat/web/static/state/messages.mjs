@@ -2,6 +2,9 @@
 
 const MOST = 10_000;
 
+/** Whether there are older messages that can be had: the server has some, and nothing is let go for them. */
+export const hasOlder = ({ list, hasMore }) => hasMore && list.length < MOST;
+
 const initial = { list: [], hasMore: false };
 
 /** The seq of the last change of a message. */

@@ -1,10 +1,14 @@
 /** Who is there, by session id (in a crowd only some of them), how many they are, and who is typing. */
 
 const MOST_TYPING = 50;
+const TYPES = 6_000; // ms for which somebody types who does not say so again
 
 const initial = { all: {}, total: 0, typing: {} };
 
 const without = (record, key) => Object.fromEntries(Object.entries(record).filter(([other]) => other !== key));
+
+/** Of those who were typing: who still is, at some time. */
+export const stillTyping = (all, now) => Object.fromEntries(Object.entries(all).filter(([, { at }]) => now - at < TYPES));
 
 const EVENTS = {
   presence_state: (part, { users, total }) => ({
@@ -17,7 +21,7 @@ const EVENTS = {
   },
   presence_removed: (part, { sessionId }) => gone(part, sessionId),
   typing(part, { sessionId, username, typing }, { at }) {
-    const others = without(part.typing, sessionId);
+    const others = stillTyping(without(part.typing, sessionId), at);
     if (!typing || Object.keys(others).length >= MOST_TYPING) return { ...part, typing: others };
     return { ...part, typing: { ...others, [sessionId]: { username, at } } };
   },

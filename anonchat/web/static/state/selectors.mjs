@@ -1,5 +1,7 @@
 /** Questions to a state. */
 
+import { stillTyping } from "./people.mjs";
+
 export const EDIT_WINDOW = 15 * 60_000;
 
 /** Whether the server has told anything of the room yet; before that nothing may be said of it. */
@@ -37,9 +39,7 @@ export function pending(items, state) {
 }
 
 /** Who is typing now, by name. */
-export function typing(state, now, patience = 6_000) {
-  return Object.values(state.people.typing).filter(({ at }) => now - at < patience).map(({ username }) => username);
-}
+export const typing = (state, now) => Object.values(stillTyping(state.people.typing, now)).map(({ username }) => username);
 
 /** Moderators that are there, by name. */
 export const moderators = (state) =>

@@ -1,4 +1,4 @@
-/** The one place of a room's state; fed by nothing but the server's events, so that replay and tests use the same door. */
+/** The one place of a room's state; fed by nothing but the server's events, so that replay and tests go the same way. */
 
 import { signal } from "../vendor/signals-core.mjs";
 import { CORE, initial, reduce } from "./reduce.mjs";

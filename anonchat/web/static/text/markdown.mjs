@@ -2,14 +2,14 @@
  * A small, safe subset of Markdown, as a tree; nothing here knows HTML. Linear in the length of the text.
  *
  * Blocks: `{kind: "paragraph" | "quote" | "list" | "code", ...}`. Inline: texts, and `{kind: "strong" | "emphasis" |
- * "strike" | "code" | "link" | "mention", ...}`. Links show their own address: nobody can hide where one leads.
+ * "strike" | "code" | "link" | "mention", ...}`. Links have their own address for a text: nobody can hide where one leads.
  */
 
 const FENCE = /^```\s*(\S{0,20})\s*$/;
 const QUOTE = /^>\s?/;
 const ITEM = /^[-*]\s+(?=\S)/;
 const DEEPEST = 4;
-const LINK = /^https?:\/\/[^\s<>"`]+/;
+const LINK = /^https?:\/\/[^\s<>"`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/; // signs that turn the direction around end it
 const AFTER_LINK = /[.,;:!?'*_~]+$/;
 const MARKS = [["**", "strong"], ["~~", "strike"], ["*", "emphasis"], ["_", "emphasis"]];
 const LETTER = /[\p{L}\p{N}_]/u;
@@ -90,7 +90,14 @@ function link(text, at) {
   if (found === null) return null;
   let address = found[0].replace(AFTER_LINK, "");
   if (address.endsWith(")") && !address.includes("(")) address = address.slice(0, -1);
-  return URL.canParse(address) ? { node: { kind: "link", href: address }, end: at + address.length } : null;
+  return URL.canParse(address) ? { node: { kind: "link", href: address, text: readable(address) }, end: at + address.length } : null;
+}
+
+/** An address as it was written, if that begins with where it leads; else as browsers ask for it, without a user's name. */
+function readable(address) {
+  const { origin, pathname, search, hash } = new URL(address);
+  const isPlain = address.toLowerCase().startsWith(origin) && /^([/?#]|$)/.test(address.slice(origin.length));
+  return isPlain ? address : origin + pathname + search + hash;
 }
 
 function marked(text, at, missing, mention, depth) {

@@ -11,7 +11,7 @@ import { signal } from "../vendor/signals-core.mjs";
 import { en } from "./en.mjs";
 
 const LOADERS = { en: async () => en, de: german };
-const RIGHT_TO_LEFT_LETTERS = /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufefc]/;
+const RIGHT_TO_LEFT_LETTERS = /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefc]/;
 const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/;
 
 async function german() {
@@ -28,10 +28,11 @@ const added = []; // by plugins: {language: texts, said: {language: texts}}
 /** The language that is shown. */
 export const language = () => current.value.language;
 
-/** Show another language, from now on. */
+/** Show another language, from now on; if its texts cannot be loaded, the one that is shown stays. */
 export async function speak(wanted) {
   const chosen = wanted in LOADERS ? wanted : "en";
-  const texts = await LOADERS[chosen]();
+  const texts = await LOADERS[chosen]().catch(() => null);
+  if (texts === null) return;
   current.value = { language: chosen, texts: Object.assign({}, en, texts, ...added.map((one) => textsOf(one, chosen))) };
 }
 

@@ -31,9 +31,15 @@ export function day(time, now) {
   return days === 0 ? t("day.today") : days === 1 ? t("day.yesterday") : weekday(time);
 }
 
-/** A length of time in the largest unit of which there are at least two, or that divides it: 2 hours, 90 minutes. */
-export function span(seconds) {
+/**
+ * A length of time. What counts down is told about, in the largest unit of which there are at least two, or that it is: 2 hours,
+ * 90 minutes. A rule is told exactly, in the largest unit that divides it. `isAfter`: as it is written after "in" or "after".
+ */
+export function span(seconds, { isExact = false, isAfter = false } = {}) {
   const rounded = Math.max(1, Math.round(seconds));
-  const [unit, size] = UNITS.find(([, length]) => rounded >= 2 * length || rounded === length) ?? UNITS.at(-1);
-  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long" }).format(Math.round(rounded / size));
+  const fits = isExact ? (size) => rounded % size === 0 : (size) => rounded >= 2 * size || rounded === size;
+  const [unit, size] = UNITS.find(([, length]) => fits(length)) ?? UNITS.at(-1);
+  const count = Math.round(rounded / size);
+  if (isAfter) return t(`after.${unit}`, { count });
+  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long" }).format(count);
 }

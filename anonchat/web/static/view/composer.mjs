@@ -1,6 +1,6 @@
-/** Where one writes. What is typed survives a reload, and leaves this place only for the outbox, which survives it, too. */
+/** Where one writes. What is typed survives a reload until the server has it; messages leave this place for the outbox. */
 
-import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
+import { html, useComputed, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { complete } from "../text/completion.mjs";
 import { changeable, isKnown, isOwn, messageOf } from "../state/selectors.mjs";
@@ -20,12 +20,17 @@ export function Composer() {
   const session = useSession();
   const client = useClient();
   const field = useRef(null);
-  const text = useSignal(session.drawer.get("draft") ?? "");
+  const draft = useSignal(session.drawer.get("draft") ?? "");
+  const text = useComputed(() => session.editing.value?.text ?? draft.value);
   const write = (changed) => {
-    text.value = changed;
-    if (session.editing.value === null) session.drawer.set("draft", changed || undefined);
+    if (session.editing.value !== null) {
+      session.editing.value = { ...session.editing.value, text: changed };
+      return;
+    }
+    draft.value = changed;
+    session.drawer.set("draft", changed || undefined);
   };
-  useEditing(session, field, text);
+  useAttending(session, field);
   useGrowing(field, text.value);
   const suggestions = useSuggestions(field, (before) => complete(before, vocabulary(session)), write);
   const count = [...text.value].length;
@@ -75,8 +80,9 @@ function vocabulary(session) {
   return { people: people.map((user) => user.username), commands: commandsOf(session) };
 }
 
-/** Whole seconds until one may send again, if the server wants us to wait. */
+/** Whole seconds until one may send again, if the server wants us to wait; no change of a message has to. */
 function waitOf(session) {
+  if (session.editing.value !== null) return 0;
   const until = Math.max(0, ...session.chat.outbox.items.value.map((item) => item.until ?? 0));
   return until === 0 ? 0 : Math.max(0, Math.ceil((until - now.value) / 1_000));
 }
@@ -85,7 +91,7 @@ function submit(session, client, text, write, field) {
   const said = text.value.trim();
   field.current.focus();
   if (session.editing.value !== null) {
-    change(session, session.editing.value.id, said);
+    change(session, { id: session.editing.value.id, text: said }, text);
   } else if (obey(said, session, client)) {
     write("");
   } else if (said.startsWith("/") && !isKnown(session.state)) {
@@ -99,10 +105,17 @@ function submit(session, client, text, write, field) {
   }
 }
 
-/** Change a message. The field is free for the next one at once; where the change is refused it stands there again. */
-async function change(session, id, text) {
+/** Change a message. The field is free for the next one at once; a change that is refused stands there again, if it still is. */
+async function change(session, wanted, text) {
+  session.drawer.set("editing", wanted);
   session.editing.value = null;
-  if (!(await session.act("edit_message", { messageId: id, text }))) session.editing.value = { id, text };
+  if (await session.act("edit_message", { messageId: wanted.id, text: wanted.text })) {
+    session.forget(wanted);
+    return;
+  }
+  if (session.chat.status.value.kind === "over") return; // nothing is kept of this stay that could go into another
+  const isFree = session.editing.value === null && text.value === "";
+  (isFree ? session.editing : session.unchanged).value = wanted;
 }
 
 function key(event, { session, client, text, send }) {
@@ -119,21 +132,17 @@ function key(event, { session, client, text, send }) {
     event.preventDefault();
     session.editing.value = { id: last.id, text: last.content.text };
   } else if (event.key === "Escape") {
-    session.editing.value = null;
+    session.stopEditing();
     session.reply.value = null;
   }
 }
 
-/** While a message is changed its text stands here; afterwards what was there before. Who changes or answers one is here. */
-function useEditing(session, field, text) {
-  const editing = session.editing.value;
+/** Who changes or answers a message is here. */
+function useAttending(session, field) {
+  const [changed, answered] = [session.editing.value?.id, session.reply.value];
   useLayoutEffect(() => {
-    if (editing === null) return undefined;
-    text.value = editing.text;
-    field.current.focus();
-    return () => (text.value = session.drawer.get("draft") ?? "");
-  }, [editing]);
-  const answered = session.reply.value;
+    if (changed !== undefined) field.current.focus();
+  }, [changed]);
   useEffect(() => {
     if (answered !== null) field.current.focus();
   }, [answered]);
@@ -161,7 +170,7 @@ function Context() {
   const wire = messageOf(state, id);
   const isEditing = session.editing.value !== null;
   const cancel = () => {
-    session.editing.value = null;
+    session.stopEditing();
     session.reply.value = null;
   };
   const name = wire && isOwn(wire, state) ? t("message.you") : wire?.authorUsername;

@@ -6,6 +6,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.mjs";
 import { t } from "../texts/catalogue.mjs";
 import { day } from "../texts/times.mjs";
+import { hasOlder } from "../state/messages.mjs";
 import { isKnown, isOwn, pending, typing } from "../state/selectors.mjs";
 import { now } from "./clock.mjs";
 import { useClient, useSession } from "./context.mjs";
@@ -36,7 +37,7 @@ export function Conversation() {
       <div class="list" role="log" aria-live="off" aria-label=${t("list.title")} tabindex="0" ref=${scroll.element} onScroll=${scroll.moved} onKeyDown=${scroll.rove} onFocusIn=${scroll.focused}>
         <div class="rows">
           ${isKnown(state) && list.length === 0 && waiting.length === 0 ? html`<p class="empty">${t("list.empty")}</p>` : null}
-          ${state.messages.hasMore && scroll.part.start === 0 ? html`<p class="older">${t("list.loading")}</p>` : null}
+          ${state.messages.hasMore && scroll.part.start === 0 ? html`<p class="older">${t(hasOlder(state.messages) ? "list.loading" : "list.full")}</p>` : null}
           ${rows.map((row) => html`<${Row} key=${row.key} row=${row} state=${state} />`)}
           ${waiting.map((item) => html`<${Outgoing} key=${item.clientMsgId} item=${item} />`)}
         </div>
@@ -70,7 +71,8 @@ function useScroll(session) {
   const top = useSignal(null);
   const isAtEnd = useSignal(true);
   const hidden = useHiddenLine(session);
-  const { list, hasMore } = session.state.messages;
+  const { list } = session.state.messages;
+  const hasMore = hasOlder(session.state.messages);
   const part = windowOf(list, top.value, SIZE);
 
   const toEnd = () => {
@@ -83,7 +85,7 @@ function useScroll(session) {
     if (isLoading.current) return;
     isLoading.current = true;
     try {
-      await session.chat.older();
+      await session.older();
     } catch {
       // There will be another try, when there is a connection and somebody scrolls.
     }
@@ -102,28 +104,44 @@ function useScroll(session) {
     else if (left < NEAR && part.end < list.length) top.value = list[part.start + STEP].seq;
   };
 
-  useLayoutEffect(() => {
+  const stay = useRef(null);
+  stay.current = () => {
     const box = element.current;
-    const row = anchor.current === null ? undefined : rowWith(box, anchor.current.key);
-    if (anchor.current === null) box.scrollTop = box.scrollHeight;
-    else if (row !== undefined) box.scrollTop = row.offsetTop - anchor.current.offset;
+    if (box === null) return; // sizes change, too, when all this leaves the page
+    putBack(box, anchor.current);
     hidden.look(box);
-  });
-  useStaying(element, anchor);
+    if (hasMore && part.start === 0 && box.scrollHeight <= box.clientHeight) older(); // nobody can scroll up to ask for them
+  };
+  useLayoutEffect(() => stay.current());
+  useStaying(element, stay);
   useLooking(session, isAtEnd);
   useWanted(session, { element, anchor, top, isAtEnd });
-  const posted = session.chat.outbox.items.value.length;
-  useEffect(() => {
-    if (posted > 0) toEnd();
-  }, [posted]);
+  usePosted(session, toEnd);
   return { element, part, moved, toEnd, isAtEnd, isLineHidden: hidden.isHidden, ...useRoving(element) };
 }
 
-/** The end stays in sight when sizes change: a keyboard comes, a card grows. */
-function useStaying(element, anchor) {
+/** What one has just written is shown, wherever one reads. What has come to the room, or was refused, moves nobody. */
+function usePosted(session, show) {
+  const ids = session.chat.outbox.items.value.map((item) => item.clientMsgId);
+  const known = useRef(ids);
+  useEffect(() => {
+    if (ids.some((id) => !known.current.includes(id))) show();
+    known.current = ids;
+  }, [ids.join()]);
+}
+
+/** Where one looks stays in sight: the row of the anchor at its place, or the end. */
+function putBack(box, anchor) {
+  const row = anchor === null ? undefined : rowWith(box, anchor.key);
+  if (anchor === null) box.scrollTop = box.scrollHeight;
+  else if (row !== undefined) box.scrollTop = row.offsetTop - anchor.offset;
+}
+
+/** The same when sizes change: a keyboard comes, a telephone is turned, a card grows. */
+function useStaying(element, stay) {
   useEffect(() => {
     const box = element.current;
-    const observer = new ResizeObserver(() => anchor.current === null && (box.scrollTop = box.scrollHeight));
+    const observer = new ResizeObserver(() => stay.current());
     observer.observe(box);
     observer.observe(box.firstElementChild);
     return () => observer.disconnect();
@@ -164,6 +182,7 @@ function useLooking(session, isAtEnd) {
     };
   }, []);
   useEffect(() => session.attention.look(isThere.value && isAtEnd.value, isThere.value), [isThere.value, isAtEnd.value]);
+  useEffect(() => () => session.attention.look(false, false), []); // the room has left the page, and one is still in it
 }
 
 /** Show the message that somebody wants to see, in its context. */
@@ -174,6 +193,7 @@ function useWanted(session, { element, anchor, top, isAtEnd }) {
     const id = wanted?.id;
     const index = list.findIndex((wire) => wire.id === id);
     if (index < 0) return;
+    session.wanted.value = null; // who comes back to the room later is where they were
     const box = element.current; // which is still the one to look in when the room was left meanwhile
     isAtEnd.value = false;
     anchor.current = { key: id, offset: Math.round(box.clientHeight / 3) };
@@ -209,9 +229,10 @@ function rove(event, last) {
   rows[steps[event.key]].focus();
 }
 
-/** The way to where what is new begins. */
+/** The way to where what is new begins; or that one is on the way to some message. */
 function FirstNew({ scroll }) {
   const session = useSession();
+  if (session.searches.value > 0) return html`<p class="first-new searching" role="status">${t("list.searching")}</p>`;
   if (!scroll.isLineHidden.value) return null;
   return html`<button type="button" class="first-new button" onClick=${() => session.showUnread()}><${Icon} name="up" />${t("list.firstNew")}</button>`;
 }
@@ -221,8 +242,12 @@ function News({ scroll }) {
   const session = useSession();
   if (scroll.isAtEnd.value) return null;
   const count = session.attention.unread.value;
+  const go = () => {
+    scroll.toEnd();
+    scroll.element.current.focus({ preventScroll: true }); // the button goes, and would take the focus with it
+  };
   return html`
-    <button type="button" class="news button" onClick=${scroll.toEnd}><${Icon} name="down" />${count > 0 ? t("list.news", { count }) : t("list.toEnd")}</button>`;
+    <button type="button" class="news button" onClick=${go}><${Icon} name="down" />${count > 0 ? t("list.news", { count }) : t("list.toEnd")}</button>`;
 }
 
 function Typing() {

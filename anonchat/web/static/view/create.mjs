@@ -6,11 +6,13 @@ import { t } from "../texts/catalogue.mjs";
 import { span } from "../texts/times.mjs";
 import { useClient } from "./context.mjs";
 import { Problem } from "./parts.mjs";
+import { Plugged } from "./plugged.mjs";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const LIFETIMES = [HOUR, DAY, 7 * DAY, 30 * DAY, null];
+const LONGEST = 30 * DAY;
+const LIFETIMES = [HOUR, DAY, 7 * DAY, LONGEST];
 const RETENTIONS = [10 * MINUTE, HOUR, DAY, 7 * DAY, null];
 
 /** `created` is a signal for the answer of the server. */
@@ -33,19 +35,32 @@ export function CreateForm({ created }) {
     <form class="card" onSubmit=${submit}>
       <h2>${t("create.title")}</h2>
       <label>${t("create.name")}<input name="title" required maxlength="120" autocomplete="off" placeholder=${t("create.example")} /></label>
-      <div class="pair">
-        <label>${t("create.lifetime")}<${Spans} name="lifetime" spans=${LIFETIMES} preset=${DAY} none=${t("create.endless")} /></label>
-        <label>${t("create.retention")}<${Spans} name="retention" spans=${RETENTIONS} preset=${DAY} none=${t("create.untilEnd")} /></label>
-      </div>
+      <${Lives} />
       <${More} />
       <${Problem} error=${problem.value} />
       <button class="button primary" disabled=${isBusy.value}>${t("create.do")}</button>
     </form>`;
 }
 
-const Spans = ({ name, spans, preset, none }) => html`
-  <select name=${name}>${spans.map((seconds) => html`
-    <option value=${seconds ?? ""} selected=${seconds === preset}>${seconds === null ? none : span(seconds)}</option>`)}
+/** How long the room and its messages live. Only a room in which messages stay may have no end. */
+function Lives() {
+  const lifetime = useSignal(DAY);
+  const retention = useSignal(DAY);
+  const retain = (seconds) => {
+    retention.value = seconds;
+    if (seconds !== null) lifetime.value ??= LONGEST;
+  };
+  const lifetimes = retention.value === null ? [...LIFETIMES, null] : LIFETIMES;
+  return html`
+    <div class="pair">
+      <label>${t("create.lifetime")}<${Spans} name="lifetime" spans=${lifetimes} chosen=${lifetime.value} choose=${(seconds) => (lifetime.value = seconds)} none=${t("create.endless")} /></label>
+      <label>${t("create.retention")}<${Spans} name="retention" spans=${RETENTIONS} chosen=${retention.value} choose=${retain} none=${t("create.untilEnd")} /></label>
+    </div>`;
+}
+
+const Spans = ({ name, spans, chosen, choose, none }) => html`
+  <select name=${name} onChange=${(event) => choose(Number(event.target.value) || null)}>${spans.map((seconds) => html`
+    <option value=${seconds ?? ""} selected=${seconds === chosen}>${seconds === null ? none : span(seconds)}</option>`)}
   </select>`;
 
 /** Plugins are loaded when somebody looks for more. */
@@ -59,7 +74,7 @@ function More() {
       <div class="form">
         <label>${t("create.description")}<textarea name="description" rows="2" maxlength="1000" dir="auto"></textarea></label>
         <label>${t("create.places")}<input name="places" type="number" inputmode="numeric" min="1" placeholder="100" /></label>
-        ${isLoaded.value ? client.registry.creation.map(({ component }) => html`<${component} />`) : null}
+        ${isLoaded.value ? client.registry.creation.map((added) => html`<${Plugged} added=${added} />`) : null}
         <label class="switch"><input type="checkbox" name="public" /><span>${t("create.public")}<small>${t("create.publicHint")}</small></span></label>
       </div>
     </details>`;

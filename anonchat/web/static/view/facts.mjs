@@ -6,9 +6,9 @@ import { moment, span } from "../texts/times.mjs";
 /** How long messages and the room live. `room` is its metadata. */
 export function lifeOf(room) {
   return [
-    room.retentionSeconds ? t("facts.retention", { span: span(room.retentionSeconds) }) : t("facts.kept"),
+    room.retentionSeconds ? t("facts.retention", { span: span(room.retentionSeconds, { isExact: true, isAfter: true }) }) : t("facts.kept"),
     room.expiresAt ? t("facts.ends", { moment: moment(room.expiresAt) }) : t("facts.endless"),
-    ...(room.purgeGraceSeconds ? [t("facts.grace", { span: span(room.purgeGraceSeconds) })] : []),
+    ...(room.purgeGraceSeconds ? [t("facts.grace", { span: span(room.purgeGraceSeconds, { isExact: true, isAfter: true }) })] : []),
   ];
 }
 

@@ -33,6 +33,6 @@ const PATHS = {
 /** Those that point somewhere, and so are mirrored where people write from right to left. */
 const POINTING = new Set(["send", "reply", "leave"]);
 
-/** One of them, by its name. */
+/** One of them, by its name; or a drawing of a plugin's own, the `d` of an SVG path. */
 export const Icon = ({ name }) => html`
-  <svg class="icon ${POINTING.has(name) ? "pointing" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
+  <svg class="icon ${POINTING.has(name) ? "pointing" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name] ?? name} /></svg>`;

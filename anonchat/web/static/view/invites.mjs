@@ -23,6 +23,7 @@ export function Invites({ invite, back }) {
     try {
       const { invites } = await rest("GET", roomPath(session.roomId, "/invites"), undefined, session.token);
       all.value = invites.filter((one) => one.revokedAt === null);
+      problem.value = null;
     } catch (error) {
       problem.value = error;
     }
@@ -44,8 +45,8 @@ function Invite({ one, back }) {
   const path = roomPath(session.roomId, `/invites/${one.inviteId}`);
   const act = () => rest("DELETE", path, undefined, session.token).then(back, (error) => (session.problem.value = error));
   const ask = () => (session.dialog.value = () => html`<${Confirm} title=${t("invites.revoke")} text=${t("invites.revokeMeans")} yes=${t("invites.revoke")} act=${act} />`);
-  const used = one.uses === 0 ? t("invites.unused") : one.maxUses === null ? t("invites.uses", { count: one.uses }) : t("invites.usesOf", { count: one.uses, most: one.maxUses });
-  const isOver = one.uses === one.maxUses || (one.expiresAt !== null && Date.parse(one.expiresAt) < now.value);
+  const used = one.uses === 0 ? t("invites.unused") : one.maxUses === null ? t("invites.uses", { count: one.uses }) : t("invites.usesOf", { uses: one.uses, count: one.maxUses });
+  const isOver = one.uses === one.maxUses || (one.expiresAt !== null && Date.parse(one.expiresAt) < session.chat.serverTime(now.value));
   return html`
     <li class="entry">
       <b>${t(`invites.for.${one.role}`)}</b>
@@ -67,6 +68,7 @@ function NewInvite({ invite, made }) {
     const [expiresInSeconds, maxUses] = ["life", "uses"].map((name) => Number(form.get(name)) || null);
     try {
       const { inviteToken } = await rest("POST", roomPath(session.roomId, "/invites"), { role: role.value, expiresInSeconds, maxUses }, session.token);
+      problem.value = null;
       secret.value = role.value === "moderator" ? inviteToken : null;
       if (role.value === "participant") {
         session.drawer.set("invite", inviteToken);

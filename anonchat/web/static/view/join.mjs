@@ -17,26 +17,29 @@ export function Join({ roomId }) {
   const client = useClient();
   const room = useSignal(null);
   const problem = useSignal(null);
-  useEffect(() => {
+  const look = () => {
+    problem.value = null;
     rest("GET", roomPath(roomId)).then((found) => (room.value = found), (error) => (problem.value = error));
-  }, [roomId]);
+  };
+  useEffect(look, [roomId]);
   useEffect(() => {
     document.title = room.value?.title ?? "anonchat";
   });
   const hasSecret = client.drawerOf(roomId).get("secret") !== undefined;
+  const again = problem.value === null || HOPELESS.has(problem.value.code) ? null : look;
   const stop = problem.value ?? (hasSecret ? null : { code: "no_secret" });
   return html`
     <div class="page">
       <header class="page-head"><a class="brand" href="/">anonchat</a><${Languages} /></header>
       <main class="front narrow">
-        ${stop ? html`<${NoWay} roomId=${roomId} error=${stop} />` : room.value ? html`<${Entrance} room=${room.value} stopped=${problem} />` : html`<p class="waiting" role="status">${t("waiting")}</p>`}
+        ${stop ? html`<${NoWay} roomId=${roomId} error=${stop} again=${again} />` : room.value ? html`<${Entrance} room=${room.value} stopped=${problem} />` : html`<p class="waiting" role="status">${t("waiting")}</p>`}
       </main>
       <footer class="page-foot"><a href="/privacy">${t("privacy.link")}</a></footer>
     </div>`;
 }
 
-/** Each reason why there is no way in has its own sentence, and says what to do next. */
-function NoWay({ roomId, error }) {
+/** Each reason why there is no way in has its own sentence, and says what to do next; `again` looks once more, where that helps. */
+function NoWay({ roomId, error, again }) {
   const client = useClient();
   const report = useSignal(null);
   useEffect(() => {
@@ -48,7 +51,10 @@ function NoWay({ roomId, error }) {
       <h1>${t("noway.title")}</h1>
       <p class="lead">${reason(error)}</p>
       <${Receipt} deleted=${report.value?.deleted} />
-      ${client.isEmbedded ? null : html`<button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>`}
+      <div class="row">
+        ${again ? html`<button type="button" class="button primary" onClick=${again}>${t("action.retry")}</button>` : null}
+        ${client.isEmbedded ? null : html`<button type="button" class="button" onClick=${() => client.home()}>${t("noway.home")}</button>`}
+      </div>
     </section>`;
 }
 
@@ -58,7 +64,7 @@ function Entrance({ room, stopped }) {
   const isBusy = useSignal(false);
   const name = useSignal(client.drawerOf(room.roomId).get("name") ?? suggestName());
   useEffect(() => {
-    const timer = setTimeout(() => client.load(), READING);
+    const timer = setTimeout(() => client.load().catch(() => {}), READING); // who goes in is told of it
     return () => clearTimeout(timer);
   }, []);
   const submit = async (event) => {

@@ -9,6 +9,7 @@ import { useSession } from "./context.mjs";
 import { Icon } from "./icons.mjs";
 import { Menu } from "./menu.mjs";
 import { Avatar, IconButton, Name } from "./parts.mjs";
+import { Plugged } from "./plugged.mjs";
 import { Rich } from "./rich.mjs";
 
 const QUOTED = 140;
@@ -37,7 +38,7 @@ export function Message({ wire, isFirst, state }) {
         <${Body} wire=${wire} state=${state} />
         <p class="marks">
           ${wire.editedAt && !isGone(wire) ? html`<time datetime=${wire.editedAt} title=${exact(wire.editedAt)}>${t("message.edited")}</time>` : null}
-          ${session.registry.marks.map(({ component }) => html`<${component} message=${wire} state=${state} />`)}
+          ${session.registry.marks.map((mark) => html`<${Plugged} added=${mark} message=${wire} state=${state} />`)}
         </p>
       </div>
       ${isActive.value && !isGone(wire) ? html`<${Tools} wire=${wire} actions=${actions()} menu=${menu} />` : null}
@@ -50,8 +51,8 @@ function Body({ wire, state }) {
   const session = useSession();
   if (isGone(wire)) return html`<p class="quiet">${t("message.deleted")}</p>`;
   const renderer = session.registry.renderers.find(({ fits }) => fits(wire));
-  if (renderer !== undefined) return html`<${renderer.component} message=${wire} state=${state} />`;
-  return html`<${Rich} text=${wire.content.text ?? ""} names=${wire.mentions} />`;
+  const text = html`<${Rich} text=${wire.content.text ?? ""} names=${wire.mentions} />`;
+  return renderer === undefined ? text : html`<${Plugged} added=${renderer} otherwise=${text} message=${wire} state=${state} />`;
 }
 
 /** What a message answers; a click shows it in its context. */

@@ -2,6 +2,7 @@
 
 import { html } from "../ui.mjs";
 import { copyText } from "../browser/clipboard.mjs";
+import { isOrphaned } from "../protocol/outbox.mjs";
 import { knows, t } from "../texts/catalogue.mjs";
 import { useSession } from "./context.mjs";
 import { Avatar, Name } from "./parts.mjs";
@@ -24,7 +25,7 @@ export function Outgoing({ item }) {
 
 function Failed({ item }) {
   const { chat } = useSession();
-  const key = `error.${item.code}`;
+  const key = isOrphaned(item) ? "outgoing.orphaned" : `error.${item.code}`;
   return html`
     <p class="problem" role="alert">${t(knows(key) ? key : item.problem)}</p>
     <div class="row">

@@ -15,7 +15,7 @@ export const IconButton = ({ icon, label, count, kind = "", ...rest }) => html`
 /** Why something was refused, and what to do next. */
 export function reason(error) {
   const key = `error.${error.code ?? "unreachable"}`;
-  const wait = error.retryAfterMs ? ` ${t("error.wait", { span: span(error.retryAfterMs / 1_000) })}` : "";
+  const wait = error.retryAfterMs ? ` ${t("error.wait", { span: span(error.retryAfterMs / 1_000, { isAfter: true }) })}` : "";
   const details = error.code === "validation_failed" ? sentences(error.errors) : [];
   return [t(knows(key) ? key : error.message) + wait, ...details].join(" ");
 }
@@ -35,9 +35,10 @@ export function Dialog({ title, close, children, kind = "" }) {
     element.current.showModal();
     return () => document.activeElement === document.body && opener.isConnected && opener.focus();
   }, []);
-  const outside = (event) => event.target === element.current && close();
+  const pressed = useRef(null); // who selects a text may let go beyond what it stands in
+  const outside = (event) => event.target === element.current && pressed.current === element.current && close();
   return html`
-    <dialog ref=${element} class="dialog ${kind}" aria-labelledby="dialog-title" onCancel=${close} onClose=${close} onClick=${outside}>
+    <dialog ref=${element} class="dialog ${kind}" aria-labelledby="dialog-title" onCancel=${close} onClose=${close} onPointerDown=${(event) => (pressed.current = event.target)} onClick=${outside}>
       <div class="dialog-frame">
         <header class="dialog-head">
           <h2 id="dialog-title">${title}</h2>

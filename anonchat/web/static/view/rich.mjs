@@ -8,7 +8,7 @@ const INLINE = {
   emphasis: ({ children }) => html`<em>${children.map(inline)}</em>`,
   strike: ({ children }) => html`<del>${children.map(inline)}</del>`,
   code: ({ text }) => html`<code dir="ltr">${text}</code>`,
-  link: ({ href }) => html`<a href=${href} target="_blank" rel="noopener noreferrer nofollow" dir="ltr">${href}</a>`,
+  link: ({ href, text }) => html`<a href=${href} target="_blank" rel="noopener noreferrer nofollow" dir="ltr">${text}</a>`,
   mention: ({ text }) => html`<span class="mention">${text}</span>`,
 };
 

@@ -13,12 +13,13 @@ import { lifeOf, moderation } from "./facts.mjs";
 import { Menu } from "./menu.mjs";
 import { IconButton, Problem } from "./parts.mjs";
 import { People } from "./people.mjs";
+import { Plugged } from "./plugged.mjs";
 import { Settings } from "./settings.mjs";
 import { Share } from "./share.mjs";
 import { Shortcuts } from "./shortcuts.mjs";
 
 /** What can be opened beside the conversation; plugins add theirs. */
-const PANELS = [{ id: "people", label: () => t("people.title"), icon: "people", count: (state) => state.people.total, component: People }];
+const PANELS = [{ owner: "anonchat", id: "people", label: () => t("people.title"), icon: "people", count: (state) => state.people.total, component: People }];
 
 /** What can be opened above everything; on a small screen by way of a menu. */
 const DIALOGS = [
@@ -41,10 +42,10 @@ export function RoomView() {
   return html`
     <${Tab} />
     <div class="room">
-      <a class="skip" href="#composer">${t("room.skip")}</a>
+      <a class="skip" href="#composer" onClick=${toField}>${t("room.skip")}</a>
       <${Head} />
       <${Banner} />
-      ${session.registry.bars.map(({ component }) => html`<${component} />`)}
+      ${session.registry.bars.map((bar) => html`<${Plugged} added=${bar} />`)}
       <div class="middle">
         <main class="talk">
           <${Conversation} />
@@ -56,6 +57,12 @@ export function RoomView() {
       <p class="hidden" role="status" aria-live="polite">${session.attention.spoken}</p>
     </div>
     <${Above} />`;
+}
+
+/** The field gets the focus, and the address bar nothing: what stands behind a # there is a secret. */
+function toField(event) {
+  event.preventDefault();
+  document.getElementById("composer").focus();
 }
 
 function Head() {
@@ -101,13 +108,26 @@ function Panel() {
   const session = useSession();
   const panel = [...PANELS, ...session.registry.panels].find(({ id }) => id === session.panel.value);
   const heading = useFocusInside(panel?.id);
+  const keep = useFocusKept(heading);
   if (panel === undefined) return null;
   const close = () => (session.panel.value = null);
   return html`
-    <aside class="panel" aria-labelledby="panel-title" onKeyDown=${(event) => event.key === "Escape" && close()}>
+    <aside class="panel" aria-labelledby="panel-title" ref=${keep.element} onFocusIn=${keep.focused} onKeyDown=${(event) => event.key === "Escape" && close()}>
       <header class="panel-head"><h2 id="panel-title" tabindex="-1" ref=${heading}>${panel.label()}</h2><${IconButton} icon="close" label=${t("action.close")} onClick=${close} /></header>
-      <${panel.component} />
+      <${Plugged} key=${panel.id} added=${panel} />
     </aside>`;
+}
+
+/** What goes while it has the focus, such as an entry that was decided, gives it to the heading. */
+function useFocusKept(heading) {
+  const last = useRef(null);
+  const observer = useRef(new MutationObserver(() => {
+    if (last.current?.isConnected !== false || document.activeElement !== document.body) return;
+    last.current = null;
+    heading.current?.focus();
+  }));
+  const element = useRef((panel) => (panel === null ? observer.current.disconnect() : observer.current.observe(panel, { childList: true, subtree: true })));
+  return { element: element.current, focused: (event) => (last.current = event.target) };
 }
 
 /** What is opened gets the focus, and gives it back when it is closed with it. */
@@ -126,10 +146,28 @@ function useFocusInside(id) {
 function Refusal() {
   const session = useSession();
   const error = session.problem.value;
+  const unchanged = session.unchanged.value;
+  const close = () => {
+    if (unchanged !== null) session.forget(unchanged);
+    session.problem.value = session.unchanged.value = null;
+  };
   return html`
-    <div class="refusal" hidden=${error === null}>
-      <${Problem} error=${error} /><${IconButton} icon="close" label=${t("action.close")} onClick=${() => (session.problem.value = null)} />
+    <div class="refusal" hidden=${error === null && unchanged === null}>
+      <div><${Problem} error=${error} />${unchanged === null ? null : html`<${Unchanged} change=${unchanged} />`}</div>
+      <${IconButton} icon="close" label=${t("action.close")} onClick=${close} />
     </div>`;
+}
+
+/** What a message was to become. It goes to the field when one asks for it: something else may be written there. */
+function Unchanged({ change }) {
+  const session = useSession();
+  const edit = () => {
+    session.problem.value = session.unchanged.value = null;
+    session.editing.value = change;
+  };
+  return html`
+    <p>${t("composer.unchanged")} <q dir="auto">${change.text}</q></p>
+    <button type="button" class="button small" onClick=${edit}>${t("action.edit")}</button>`;
 }
 
 function Above() {

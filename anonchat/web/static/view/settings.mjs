@@ -5,6 +5,7 @@ import { t } from "../texts/catalogue.mjs";
 import { useClient, useSession } from "./context.mjs";
 import { Languages } from "./languages.mjs";
 import { Dialog } from "./parts.mjs";
+import { Plugged } from "./plugged.mjs";
 
 const THEMES = ["auto", "light", "dark"];
 
@@ -20,7 +21,7 @@ export function Settings() {
       </fieldset>
       <div class="setting"><span>${t("settings.language")}</span><${Languages} /></div>
       <${Switch} name="enterSends" /><${Switch} name="showsComings" />
-      ${session.registry.settings.map(({ component }) => html`<${component} />`)}
+      ${session.registry.settings.map((added) => html`<${Plugged} added=${added} />`)}
       <label class="switch"><input type="checkbox" checked=${client.drawers.keeps.value} onChange=${(event) => client.drawers.keep(event.target.checked)} /><span>${t("settings.keep")}<small>${t("settings.keepHint")}</small></span></label>
     </${Dialog}>`;
 }

@@ -5,14 +5,21 @@ import { exact } from "../texts/times.mjs";
 import { isGone } from "../state/selectors.mjs";
 
 const MOST_PAGES = 100; // of 1,000 messages each
+const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
 
 /** Ask for all of it and let the browser save it. Throws `Refused` or `NotReachable`. */
 export async function saveTranscript({ roomId, token, state }) {
   const messages = await all(roomId, token);
-  const lines = messages.filter((wire) => !isGone(wire)).map((wire) => `${exact(wire.createdAt)}  ${wire.authorUsername}: ${wire.content.text ?? ""}\n`);
+  const lines = messages.filter((wire) => !isGone(wire)).map(written);
   const url = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
   Object.assign(document.createElement("a"), { href: url, download: `${state.room.details.title}.txt` }).click();
   URL.revokeObjectURL(url);
+}
+
+/** A message as it is saved: only its first line begins at the margin, so that no text passes for a message of somebody else. */
+export function written({ createdAt, authorUsername, content }) {
+  const text = (content.text ?? "").replace(LINE_BREAK, "\n    ");
+  return `${exact(createdAt)}  ${authorUsername}: ${text}\n`;
 }
 
 /** The newest part comes first. */

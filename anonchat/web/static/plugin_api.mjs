@@ -1,7 +1,8 @@
 /** What a plugin's module is given: the ways to add something, and everything to write it with. */
 
+import { randomId } from "./browser/environment.mjs";
 import { rest, roomPath } from "./browser/rest.mjs";
-import { Door } from "./registry.mjs";
+import { PluginApi } from "./registry.mjs";
 import { isModerator, isOwn, mentionsMe, messageOf } from "./state/selectors.mjs";
 import { removal } from "./state/messages.mjs";
 import { t } from "./texts/catalogue.mjs";
@@ -24,16 +25,17 @@ async function charts() {
 }
 
 const GIVEN = {
-  ...ui, t, times, now, rest, roomPath, removal, reason, charts,
+  ...ui, t, times, now, randomId, rest, roomPath, removal, reason, charts,
   components: { Avatar, Confirm, Copyable, Dialog, Icon, IconButton, Name, Problem, Rich, Switch },
   selectors: { isModerator, isOwn, mentionsMe, messageOf },
   useClient, useSession,
 };
 
-/** The door of the plugin with that name; `room()` is the session of the room that one is in, `drawer(name)()` its drawer. */
-export function doorOf(client, owner) {
+/** What the plugin with that name gets; `room()` is the session of the room that one is in, and `serverNow()` the time there. */
+export function apiOf(client, owner) {
   const room = () => client.session.value;
+  const serverNow = () => room().chat.serverTime(now.value);
   // What a plugin keeps about a room lies in a drawer of its own, and goes as all else goes.
   const drawer = (name) => () => client.drawers.named(`room ${room().roomId}:${name}`);
-  return new Door(client.registry, owner, { ...GIVEN, client, room, drawer });
+  return new PluginApi(client.registry, owner, { ...GIVEN, client, room, serverNow, drawer });
 }
