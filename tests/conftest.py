@@ -8,6 +8,7 @@ with ``postgresql+redis`` on both.
 import asyncio
 import functools
 import inspect
+import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# Shells have what they start in the background ignore it, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 POSTGRES = "postgresql"
 SCALE = "postgresql+redis"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -101,7 +102,7 @@ class Retention:
         self._kept_reports = retention.reports_seconds * 1_000
         self._looked_at = ""
         self._erasing = Erasing(database)
-        self._purging: set[str] = set()
+        self._ending = Counter[str]()  # rooms that end here: who ends one purges it, and tells how much was deleted
         # One lot at a time: those of a hundred rooms would leave no turn for what is said elsewhere.
         self._deleting = asyncio.Lock()
         self._hub = hub
@@ -180,8 +181,9 @@ class Retention:
                 ended.append(row["id"])
 
         rows = await self._journal.fetch_all(statements.SELECT_EXPIRING, wanted)
-        await failures.among(*(end_or_warn(row) for row in rows))
-        await failures.among(*(self._finish_end(room_id, "expired", now) for room_id in ended))
+        with self._at_the_end(*(row["id"] for row in rows)):
+            await failures.among(*(end_or_warn(row) for row in rows))
+            await failures.among(*(self._finish_end(room_id, "expired", now) for room_id in ended))
         failures.tell()
         return len(ended)
 
@@ -200,8 +202,18 @@ class Retention:
         `also(tx)` comes first, and may refuse. A room that has ended before in another database keeps its `purge_at`.
         """
         now = self._clock.now()
-        if await self._begin_end(room_id, reason, now, min(now + self._purge_grace, purge_at), also):
-            await self._finish_end(room_id, reason, now)
+        with self._at_the_end(room_id):
+            if await self._begin_end(room_id, reason, now, min(now + self._purge_grace, purge_at), also):
+                await self._finish_end(room_id, reason, now)
+
+    @contextmanager
+    def _at_the_end(self, *room_ids: str) -> Iterator[None]:
+        """The job leaves these rooms alone until this is over."""
+        self._ending.update(room_ids)
+        try:
+            yield
+        finally:
+            self._ending -= Counter(room_ids)
 
     async def _begin_end(self, room_id: str, reason: str, now: int, purge_at: int, also: Also | None = None) -> bool:
         """From now on nothing is said in the room; answers whether it had not ended before."""
@@ -219,7 +231,7 @@ class Retention:
         deleted: Mapping[str, int] = {}
         if not self._purge_grace:
             try:
-                purged = await bounded(PATIENCE_SECONDS, self._purge_once, room_id, now, reason)
+                purged = await bounded(PATIENCE_SECONDS, self._purge, room_id, now, reason)
                 deleted = purged or {}
             except (ChatError, PluginFailed) as error:
                 log.warning("a room has ended and is purged later", failure=str(error))
@@ -238,26 +250,17 @@ class Retention:
                 if row["purge_at"] > now:
                     wanted = {"room": row["id"], "purge": end_of_grace}
                     await self._journal.transaction(partial(_purge_then, wanted=wanted), row["id"])
-                    continue
-                deleted = await self._purge_once(row["id"], row["ended_at"], row["end_reason"])
-                if deleted is not None:
+                elif row["id"] not in self._ending:
+                    deleted = await self._purge(row["id"], row["ended_at"], row["end_reason"])
+                    if deleted is None:
+                        continue
                     purged += 1
                     self._dispatcher.observe("room_ended", room_id=row["id"], reason=row["end_reason"], deleted=deleted)
         failures.tell()
         return purged
 
-    async def _purge_once(self, room_id: str, ended_at: int, reason: str) -> dict[str, int] | None:
-        """Like `_purge`; None where the end of the room and the job meet, and the other is at it already."""
-        if room_id in self._purging:
-            return None
-        self._purging.add(room_id)
-        try:
-            return await self._purge(room_id, ended_at, reason)
-        finally:
-            self._purging.discard(room_id)
-
-    async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int]:
-        """Delete everything of a room. What is left: its id, when and why it ended, and how much was deleted.
+    async def _purge(self, room_id: str, ended_at: int, reason: str) -> dict[str, int] | None:
+        """Delete everything of a room; None if it was gone. What is left: its id, when and why it ended, how much was deleted.
 
         A plugin that cannot delete what it keeps elsewhere is remembered, and asked again by `purge_again`.
         """
@@ -267,14 +270,18 @@ class Retention:
         for plugin, answer in answers.items():
             elsewhere |= {f"{plugin}.{category}": count for category, count in answer.items()}
         counts = await self._delete(room_id, ended_at, reason, elsewhere, failed)
-        self._metrics.rooms_purged.inc()
+        if counts is not None:
+            self._metrics.rooms_purged.inc()
         self._erasing.begin()
         return counts
 
     async def _delete(
         self, room_id: str, ended_at: int, reason: str, elsewhere: Mapping[str, int], failed: Sequence[str]
-    ) -> dict[str, int]:
-        """Delete everything of a room that is in the database; answers how much that was, and what plugins kept elsewhere."""
+    ) -> dict[str, int] | None:
+        """Delete everything of a room that is in the database; answers how much that was, and what plugins kept elsewhere.
+
+        None if the room was gone: on another node whoever ended it and the job may have been at it together.
+        """
         kept = await self._journal.read(lambda tx: self._count(tx, room_id))
         counts = {**elsewhere, **kept}
         ended = {"id": room_id, "ended_at": ended_at, "reason": reason, "deleted": orjson.dumps(counts).decode()}
@@ -283,14 +290,16 @@ class Retention:
             await self._journal.transaction(lambda tx: tx.execute(statements.INSERT_ENDED, ended), room_id)
             await self._delete_in_lots(room_id)
 
-        async def work(tx: Transaction) -> None:
-            await tx.execute(statements.DELETE_ROOM, {"room": room_id})  # the room is locked first, everywhere
+        async def work(tx: Transaction) -> bool:
+            is_here = (
+                await tx.execute(statements.DELETE_ROOM, {"room": room_id}) > 0
+            )  # rooms are locked first, everywhere
             await tx.execute(statements.INSERT_ENDED, ended)
             for plugin in failed:
                 await tx.execute(statements.UPSERT_UNPURGED, self._later(room_id, plugin))
+            return is_here
 
-        await self._one_lot(work, room_id)
-        return counts
+        return counts if await self._one_lot(work, room_id) else None
 
     async def _one_lot(self, work: Callable[[Transaction], Awaitable[T]], room_id: str) -> T:
         """Run one short transaction of a deletion. One room at a time, each a lot in turn: a large one delays no small one."""

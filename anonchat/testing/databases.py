@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -98,7 +98,7 @@ def make_file(path: Path, migrations: Migrations) -> None:
 
 
 async def _make(server: str, name: str, template: str) -> None:
-    is_there = await _execute(server, f"SELECT 1 FROM pg_database WHERE datname = '{template}'")
+    (is_there,) = await _execute(server, f"SELECT 1 FROM pg_database WHERE datname = '{template}'")
     await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template if is_there else EMPTY}"')
 
 
@@ -113,12 +113,22 @@ async def _migrate(url: str, migrations: Migrations) -> None:
 
 def run_sql(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """Run SQL in the database of a folder, as somebody else who has it open; returns the rows of a single statement."""
+    return _run(folder, sql)[0]
+
+
+def rows_in(folder: Path, tables: Iterable[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of some tables in the database of a folder."""
+    names = list(tables)
+    return dict(zip(names, _run(folder, *(f'SELECT * FROM "{name}"' for name in names)), strict=True))
+
+
+def _run(folder: Path, *statements: str) -> list[list[tuple[Any, ...]]]:
     url = database_in(folder)
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(folder / "anonchat.db", timeout=10)) as connection, connection:
             connection.execute("PRAGMA foreign_keys=ON")
-            return connection.execute(sql).fetchall()
-    return run_aside(_execute(url, sql))
+            return [connection.execute(sql).fetchall() for sql in statements]
+    return run_aside(_execute(url, *statements))
 
 
 def tables_in(folder: Path) -> set[str]:
@@ -143,17 +153,21 @@ def failing(folder: Path, act: str, condition: str = "1 = 1") -> Iterator[None]:
         run_sql(folder, f"DROP TRIGGER failing{' ON ' + act.split()[-1] if is_on_postgres() else ''}")
 
 
-async def _execute(url: str, sql: str) -> list[tuple[Any, ...]]:
+async def _execute(url: str, *statements: str) -> list[list[tuple[Any, ...]]]:
     import asyncpg
 
     connection = await asyncpg.connect(url, server_settings={"lock_timeout": LOCK_MILLISECONDS})
     try:
-        if ";" in sql:
-            await connection.execute(sql)
-            return []
-        return [tuple(row) for row in await connection.fetch(sql)]
+        return [await _rows(connection, sql) for sql in statements]
     finally:
         await connection.close()
+
+
+async def _rows(connection: Any, sql: str) -> list[tuple[Any, ...]]:
+    if ";" in sql:
+        await connection.execute(sql)
+        return []
+    return [tuple(row) for row in await connection.fetch(sql)]
 
 
 def run_aside(work: Coroutine[Any, Any, T]) -> T:
