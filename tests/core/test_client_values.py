@@ -178,7 +178,11 @@ def test_every_suggested_name_is_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '"x"', "{}", '{"event": 1}', '{"event": "x", "data": []}', '{"event": "x", "seq": "1"}']
+    "text",
+    [
+        *("", "[]", '"x"', "{}", '{"event": 1}', '{"event": "x", "data": []}', '{"event": "x", "seq": "1"}'),
+        *('{"event": "x", "data": {"y": NaN}}', '{"event": "x", "data": {"y": -Infinity}}'),
+    ],
 )
 def test_frames_of_strangers_are_refused(text: str) -> None:
     with pytest.raises(NotOurs):

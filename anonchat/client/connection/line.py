@@ -104,7 +104,7 @@ def encode(event: str, data: Mapping[str, Any], id: str | None = None) -> bytes:
 def decode(text: str | bytes) -> Frame:
     """A frame of the server. Raises `NotOurs`."""
     try:
-        frame = json.loads(text)
+        frame = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise NotOurs("an event is no JSON") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("event"), str):
@@ -113,6 +113,10 @@ def decode(text: str | bytes) -> Frame:
     if not isinstance(data, dict) or not (seq is None or type(seq) is int):
         raise NotOurs("an event is not as expected")
     return Frame(frame["event"], data, seq, frame.get("id"))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _hang_up(connected: asyncio.Future[WebSocketClientConnection]) -> None:

@@ -59,6 +59,35 @@ for (const [code, reason, left] of [
   });
 }
 
+test("22 a message that cannot be written at all has failed, and is not tried without an end", async () => {
+  const { session, sockets, kept } = scene();
+  session.start();
+  await settled();
+  sockets[0].send = () => {
+    throw new TypeError("no");
+  };
+  session.chat.post("Hello");
+  await settled();
+  assert.deepEqual(kept.get("outbox").map(({ state, code }) => [state, code]), [["failed", "internal"]]);
+  session.chat.close();
+});
+
+test("22 a send that the server put off touches nothing of the next stay", async () => {
+  const { session, room, sockets, environment, kept } = scene();
+  session.start();
+  await settled();
+  room.take = (socket, { clientMsgId }) => socket.tell({ event: "error", data: { code: "rate_limited", retryAfterMs: 5_000, clientMsgId } });
+  session.chat.post("too much");
+  await settled();
+  assert.equal(typeof kept.get("outbox")[0].until, "number"); // the control: it waits
+  room.cut(sockets[0], 4403, "kicked");
+  await settled();
+  const next = [{ clientMsgId: "next", text: "Again", state: "waiting" }];
+  kept.set("outbox", next);
+  await environment.pass(10_000);
+  assert.deepEqual(kept.get("outbox"), next);
+});
+
 test("16 what lies further back than a page has room for is not asked for without an end, and that is said", async () => {
   const { session, room } = scene();
   for (let count = 0; count < 10_200; count += 1) room.say("p1", String(count));

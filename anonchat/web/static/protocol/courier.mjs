@@ -92,7 +92,8 @@ export class Courier {
         ? { state: "held", messageId: data.messageId, reason: data.reason, releaseAt: data.releaseAt }
         : { state: "sent", messageId: data.serverMessageId, seq: data.seq, createdAt: data.createdAt });
     } catch (error) {
-      if (error instanceof Refused) this.#outbox.settle(item.clientMsgId, { state: "failed", code: error.code, problem: error.message });
+      if (this.#over !== null) return; // the outbox may be that of the next stay by now
+      this.#outbox.settle(item.clientMsgId, { state: "failed", code: error.code ?? "internal", problem: error.message });
     }
   }
 
@@ -100,11 +101,11 @@ export class Courier {
   async #insist({ clientMsgId, text, replyToId }) {
     const data = replyToId === undefined ? { text, clientMsgId } : { text, clientMsgId, replyToId };
     for (let attempt = 1; ;) {
+      if (this.#over !== null) throw this.#over;
       try {
         this.#outbox.sending(clientMsgId, this.#connection.seq);
         return await this.#exchange("send_message", () => data, clientMsgId);
       } catch (error) {
-        if (this.#over !== null) throw error;
         if (error instanceof NotReachable) continue; // not a busy loop: the next attempt waits for the next connection
         if (error.code !== "slow_mode") attempt += 1;
         if (!PASSING.has(error.code) || attempt > ATTEMPTS) throw error;
