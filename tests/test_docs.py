@@ -39,7 +39,7 @@ def test_every_setting_is_described() -> None:
     assert {setting.path for setting in describe_settings()} <= described
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_every_metric_is_described_and_alerts_are_on_what_is_there(tmp_path: Path) -> None:
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     settings = settings_in(tmp_path, server={"port": 0, "metrics_port": 0}, plugins={"enabled": bundled()})
@@ -64,7 +64,7 @@ def test_no_other_error_code_is_described() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| \d", ERRORS, re.MULTILINE)) == CODES.keys()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_every_event_and_its_fields_are_described(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         for name, (_, event) in server.events.server_events().items():
@@ -78,7 +78,7 @@ async def test_every_event_and_its_fields_are_described(tmp_path: Path) -> None:
             assert "{" + ", ".join(accepted) + "}" in row, name
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_every_route_is_described(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         document = (await request(server, "GET", "/api/openapi.json")).body
@@ -90,7 +90,7 @@ async def test_every_route_is_described(tmp_path: Path) -> None:
     assert routes <= described
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_every_described_route_is_there(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         for method, path in re.findall(r"^\| `([A-Z]+) (/\S*)` \|", PROTOCOL, re.MULTILINE):

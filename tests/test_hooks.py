@@ -76,7 +76,7 @@ def test_the_name_of_a_hook_tells_its_kind(kind: type) -> None:
     assert is_async == {kind.__name__ != "Declare"}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_smallest_plugin_of_the_page_works(tmp_path: Path) -> None:
     source = PAGE.partition("```python\n# plugins/shout.py\n")[2].partition("```")[0]
     (tmp_path / "shout.py").write_text(source, encoding="utf-8")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from anonchat.testing.contract import Contract
 
-SECONDS = 15.0
+SECONDS = 60.0
 FRAMES = 10_000  # that may pass while one is waited for
 
 

@@ -24,7 +24,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 if TYPE_CHECKING:
     from anonchat.app import Server
 
-SECONDS = 10.0  # longest wait for anything
+SECONDS = 30.0  # longest wait for anything
 
 
 @dataclass(frozen=True, slots=True)

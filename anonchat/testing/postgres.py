@@ -22,7 +22,7 @@ from typing import Any
 
 USER = "anonchat"
 UNPRIVILEGED = "nobody"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 DEBIAN = Path("/usr/lib/postgresql")
 LOOPBACK = "127.0.0.1"

@@ -14,6 +14,7 @@ from pathlib import Path
 from anonchat.testing import UNLIMITED
 from anonchat.testing.databases import is_on_postgres, storage_in
 
+STOP_SECONDS = 60
 _ADDRESS = re.compile(r"http://\S+:(\d+)")
 
 
@@ -77,7 +78,7 @@ class ServerProcess:
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit code. Raises RuntimeError, and kills it, if it has not ended after 20 seconds."""
+        """SIGTERM; returns the exit code. Raises RuntimeError, and kills it, if it has not ended after a minute."""
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:
@@ -86,11 +87,11 @@ class ServerProcess:
             return 0
         process.send_signal(number)
         try:
-            return process.wait(20)
+            return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired as error:
             process.kill()
-            process.wait(20)
-            raise RuntimeError(f"The server did not end within 20 seconds of {number.name}.") from error
+            process.wait(STOP_SECONDS)
+            raise RuntimeError(f"The server did not end within {STOP_SECONDS} seconds of {number.name}.") from error
         finally:
             assert process.stdout is not None
             process.stdout.close()

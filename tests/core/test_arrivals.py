@@ -29,14 +29,14 @@ class Entrance:
 
     def come(self) -> socket.socket:
         """Somebody connects; what they say arrives without a delay."""
-        client = socket.create_connection(self.listening.getsockname(), timeout=5)
+        client = socket.create_connection(self.listening.getsockname(), timeout=60)
         connection, address = self.listening.accept()
         self.arrivals.add(connection, address)
         self._sockets += [client, connection]
         return client
 
     async def until_admitted(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.admitted) < count:
                 self.turn += 1
                 await asyncio.sleep(0)

@@ -26,7 +26,7 @@ async def _texts_of(person: Person, last: str) -> list[str]:
     return texts
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_crowd_that_comes_back_shares_its_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
     since = ActiveRooms.since

@@ -78,7 +78,7 @@ def test_all_is_well_beside_a_running_server(folder: Path, monkeypatch: pytest.M
         assert (code, states["server"], states["database"]) == (0, ["ok"], ["ok"])
         assert "proxy" not in states
         request = urllib.request.Request(f"{server.url}/health", headers={"X-Forwarded-For": "203.0.113.9"})
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             pass
         code, states, said = _examine()
         assert (code, states["proxy"]) == (0, ["warn"])

@@ -79,7 +79,7 @@ def _create(server: ServerProcess, *options: str, token: str = TOKEN) -> Result:
 def _room(server: ServerProcess, printed: str) -> dict[str, object]:
     found = re.search(r"/r/([0-9a-f-]{36})#", printed)
     assert found
-    with urllib.request.urlopen(f"{server.url}/api/rooms/{found[1]}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{server.url}/api/rooms/{found[1]}", timeout=60) as answer:
         room: dict[str, object] = json.load(answer)
     return room
 
@@ -157,7 +157,7 @@ def test_a_terminal_is_asked_for_the_token_and_does_not_show_it(server: ServerPr
         with process.stderr as told:
             assert told.read(len("Operator token: ")) == b"Operator token: "
             os.write(keyboard, f"{token}\n".encode())
-            assert (process.wait(20), told.read().strip()) == (0, b"")
+            assert (process.wait(120), told.read().strip()) == (0, b"")
         assert select.select([keyboard], [], [], 0)[0] == [], "nothing that was typed is shown"
     finally:
         os.close(keyboard)

@@ -31,12 +31,12 @@ SENDS = 300
 
 def _refused(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*SERVE, *options], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=20
+        [*SERVE, *options], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
     )
 
 
 def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=60) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
 
@@ -165,7 +165,7 @@ def _stored(server: ServerProcess, room: str, token: str) -> set[str]:
     while True:
         request = urllib.request.Request(f"{server.url}/api/rooms/{room}/messages?limit=200{before}")
         request.add_header("Authorization", f"Bearer {token}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             page = json.load(answer)
         found |= {message["id"] for message in page["messages"]}
         if not page["hasMore"]:
@@ -227,7 +227,7 @@ def test_room_prints_links_that_open_it(tmp_path: Path) -> None:
         lines = [process.stdout.readline() for _ in range(4)]
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     links = re.findall(r"http://127\.0\.0\.1:\d+/r/[0-9a-f-]{36}#[\w-]{24}", "".join(lines))
     assert len(set(links)) == 2
     assert process.returncode == 0

@@ -15,7 +15,7 @@ from anonchat.client import Chat, ChatEvent, Membership, Offline, Online, Pace, 
 from anonchat.testing import UNLIMITED, running_server, settings_in
 from anonchat.testing.processes import ServerProcess
 
-SECONDS = 20
+SECONDS = 60
 QUICK = Pace(shortest_wait=0.02, longest_wait=0.1, heartbeat=0.1, answer=0.3, connect=0.5, welcome=2.0)
 
 
@@ -152,7 +152,7 @@ async def wire(link: str) -> AsyncIterator[Wire]:
     await wire.stop()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_many_cuts_lose_and_double_nothing(link: str, wire: Wire) -> None:
     async with await join(link, "Alice") as alice, await through(wire, link, "Bob") as bob:
         seen = Witness(bob)
@@ -178,7 +178,7 @@ async def test_many_cuts_lose_and_double_nothing(link: str, wire: Wire) -> None:
         assert all(online.recovered for online in seen.onlines[1:])
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_dead_line_is_noticed_and_replaced(link: str, wire: Wire) -> None:
     async with await join(link, "Alice") as alice, await through(wire, link, "Bob") as bob:
         seen = Witness(bob)
@@ -196,7 +196,7 @@ async def test_a_dead_line_is_noticed_and_replaced(link: str, wire: Wire) -> Non
         assert (back.recovered, back.missed) in ((True, 1), (True, 2))
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_program_that_takes_no_events_can_send_over_cut_lines(link: str, wire: Wire) -> None:
     async with await join(link, "Alice") as alice, await through(wire, link, "Bob", replace(QUICK, events=30)) as bob:
         async for event in bob:
@@ -215,7 +215,7 @@ async def test_a_program_that_takes_no_events_can_send_over_cut_lines(link: str,
         assert seen.texts == list(chain.from_iterable(said))
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_program_that_only_sends_is_never_cut_off_and_may_begin_to_listen(link: str, wire: Wire) -> None:
     async with await through(wire, link, "Bob", replace(QUICK, events=12)) as bob:
         for turn in range(20):
@@ -228,7 +228,7 @@ async def test_a_program_that_only_sends_is_never_cut_off_and_may_begin_to_liste
         assert len(seen.events) < 20 * 3, "what waited for the program was bounded"
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_too_much_missed_is_an_explicit_fresh_start(link: str, wire: Wire) -> None:
     async with await join(link, "Alice") as alice, await through(wire, link, "Bob") as bob:
         seen = Witness(bob)
@@ -246,7 +246,7 @@ async def test_too_much_missed_is_an_explicit_fresh_start(link: str, wire: Wire)
         assert seen.state.has_more
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_server_that_goes_away_says_when_to_come_back(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, server={"port": 0, "drain_seconds": 1.0})
     async with running_server(settings) as server:
@@ -270,7 +270,7 @@ async def test_a_server_that_goes_away_says_when_to_come_back(tmp_path: Path) ->
         await alice.close()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_killed_server_costs_nobody_a_message(tmp_path: Path) -> None:
     limits = {f"ANONCHAT_LIMITS__{name.upper()}": str(value) for name, value in UNLIMITED.items()}
     with ServerProcess(tmp_path, limits) as process:

@@ -31,7 +31,7 @@ from anonchat.client.words.sentences import sentence
 from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
-SECONDS = 20
+SECONDS = 60
 QUICK = Pace(shortest_wait=0.02, longest_wait=0.1)
 OPTIONS = {"polls": {"create": "everyone"}}
 
@@ -125,7 +125,7 @@ def is_settled(watcher: Watcher) -> bool:
     return totals == [{"1": 0, "2": 0}, {"1": 0, "2": 1}, {"1": 1, "2": 0}] and watcher.state.is_moderator
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_who_was_away_knows_what_they_know_who_stayed(tmp_path: Path) -> None:
     gate = Gate()
     settings = settings_in(tmp_path, plugins={"enabled": bundled(), "options": OPTIONS})

@@ -27,7 +27,7 @@ async def report_of(server: Server, room_id: str) -> Reply:
     return await request(server, "GET", f"/api/rooms/{room_id}/deletion-report")
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_backup_from_the_grace_of_a_room_counts(tmp_path: Path) -> None:
     clock = SettableClock()
     settings = settings_in(tmp_path, rooms={"purge_grace_seconds": DAY}, retention={"backups_seconds": 7 * DAY})
@@ -49,7 +49,7 @@ async def used(server: Server) -> OpenRoom:
     return room
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_report_is_there_after_the_end_and_not_before(tmp_path: Path) -> None:
     clock = SettableClock()
     async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": 3_600}), clock) as server:
@@ -79,7 +79,7 @@ async def test_the_report_is_there_after_the_end_and_not_before(tmp_path: Path) 
         (7 * DAY, "2027-01-22T08:00:00.000Z", "deleted 7 days after it was made"),
     ],
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_people_are_told_how_long_backups_live(
     tmp_path: Path, seconds: int | None, until: str | None, told: str
 ) -> None:
@@ -91,7 +91,7 @@ async def test_people_are_told_how_long_backups_live(
         assert told in (await request(server, "GET", "/privacy")).body.decode()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_reports_go_when_their_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "REPORTS", 2)
     clock = SettableClock()

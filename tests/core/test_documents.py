@@ -38,7 +38,7 @@ async def document(server: Server, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_openapi_is_valid_and_tells_every_route(server: Server) -> None:
     openapi = await document(server, "openapi")
     validate(openapi)
@@ -52,7 +52,7 @@ async def test_openapi_is_valid_and_tells_every_route(server: Server) -> None:
             assert "requestBody" not in operation or method in ("post", "patch"), path
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_asyncapi_tells_every_declared_event(server: Server) -> None:
     asyncapi = await document(server, "asyncapi")
     messages, schemas = asyncapi["components"]["messages"], asyncapi["components"]["schemas"]
@@ -72,7 +72,7 @@ async def test_asyncapi_tells_every_declared_event(server: Server) -> None:
         Draft202012Validator.check_schema(message["payload"])
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_contract_notices_what_is_not_declared(server: Server) -> None:
     contract = Contract(await document(server, "openapi"), await document(server, "asyncapi"))
     good = {"event": "left", "data": {}}
@@ -90,14 +90,14 @@ async def test_the_contract_notices_what_is_not_declared(server: Server) -> None
         contract.check_answer("GET", "/api/rooms", 200, {"rooms": []}, "application/json")
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_page_names_routes_events_and_codes(server: Server) -> None:
     page = (await Rest(server.port).acall("GET", "/api/docs")).body.replace("<wbr>", "")
     for name in ("/api/rooms/{roomId}/join", "send_message", "history_chunk", "room_ended"):
         assert name in page
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_page_of_a_room_tells_people_how_long_things_live(server: Server) -> None:
     rest = Rest(server.port)
     body = {"title": "<b>Lunch</b>", "chatDurationSeconds": 7_200, "retentionSeconds": 3_600, "description": "<i>"}
@@ -107,7 +107,7 @@ async def test_the_page_of_a_room_tells_people_how_long_things_live(server: Serv
         assert text in page
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_plugins_and_the_shutdown_cause_is_told_as_declared(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         contract = Contract(await document(server, "openapi"), await document(server, "asyncapi"))
@@ -130,7 +130,7 @@ async def test_what_plugins_and_the_shutdown_cause_is_told_as_declared(tmp_path:
             await stopping
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_page_of_a_room_tells_the_grace_before_joining(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path, rooms={"purge_grace_seconds": 7200})) as server:
         rest = Rest(server.port)

@@ -73,7 +73,7 @@ async def _close_code(socket: WebSocketClientConnection) -> int | None:
     return socket.close_code
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_was_read_is_stored_and_answered_before_the_close(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW_PLUGIN)
     plugins = {"enabled": ("slow",), "plugins_dir": tmp_path}
@@ -91,7 +91,7 @@ async def test_what_was_read_is_stored_and_answered_before_the_close(tmp_path: P
     await stopping
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_send_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW_PLUGIN)
     settings = settings_in(
@@ -121,7 +121,7 @@ async def _stopping(
     return server, room, joining, asyncio.create_task(server.stop())
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_request_that_is_on_its_way_is_answered_before_the_end(tmp_path: Path) -> None:
     server, _, joining, stopping = await _stopping(tmp_path, 10)
     await asyncio.sleep(0.3)
@@ -131,10 +131,10 @@ async def test_a_request_that_is_on_its_way_is_answered_before_the_end(tmp_path:
     await stopping
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_request_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path) -> None:
     _, _, joining, stopping = await _stopping(tmp_path, 0.4)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await stopping
     with pytest.raises(HTTPStreamClosedError):
         await joining
@@ -144,9 +144,9 @@ async def test_a_request_that_hangs_does_not_hold_up_the_shutdown(tmp_path: Path
     ("method", "path"),
     [("BREW", "/api/rooms"), ("GET", "/api/rooms/%00"), ("GET", "/api/rooms/x"), ("GET", "/api/rooms")],
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_nothing_is_waited_for_once_all_is_answered(tmp_path: Path, method: str, path: str) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         await request(server, method, path)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await server.in_flight.finished()

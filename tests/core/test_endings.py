@@ -134,29 +134,30 @@ async def test_a_plugin_that_cannot_purge_is_asked_again(tmp_path: Path) -> None
         assert (done["pending"], done["deleted"]) == ([], waiting["deleted"] | {"failing.files": 2})
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_rooms_that_end_together_are_told_without_waiting_for_what_is_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SettableClock()
     begun: list[int] = []
+    go_on = asyncio.Event()
 
     async def erase() -> None:
         begun.append(clock.now())
-        await asyncio.sleep(1)
+        await go_on.wait()
 
     async with running_server(settings_in(tmp_path), clock) as server, AsyncExitStack() as stack:
         monkeypatch.setattr(server.database, "erase", erase)
         rooms = [await open_room(server, chatDurationSeconds=60) for _ in range(3)]
         people = [await stack.enter_async_context(room.enter("Alice")) for room in rooms]
         clock.advance(60)
-        async with asyncio.timeout(1):
-            for person in people:
-                assert (await person.hear("room_ended")).data["deleted"]["participants"] == 1
+        for person in people:
+            assert (await person.hear("room_ended")).data["deleted"]["participants"] == 1
         assert len(begun) <= 2, "once for all of them, and by retention"
+        go_on.set()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nobody_writes_in_a_room_that_is_over_while_another_is_purged(tmp_path: Path) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -198,7 +199,7 @@ async def test_the_job_leaves_a_room_to_whoever_ends_it_and_tells_what_was_delet
             assert (await alice.hear("room_ended")).data["deleted"]["participants"] == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_members_of_a_room_whose_purge_takes_long_are_told_before_it_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +225,7 @@ async def test_members_of_a_room_whose_purge_takes_long_are_told_before_it_is_do
         assert (report["deleted"]["messages"], report["deleted"]["slow.files"]) == (1, 3)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("answer", [{"files": 2**70}, {"\ud800": 1}])
 async def test_an_answer_that_no_report_can_hold_is_contained(tmp_path: Path, answer: dict[str, int]) -> None:
     class Nonsense:
@@ -241,7 +242,7 @@ async def test_an_answer_that_no_report_can_hold_is_contained(tmp_path: Path, an
         assert 'anonchat_plugin_failures_total{hook="purge_room",plugin="nonsense"} 1.0' in failures
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_that_cannot_be_purged_holds_up_no_other_and_raises_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,18 +265,18 @@ async def test_a_room_that_cannot_be_purged_holds_up_no_other_and_raises_an_alar
             with pytest.raises(ChatError):
                 await server.retention.purge()
             assert {room_id for (room_id,) in run_sql(tmp_path, "SELECT id FROM rooms")} == {rooms[0]}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while any(server.jobs._finished.get(job) != clock.now() for job in ("retention", "rooms")):
                     await asyncio.sleep(0.01)
             assert server.is_retention_overdue()
         clock.advance(31)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while server.is_retention_overdue():
                 await asyncio.sleep(0.01)
         assert run_sql(tmp_path, "SELECT id FROM rooms") == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_large_room_goes_in_lots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the room itself and the sessions of those who are there: they are told of its end."""
     async with running_server(settings_in(tmp_path, retention={"batch": 5})) as server:
@@ -307,7 +308,7 @@ async def test_a_large_room_goes_in_lots(tmp_path: Path, monkeypatch: pytest.Mon
         assert deleted == {"messages": 14, "events": 12, "participants": 3, "receipts": 14}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_rooms_that_end_together_one_lot_is_deleted_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

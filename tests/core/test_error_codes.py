@@ -253,7 +253,7 @@ def test_each_code_is_provoked_or_somebody_elses() -> None:
 
 
 @pytest.mark.parametrize("code", PROVOKED)
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_code_is_given(house: House, code: str) -> None:
     assert await PROVOKED[code](house) == code
 

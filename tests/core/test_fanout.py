@@ -15,7 +15,7 @@ from anonchat.websocket.fanout import Fanout, SocketWire
 from anonchat.websocket.link import Link
 from anonchat.websocket.transport import SocketLimits, SocketTransport, Transports
 
-SECONDS = 20
+SECONDS = 60
 QUEUE = 60_000
 NO_PINGS = 1e9  # seconds: a ping would stand between what is expected
 

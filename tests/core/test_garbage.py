@@ -73,7 +73,7 @@ async def talk(server: Server) -> None:
 @pytest.mark.parametrize(
     ("come", "kinds"), [(send_no_request, (IOStream,)), (send_no_frames, (IOStream, *OURS)), (talk, OURS)]
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_closed_connection_leaves_nothing_to_the_collector(
     tmp_path: Path, garbage: list[Any], come: Visit, kinds: tuple[type[Any], ...]
 ) -> None:

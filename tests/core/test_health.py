@@ -31,13 +31,13 @@ async def _get(url: str, **headers: str) -> HTTPResponse:
     return await AsyncHTTPClient().fetch(url, headers=headers, raise_error=False)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_health(server: Server) -> None:
     answer = await _get(f"{server.url}/health")
     assert (answer.code, json.loads(answer.body)) == (200, {"status": "ok"})
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_ready_tells_each_dependency(server: Server) -> None:
     answer = await _get(f"{server.url}/health/ready")
     state = json.loads(answer.body)
@@ -46,7 +46,7 @@ async def test_ready_tells_each_dependency(server: Server) -> None:
     assert "unknownProxy" not in state
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_ready_says_what_is_missing(server: Server) -> None:
     await server.database.close()
     answer = await _get(f"{server.url}/health/ready")
@@ -55,7 +55,7 @@ async def test_ready_says_what_is_missing(server: Server) -> None:
     assert state["dependencies"]["database"] == "storage_unavailable"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_dependency_that_never_answers_has_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never() -> None:
         await asyncio.Event().wait()
@@ -66,13 +66,13 @@ async def test_a_dependency_that_never_answers_has_a_code(monkeypatch: pytest.Mo
     assert [await _outcome(check) for check in (never, answer_at_once)] == ["storage_unavailable", "ok"]
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_ready_tells_of_an_unknown_proxy(server: Server) -> None:
     await _get(f"{server.url}/health", **{"X-Forwarded-For": "203.0.113.9"})
     assert json.loads((await _get(f"{server.url}/health/ready")).body)["unknownProxy"] is True
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_metrics_are_for_the_operator(server: Server) -> None:
     unknown = await _get(f"{server.url}/metrics")
     assert (unknown.code, unknown.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -82,7 +82,7 @@ async def test_metrics_are_for_the_operator(server: Server) -> None:
     assert b"anonchat_connections 0.0" in answer.body
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_metrics_have_a_loopback_port_that_serves_nothing_else(server: Server) -> None:
     url = f"http://127.0.0.1:{server.metrics_port}"
     answer = await _get(f"{url}/metrics")
@@ -92,7 +92,7 @@ async def test_metrics_have_a_loopback_port_that_serves_nothing_else(server: Ser
     assert (await _get(f"{url}/metrics", Host="rebound.example.org")).code == 421
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_watches_over_it_is_not_limited_and_who_guesses_tokens_is(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, server={"operator_token": TOKEN}, limits={"requests_per_network": "2/hour"})
     async with running_server(settings) as server:
@@ -107,7 +107,7 @@ async def test_who_watches_over_it_is_not_limited_and_who_guesses_tokens_is(tmp_
         assert await codes("/api/rooms") == [429, 429, 429]
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_metrics_tell_what_is_missing_and_what_the_process_uses(server: Server) -> None:
     """Readiness alone would not tell of what lies between nodes: it stays 200."""
     await server.database.close()
@@ -116,7 +116,7 @@ async def test_metrics_tell_what_is_missing_and_what_the_process_uses(server: Se
     assert b"process_open_fds " in told
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path,
@@ -133,7 +133,7 @@ async def test_privacy_follows_the_configuration(tmp_path: Path) -> None:
     assert "Backups" in page
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_privacy_tells_of_hashes_and_of_what_is_switched_off(tmp_path: Path) -> None:
     """What a session and a plugin that is off leave in the database is told, not only what is not there."""
     async with running_server(settings_in(tmp_path)) as server:

@@ -359,7 +359,7 @@ async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         b"nonsense\r\n\r\n",
     ],
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_is_hardly_http_is_refused_and_closed(server: Server, request_of: bytes) -> None:
     answer = await raw(server, request_of + b"\r\n\r\n", seconds=15)
     assert all(code in (400, 413, 431) for code in codes_of(answer))
@@ -374,7 +374,7 @@ async def test_a_head_and_a_body_have_a_time_and_a_size(server: Server) -> None:
     assert (parameters.max_header_size, parameters.max_body_size) == (16_384, 131_072)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_body_that_does_not_come_is_waited_for_ten_seconds(server: Server) -> None:
     began = asyncio.get_running_loop().time()
     await raw(server, b"POST /api/rooms HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", seconds=15)
@@ -450,7 +450,7 @@ async def test_what_asks_for_no_websocket_is_told_what_to_ask_for(server: Server
     assert (reply.headers["Upgrade"], reply.headers["Sec-WebSocket-Version"]) == ("websocket", "13")
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_does_not_take_the_answer_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat.http.api.ANSWER_SECONDS", 0.5)
     with socket.socket() as client:

@@ -49,7 +49,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         yield running
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_no_spoof_of_a_moderator_gets_in(server: Server) -> None:
     spoofs = [(way, name) for way, names in SPOOFS.items() for name in names]
     assert len(spoofs) >= 40
@@ -62,7 +62,7 @@ async def test_no_spoof_of_a_moderator_gets_in(server: Server) -> None:
             assert (await room.join(name)).status == 201, name
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_rooms_and_people_are_called_turns_and_hides_nothing(server: Server) -> None:
     """Marks of direction, controls and separators are out of titles and descriptions, and refused in names and avatars."""
     hidden = ("\u202e", "\u2066", "\u200f", "\u061c", "\x1b", "\u2028", "\x85")

@@ -42,7 +42,7 @@ def left(server: Server) -> dict[str, int]:
     }
 
 
-@pytest.mark.gen_test(timeout=150)
+@pytest.mark.gen_test
 async def test_nothing_is_left(tmp_path: Path) -> None:
     clock, before = SettableClock(), connections()
     async with running_server(settings_in(tmp_path), clock) as server:
@@ -69,7 +69,7 @@ def connections() -> int:
     return sum(type(found) is Connection for found in gc.get_objects())
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_read_of_a_room_that_was_closed_meanwhile_counts_for_nothing(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         room = await open_room(server)

@@ -110,7 +110,7 @@ def _call(url: str, body: dict[str, Any] | None = None, token: str | None = None
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

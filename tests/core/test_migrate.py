@@ -241,7 +241,7 @@ def test_processes_that_start_at_once_run_each_step_once(path: Path) -> None:
         for starter in starters:
             assert starter.stdin is not None
             starter.stdin.write("go\n")
-        runs = [starter.communicate(timeout=30)[0].split() for starter in starters]
+        runs = [starter.communicate(timeout=120)[0].split() for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0]
     assert sorted(runs) == [[], [], EVERY_STEP]
     assert query(path, "SELECT title FROM rooms") == [("lobby",)]
@@ -254,7 +254,7 @@ def test_a_process_that_is_killed_in_a_step_leaves_the_file_as_it_was(path: Path
     large = "op.execute('CREATE TABLE large AS SELECT zeroblob(10000000) AS content')"
     write_first(tmp_path / "large", "large", [large, "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"])
     command = [sys.executable, "-c", STARTER, str(path), str(tmp_path), "large"]
-    killed = subprocess.run(command, input="go\n", capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+    killed = subprocess.run(command, input="go\n", capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
     assert killed.returncode == -signal.SIGKILL
     assert path.read_bytes() != before
     assert migrate(path, CORE) == []
@@ -263,7 +263,7 @@ def test_a_process_that_is_killed_in_a_step_leaves_the_file_as_it_was(path: Path
 
 def test_two_databases_of_one_process_can_migrate_at_once(tmp_path: Path) -> None:
     """Each script waits for the other in the middle of its step, then creates its table in its own database."""
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
 
     def start(owner: str) -> set[object]:
         body = ["op.get_bind().info['meeting'].wait()", f"op.create_table('{owner}', sa.Column('id', sa.Integer))"]

@@ -10,7 +10,7 @@ from anonchat.websocket.keepalive import Keepalive
 from anonchat.websocket.link import Link
 from anonchat.websocket.outbox import FLUSHES_A_TURN, FRAME_COST, SEND_BYTES, Flusher, Outbox
 
-SECONDS = 5
+SECONDS = 60
 
 
 def counting(connected: socket.socket) -> tuple[Link, list[object]]:

@@ -25,7 +25,7 @@ async def some_rooms(server: Server, clock: SettableClock) -> list[OpenRoom]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 7])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_every_room_is_told_once_and_no_answer_leads_into_one(tmp_path: Path, limit: int) -> None:
     clock = SettableClock()
     async with running_server(settings_in(tmp_path, server={"operator_token": TOKEN}), clock) as server:
@@ -47,7 +47,7 @@ async def test_every_room_is_told_once_and_no_answer_leads_into_one(tmp_path: Pa
     assert [room.id for room in rooms if room.id in answers] == []
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_the_operator_ends_a_room_that_should_not_be_there(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path, server={"operator_token": TOKEN})) as server:
         room = await open_room(server)
@@ -65,7 +65,7 @@ async def test_the_operator_ends_a_room_that_should_not_be_there(tmp_path: Path)
 
 
 @pytest.mark.parametrize("cursor", ["x", "1~x", "~", "1~99999999999999999999"])
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_is_no_cursor_is_told(tmp_path: Path, cursor: str) -> None:
     async with running_server(settings_in(tmp_path, server={"operator_token": TOKEN})) as server:
         reply = await request(server, "GET", f"/api/operator/rooms?cursor={cursor}", token=TOKEN)

@@ -19,7 +19,7 @@ from anonchat.store.messages import SELECT_AFTER
 from anonchat.testing import settings_in
 from anonchat.testing.clocks import SettableClock
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 THREE_AN_HOUR = "3/hour"
 
 

@@ -121,5 +121,5 @@ def test_only_public_names_of_alembic_are_used(name: str) -> None:
 def test_asking_whether_to_migrate_does_not_load_alembic() -> None:
     code = "import sys, anonchat.migrate.revisions, anonchat_sqlite.migration; print('alembic' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30)
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert (answer.stdout.strip(), answer.stderr) == ("False", "")

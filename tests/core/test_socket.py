@@ -19,7 +19,7 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.clients import Rest, Socket, connected
 from anonchat.testing.clocks import SettableClock
 
-SECONDS = 10
+SECONDS = 60
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -112,7 +112,7 @@ async def raw(server: Server, receive_bytes: int = 0) -> AsyncIterator[Raw]:
         ("events_per_session", "edit_message", {"nothing": True}),
     ],
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_rate_is_held_and_says_when_to_go_on(
     tmp_path: Path, limit: str, event: str, data: dict[str, Any]
 ) -> None:
@@ -130,7 +130,7 @@ async def test_a_rate_is_held_and_says_when_to_go_on(
         assert codes.count("rate_limited") == 1
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_repeated_send_is_answered_before_limits_are_asked(tmp_path: Path) -> None:
     async with serving(tmp_path, messages_per_session="1/hour") as server, House(server).member("Alice") as alice:
         first, *others = [await alice.ask("send_message", {"text": "Hi", "clientMsgId": "1"}, id=n) for n in range(3)]
@@ -142,7 +142,7 @@ async def test_a_repeated_send_is_answered_before_limits_are_asked(tmp_path: Pat
 @pytest.mark.parametrize(
     "frame", ['{"event": "heartbeat"}', '{"event": 1}', '{"event"', '{"event": "send_message", "data": {}}']
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_goes_on_and_on_is_closed(tmp_path: Path, frame: str) -> None:
     async with serving(tmp_path, events_per_session="1/hour") as server, House(server).member("Alice") as alice:
         for _ in range(70):
@@ -151,7 +151,7 @@ async def test_who_goes_on_and_on_is_closed(tmp_path: Path, frame: str) -> None:
         assert sum(told["event"] == "error" for told in alice.passed) >= 60
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_does_something_right_in_between_may_not_go_on_either(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, House(server).member("Alice") as alice:
         for _ in range(8):
@@ -160,7 +160,7 @@ async def test_who_does_something_right_in_between_may_not_go_on_either(tmp_path
         assert await alice.ended() == 4429
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_now_and_then_a_bad_frame_closes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat.connections.connection.FORGIVEN", 1_000)
     async with serving(tmp_path) as server, House(server).member("Alice") as alice:
@@ -172,7 +172,7 @@ async def test_now_and_then_a_bad_frame_closes_nothing(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("event", ["heartbeat", "identify"])
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_never_identifies_may_not_go_on_either(tmp_path: Path, event: str) -> None:
     async with serving(tmp_path) as server, connected(server.port) as socket:
         for _ in range(70):
@@ -183,7 +183,7 @@ async def test_who_never_identifies_may_not_go_on_either(tmp_path: Path, event: 
 # --- how many
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_sockets_per_session_are_counted_and_given_back(tmp_path: Path) -> None:
     async with serving(tmp_path, sockets_per_session=2) as server:
         house = House(server)
@@ -200,7 +200,7 @@ async def test_sockets_per_session_are_counted_and_given_back(tmp_path: Path) ->
                 assert (await again.ask("get_presence"))["data"]["total"] == 2
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_concurrent_sockets_of_a_session_never_pass_the_limit_together(tmp_path: Path) -> None:
     async with serving(tmp_path, sockets_per_session=3) as server:
         token = await House(server).token("Alice")
@@ -221,7 +221,7 @@ async def test_concurrent_sockets_of_a_session_never_pass_the_limit_together(tmp
         assert sorted(await asyncio.gather(*(attempt() for _ in range(10)))) == ["error"] * 7 + ["identified"] * 3
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_sockets_per_network_are_counted_and_given_back(tmp_path: Path) -> None:
     async with serving(tmp_path, sockets_per_network=1) as server:
         async with connected(server.port) as first:
@@ -242,7 +242,7 @@ async def test_sockets_per_network_are_counted_and_given_back(tmp_path: Path) ->
 # --- sizes
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_sizes_of_frames_and_texts(tmp_path: Path) -> None:
     async with serving(tmp_path, frame_bytes=1_024, json_depth=4, text_length=10) as server:
         house = House(server)
@@ -257,7 +257,7 @@ async def test_sizes_of_frames_and_texts(tmp_path: Path) -> None:
             assert await alice.ended() == 1009
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_name_that_is_too_long_is_called_so(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, House(server).member("Alice") as alice:
         for name, told in (("x" * 60_000, '"event" is too long'), ("", 'A frame needs "event"')):
@@ -276,7 +276,7 @@ async def test_a_name_that_is_too_long_is_called_so(tmp_path: Path) -> None:
         ({"ping_seconds": 0.2, "pong_seconds": 0.2}, [], 4408),
     ],
 )
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_a_connection_must_not_do(
     tmp_path: Path, limits: dict[str, object], sent: list[tuple[int, bytes]], code: int
 ) -> None:
@@ -286,7 +286,7 @@ async def test_what_a_connection_must_not_do(
         assert await client.close_code() == code
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_stopped_reader_is_closed_and_the_others_go_on(tmp_path: Path) -> None:
     async with serving(tmp_path, queue_bytes=65_536) as server:
         house = House(server)
@@ -305,7 +305,7 @@ async def test_a_stopped_reader_is_closed_and_the_others_go_on(tmp_path: Path) -
                 pass
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_broken_token_in_the_url_is_refused_and_not_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,7 +318,7 @@ async def test_a_broken_token_in_the_url_is_refused_and_not_logged(
     assert "secret" not in captured.out + captured.err
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_session_that_is_over_sends_nothing(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server, House(server).member("Alice") as alice:
         session = (await alice.ask("get_presence"))["data"]["users"][0]
@@ -330,7 +330,7 @@ async def test_a_session_that_is_over_sends_nothing(tmp_path: Path) -> None:
         ] == "session_expired"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_connected_sessions_outlive_a_short_time_to_live(tmp_path: Path) -> None:
     clock = SettableClock()
     settings = settings_in(tmp_path, sessions={"ttl_seconds": 60})
@@ -347,7 +347,7 @@ async def test_connected_sessions_outlive_a_short_time_to_live(tmp_path: Path) -
             assert (await alice.ask("send_message", {"text": "Hi", "clientMsgId": "1"}))["event"] == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_waits_in_line_to_identify_is_not_late(tmp_path: Path) -> None:
     async with serving(tmp_path, identify_seconds=0.2) as server, AsyncExitStack() as open_sockets:
         token = await House(server).token("Patient")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-SECONDS = 15.0
+SECONDS = 60.0
 
 # Each worker says its number and process on a line. Those whose number is named behave badly; SIGTERM ends the others.
 SCRIPT = """

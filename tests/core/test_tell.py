@@ -18,7 +18,7 @@ from anonchat.delivery.journal import PUBLISHED, Journal
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import OpenRoom, Person, open_room
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 TOLD, KEPT = "teller.told", "teller.kept"
 

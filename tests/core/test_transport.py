@@ -17,7 +17,7 @@ from anonchat.protocol.frames import encode_frame
 from anonchat.websocket.link import Link
 from anonchat.websocket.transport import SocketLimits, SocketTransport, Transports
 
-SECONDS = 5
+SECONDS = 60
 QUICK = SocketLimits(ping_seconds=0.1, pong_seconds=0.1, unfinished_seconds=0.2, close_seconds=0.2)
 
 

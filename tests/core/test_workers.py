@@ -34,7 +34,9 @@ COMMAND = (sys.executable, "-P", "-m", "anonchat", "serve", "--workers", "3")
 )
 def test_it_is_refused_where_one_process_has_to_do(tmp_path: Path, storage: dict[str, str], said: str) -> None:
     variables = {**os.environ, **environment(storage={"bus": "memory://", "ephemeral": "memory://", **storage})}
-    done = subprocess.run(COMMAND, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        COMMAND, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -96,4 +98,4 @@ def test_a_worker_that_is_ended_before_it_listens_has_not_failed(signals: str, c
         assert supervisor.stdout is not None
         supervisor.stdout.readline()
         supervisor.terminate()
-        assert supervisor.wait(20) == code
+        assert supervisor.wait(120) == code

@@ -18,7 +18,7 @@ import trustme
 SAMPLES = Path(__file__).parent.parent.parent / "deploy"
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 HOST = "chat.example.org"
-SECONDS = 15.0
+SECONDS = 60.0
 
 Command = Callable[[Path, int, Sequence[int], bool], tuple[list[str], Mapping[str, str]]]
 """Writes a configuration: into a folder, with its port, those of the nodes, and TLS or not. Returns arguments and variables."""

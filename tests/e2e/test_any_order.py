@@ -30,7 +30,7 @@ from anonchat.testing.processes import ServerProcess, environment
 from .life import live, lives
 
 FEW = settings(lives(examples=12, steps=30), suppress_health_check=list(HealthCheck))
-SECONDS = 15.0
+SECONDS = 60.0
 END = "the end"
 MOST_SOCKETS = 6
 FRAMES = 5  # in one step
@@ -246,7 +246,7 @@ def is_answer(told: Mapping[str, Any], number: int) -> bool:
 
 def client_events(server: ServerProcess) -> dict[str, list[str]]:
     """Event -> its fields, of the core and all plugins, as AsyncAPI describes them."""
-    with urllib.request.urlopen(f"{server.url}/api/asyncapi.json", timeout=10) as answer:
+    with urllib.request.urlopen(f"{server.url}/api/asyncapi.json", timeout=60) as answer:
         components = json.load(answer)["components"]
     found = {}
     for name, message in components["messages"].items():

@@ -44,7 +44,7 @@ def acked_by(crowd: Crowd) -> set[str]:
     return {text for sender in crowd.senders for text in sender.account.acked}
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_backups_under_load_and_a_restore(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PLAIN) as server:
         crowd = Crowd(server, random.Random(SEED))
@@ -68,7 +68,7 @@ async def test_backups_under_load_and_a_restore(tmp_path: Path) -> None:
     assert ledger.fresh_starts >= len(crowd.senders), "whoever came back was told that something may be missing"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_mere_copy_of_the_file_is_caught(tmp_path: Path) -> None:
     """The control: what stands in the write-ahead log is missing."""
     with ServerProcess(tmp_path, PLAIN) as server:
@@ -83,7 +83,7 @@ async def test_a_mere_copy_of_the_file_is_caught(tmp_path: Path) -> None:
     assert not acked <= found
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PLAIN) as server:
         crowd = Crowd(server, random.Random(SEED))

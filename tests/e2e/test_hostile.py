@@ -454,7 +454,7 @@ def test_any_request_to_a_known_path_gets_an_answer(
 
 
 def check_request(port: int, method: str, path: str, header: Mapping[str, str], body: bytes | None) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, dict(header))
         answer = connection.getresponse()

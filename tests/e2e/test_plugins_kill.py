@@ -207,7 +207,7 @@ async def _mentions(member: PluginsMember) -> list[str]:
     return found
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test
 async def test_what_plugins_acknowledge_is_never_lost(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     with ServerProcess(tmp_path, PLUGGED) as server:
@@ -227,7 +227,7 @@ async def test_what_plugins_acknowledge_is_never_lost(tmp_path: Path) -> None:
         assert "Traceback" not in server.log
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("fault", ["early_votes", "late_notifications"])
 async def test_an_ack_before_the_commit_is_caught(tmp_path: Path, fault: str) -> None:
     """The controls: the same voters where votes, or notifications, are written after the ack."""

@@ -38,7 +38,7 @@ def claiming(port: int, count: int) -> list[int]:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("command", [nginx, caddy])
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_people_meet_through_it_and_addresses_cannot_be_made_up(command: Command, tmp_path: Path) -> None:
     if not is_installed(command):
         pytest.skip(f"{command.__name__} is not installed: apt install {command.__name__}")
@@ -87,7 +87,7 @@ def _ill_node() -> Iterator[int]:
 
 
 def _ask(port: int, path: str) -> int:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(CALLER, 0))) as asking:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=120, source_address=(CALLER, 0))) as asking:
         asking.request("GET", path, headers={"Host": HOST})
         with suppress(http.client.IncompleteRead), asking.getresponse() as answer:
             status = answer.status

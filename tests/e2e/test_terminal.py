@@ -27,7 +27,7 @@ from anonchat.config import Settings
 from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
-SECONDS = 20
+SECONDS = 60
 OF_THE_PICTURE = "c5c8c6"
 """The colour that an exported picture gives to its frame, whatever is in it."""
 
@@ -95,7 +95,7 @@ async def sit_down(link: str, width: int = 100, height: int = 24, pace: Pace | N
         yield desk
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_people_talk(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.pilot.press(*"hello")
@@ -113,7 +113,7 @@ async def test_people_talk(link: str) -> None:
         await desk.until(lambda: "typing" not in desk.screen and "▎ done" in desk.screen)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_keys_that_come_in_one_read_are_two_messages(link: str) -> None:
     async with sit_down(link) as desk:
         for key in [*"one", "enter", *"two", "enter", *"rest"]:
@@ -122,7 +122,7 @@ async def test_keys_that_come_in_one_read_are_two_messages(link: str) -> None:
         assert [wire["content"]["text"] for wire in desk.app.conversation.state.mine()] == ["one", "two"]
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_text_that_cannot_wait_comes_back_before_what_was_written_since(link: str) -> None:
     async with sit_down(link, pace=Pace(outbox=0)) as desk:
         for key in [*"one", "enter", *"two"]:
@@ -131,7 +131,7 @@ async def test_a_text_that_cannot_wait_comes_back_before_what_was_written_since(
         assert desk.draft == "one\ntwo"
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_nothing_that_others_write_does_anything(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.bob.send("[bold red]x[/] [@click=app.quit]y[/] \\[z] \u202egnp.exe")
@@ -139,7 +139,7 @@ async def test_nothing_that_others_write_does_anything(link: str) -> None:
         assert "\x1b" not in desk.screen
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_an_odd_event_is_left_out_and_the_chat_goes_on(server: RunningServer, link: str) -> None:
     async with sit_down(link) as desk:
         room = desk.app.chat.membership.room_id
@@ -150,7 +150,7 @@ async def test_an_odd_event_is_left_out_and_the_chat_goes_on(server: RunningServ
         assert (desk.app.chat.skipped, desk.app.connection.word) == (6, "online")
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_answering_changing_and_deleting_by_keys(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.bob.send("tea or coffee?")
@@ -175,7 +175,7 @@ async def test_answering_changing_and_deleting_by_keys(link: str) -> None:
         await desk.until_shown("Only your own messages can be deleted.")
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_what_the_server_refuses_can_be_tried_again_taken_back_or_dropped(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.write("x" * 4_001)
@@ -189,7 +189,7 @@ async def test_what_the_server_refuses_can_be_tried_again_taken_back_or_dropped(
         await desk.until(lambda: len(desk.app.conversation.state.mine()) == 1)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_commands(link: str) -> None:
     async with sit_down(link) as desk:
         for line, told in (("/edti x", "Did you mean /edit?"), ("/roll 2d6", "There is no command /roll; ")):
@@ -214,7 +214,7 @@ async def test_commands(link: str) -> None:
         assert (await desk.bob.history())["messages"] == []
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_draft_waits_while_a_message_is_changed(link: str) -> None:
     async with sit_down(link) as desk:
         sent = await desk.bob.send("tea?")
@@ -237,7 +237,7 @@ async def test_a_draft_waits_while_a_message_is_changed(link: str) -> None:
         assert desk.draft == "a long thought"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_a_refused_command_says_comes_back(link: str) -> None:
     async with sit_down(link) as desk:
         for line, told in (("/reply 99 a long answer", "There is none."), ("/leave now", "Write /leave [forget]: ")):
@@ -247,7 +247,7 @@ async def test_what_a_refused_command_says_comes_back(link: str) -> None:
             desk.app.view.pane.composer.clear()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_the_list_stays_where_one_reads(link: str) -> None:
     async with sit_down(link, height=16) as desk:
         for number in range(80):
@@ -268,7 +268,7 @@ async def test_the_list_stays_where_one_reads(link: str) -> None:
         await desk.until(lambda: "─ new ─" not in desk.screen)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_older_messages_come_above_without_a_jump(link: str) -> None:
     async with await join(link, "Zoe") as zoe:
         for number in range(70):
@@ -284,7 +284,7 @@ async def test_older_messages_come_above_without_a_jump(link: str) -> None:
         assert messages.scroll_offset.y > 0
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_unread_begins_where_one_looked_away(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.bob.send("seen")
@@ -304,7 +304,7 @@ async def test_unread_begins_where_one_looked_away(link: str) -> None:
         await desk.until(lambda: "─ new ─" not in desk.screen)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_narrow_terminal_has_no_people_list(link: str) -> None:
     async with sit_down(link, width=60) as desk:
         people = desk.app.view.query_one("#people")
@@ -321,7 +321,7 @@ async def test_a_narrow_terminal_has_no_people_list(link: str) -> None:
         await desk.until(lambda: not people.region.width)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_all_of_the_help_can_be_read_on_a_small_terminal(link: str) -> None:
     async with sit_down(link, width=60, height=20) as desk:
         await desk.write("/help")
@@ -339,7 +339,7 @@ async def test_all_of_the_help_can_be_read_on_a_small_terminal(link: str) -> Non
         assert all(key in read for key in [*KEYS, *ON_A_MESSAGE])
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_restart_is_told_and_what_was_written_meanwhile_goes_out(settings: Settings) -> None:
     async with running_server(settings) as server:
         port = server.port
@@ -370,7 +370,7 @@ async def test_a_restart_is_told_and_what_was_written_meanwhile_goes_out(setting
         await running.__aexit__(None, None, None)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_being_removed_ends_it_and_says_so(server: RunningServer, link: str) -> None:
     async with sit_down(link) as desk:
         server.sessions.disconnect(desk.app.chat.membership.session_id, 4403, "kicked")
@@ -380,7 +380,7 @@ async def test_being_removed_ends_it_and_says_so(server: RunningServer, link: st
         assert desk.app.closed.code == 4403
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("is_removed", [False, True])
 async def test_what_was_not_sent_is_told_before_the_end_and_stands_on_the_terminal_after_it(
     server: RunningServer, link: str, is_removed: bool
@@ -404,7 +404,7 @@ async def test_what_was_not_sent_is_told_before_the_end_and_stands_on_the_termin
     assert told[3:] == (["You were removed from this room for now."] if is_removed else [])
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_leaving_by_a_command_asks_once_if_something_was_not_sent(link: str) -> None:
     async with sit_down(link) as desk:
         await desk.write("x" * 4_001)
@@ -417,7 +417,7 @@ async def test_leaving_by_a_command_asks_once_if_something_was_not_sent(link: st
     assert [len(text) for text in desk.app.unsent] == [4_001]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_plugins_add(tmp_path: Path) -> None:
     """Cards that follow the votes, marks, what waits, what is unread, and pages with longer texts."""
     options = {"moderation": {"newcomer_seconds": 3_600}}
@@ -459,7 +459,7 @@ async def test_what_plugins_add(tmp_path: Path) -> None:
             await desk.until_shown("2 people voted.  pinned")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_up_arrow_says_what_cannot_be_changed(tmp_path: Path) -> None:
     options = {"moderation": {"newcomer_seconds": 3_600}, "polls": {"create": "everyone"}}
     settings = settings_in(tmp_path, plugins={"enabled": bundled(), "options": options})
@@ -486,7 +486,7 @@ async def test_the_up_arrow_says_what_cannot_be_changed(tmp_path: Path) -> None:
             assert "▎ an old message" in desk.screen
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_moderator_pins_by_a_key_and_sees_more_commands(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, plugins={"enabled": bundled()})
     async with running_server(settings) as server:
@@ -510,7 +510,7 @@ async def test_a_moderator_pins_by_a_key_and_sees_more_commands(tmp_path: Path) 
                 await desk.pilot.press("down")
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_no_color_is_honoured(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with sit_down(link) as desk:

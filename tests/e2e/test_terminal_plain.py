@@ -23,7 +23,7 @@ from anonchat.client.words.sentences import closing, message, sentence
 from anonchat.testing import running_server, settings_in
 from anonchat.testing.processes import ServerProcess
 
-SECONDS = 20
+SECONDS = 60
 PROGRAM = """
 import sys
 from anonchat.client.entrance import run_chat
@@ -85,7 +85,7 @@ async def typist(link: str, name: str, home: Path, *options: str) -> AsyncIterat
             await process.communicate()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_lines_in_and_sentences_out(link: str, tmp_path: Path) -> None:
     async with await join(link, "Bob") as bob, typist(link, "Ann", tmp_path) as ann:
         await bob.send("before you came")
@@ -118,7 +118,7 @@ async def test_lines_in_and_sentences_out(link: str, tmp_path: Path) -> None:
             assert again.lines[-1] == "You have left the room."
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_name_is_made_up_and_a_taken_one_refused(link: str, tmp_path: Path) -> None:
     async with await join(link, "Bob"), typist(link, "", tmp_path) as somebody, typist(link, "Bob", tmp_path) as other:
         name = (await somebody.until("You are in")).removesuffix(".").partition(" as ")[2]
@@ -127,7 +127,7 @@ async def test_a_name_is_made_up_and_a_taken_one_refused(link: str, tmp_path: Pa
         assert (code, "is taken" in errors, "Traceback" in errors) == (1, True, False)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_people_who_share_a_machine_are_not_one_device(link: str, tmp_path: Path) -> None:
     """Whoever is there at the same time is somebody else; whoever comes back is the same, also under another name."""
     async with typist(link, "Ann", tmp_path) as ann, typist(link, "Bob", tmp_path) as bob:
@@ -154,7 +154,7 @@ def devices_in(folder: Path) -> dict[str, str]:
         return dict(connection.execute("SELECT username, device_hash FROM sessions"))
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -169,7 +169,7 @@ async def test_a_wrong_link_is_told_in_a_sentence(wrong: str, told: str, tmp_pat
         assert told in errors
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_killed_server_is_told_and_survived(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as process:
         link = (await Server(process.url).create_room("Lunch")).join_url
@@ -185,7 +185,7 @@ async def test_a_killed_server_is_told_and_survived(tmp_path: Path) -> None:
             assert [wire["content"]["text"] for wire in (await bob.history())["messages"]] == ["written meanwhile"]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_quit_ends_it_also_while_something_cannot_be_sent(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as process:
         link = (await Server(process.url).create_room("Lunch")).join_url
@@ -200,7 +200,7 @@ async def test_quit_ends_it_also_while_something_cannot_be_sent(tmp_path: Path) 
             assert told[1] == "1 message was not sent."
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("code", [4403, 4410])
 async def test_whoever_is_put_out_hears_how_many_messages_were_not_sent(tmp_path: Path, code: int) -> None:
     """They wait for a rate, so that nothing can have been sent when the end comes."""
@@ -224,7 +224,7 @@ async def test_whoever_is_put_out_hears_how_many_messages_were_not_sent(tmp_path
     os.close(pipe)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_line_that_the_terminal_has_cut_is_not_sent(link: str) -> None:
     lines: list[str] = []
     screen, keyboard = pty.openpty()
@@ -243,7 +243,7 @@ async def test_a_line_that_the_terminal_has_cut_is_not_sent(link: str) -> None:
     os.close(keyboard)
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 @pytest.mark.parametrize(
     ("streams", "environment", "code", "told"),
     [
@@ -279,7 +279,7 @@ class Forgetful(Chat):
         return event
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 @pytest.mark.parametrize(("is_told", "patience"), [(False, 0.3), (True, 2 * SECONDS)])
 async def test_a_command_does_not_wait_for_ever_for_what_was_purged(
     link: str, monkeypatch: pytest.MonkeyPatch, is_told: bool, patience: float

@@ -19,11 +19,11 @@ from anonchat.client.plain import PlainChat
 from anonchat.plugins.registry import bundled
 from anonchat.testing import running_server, settings_in
 
-SECONDS = 20
+SECONDS = 60
 OPTIONS = {"polls": {"create": "everyone"}, "moderation": {"newcomer_seconds": 3_600}}
 QUICK = Pace(shortest_wait=0.02, longest_wait=0.1)
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 class Reader:

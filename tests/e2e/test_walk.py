@@ -208,7 +208,7 @@ def test_participants_are_searched_and_paged(walk: Walk) -> None:
 # --- the socket
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_all_three_ways_to_identify(walk: Walk) -> None:
     room = walk.room()
     alice, bob, cleo = (walk.join(room, name, avatar="🦊") for name in ("Alice", "Bob", "Cleo"))
@@ -231,7 +231,7 @@ async def test_all_three_ways_to_identify(walk: Walk) -> None:
     assert cleo["sessionToken"] not in walk.server.log
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_root_upgrades_too_and_the_token_in_the_url_can_be_switched_off(walk: Walk, tmp_path: Path) -> None:
     async with walk.connect(path="/") as socket:
         await enter(socket, walk.join(walk.room(), "Alice"))
@@ -243,7 +243,7 @@ async def test_the_root_upgrades_too_and_the_token_in_the_url_can_be_switched_of
             assert (await socket.ask("get_presence"))["data"]["code"] == "not_identified"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_messages_are_sent_answered_changed_and_deleted(walk: Walk) -> None:
     room = walk.room()
     alice, bob, owner = walk.join(room, "Alice"), walk.join(room, "Bob"), walk.join(room, "Mo", "moderatorToken")
@@ -276,7 +276,7 @@ async def test_messages_are_sent_answered_changed_and_deleted(walk: Walk) -> Non
         assert [message["content"]["text"] for message in page["messages"]] == ["", ""]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_typing_presence_and_heartbeat(walk: Walk) -> None:
     room = walk.room()
     alice, bob = walk.join(room, "Alice"), walk.join(room, "Bob")
@@ -301,7 +301,7 @@ async def test_typing_presence_and_heartbeat(walk: Walk) -> None:
         assert [frame["data"]["event"] for frame in one.passed if frame["event"] == "presence"] == ["join"]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_history_is_read_in_both_directions(walk: Walk) -> None:
     room = walk.room()
     alice = walk.join(room, "Alice")
@@ -324,7 +324,7 @@ async def test_history_is_read_in_both_directions(walk: Walk) -> None:
             assert ([message["seq"] for message in live["messages"]], live["hasMore"]) == (seqs, more)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_leaving_by_event_and_by_rest_closes_every_socket(walk: Walk) -> None:
     room = walk.room()
     alice, bob = walk.join(room, "Alice"), walk.join(room, "Bob")
@@ -351,7 +351,7 @@ async def test_leaving_by_event_and_by_rest_closes_every_socket(walk: Walk) -> N
         assert await late.ended() == 4401
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_coming_back_gives_what_was_missed_or_a_fresh_start(walk: Walk) -> None:
     room = walk.room()
     alice, bob = walk.join(room, "Alice"), walk.join(room, "Bob")
@@ -386,7 +386,7 @@ async def test_coming_back_gives_what_was_missed_or_a_fresh_start(walk: Walk) ->
             assert (fresh["data"]["seq"], fresh["data"]["hasMore"]) == (304, True)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_short_room_warns_ends_and_is_gone(walk: Walk) -> None:
     room = walk.room(chatDurationSeconds=10)
     path = f"/api/rooms/{room['roomId']}"
@@ -413,7 +413,7 @@ async def test_a_short_room_warns_ends_and_is_gone(walk: Walk) -> None:
     assert "messages" in page.body
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_foreign_page_opens_no_socket(walk: Walk) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         async with walk.connect(origin="https://evil.example"):

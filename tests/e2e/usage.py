@@ -29,7 +29,7 @@ class Usage(NamedTuple):
 def usage_of(server: ServerProcess, token: str) -> Usage:
     """What the process uses now. Linux only."""
     request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         metrics = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
     process = Path(f"/proc/{server.pid}")
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())

@@ -177,7 +177,7 @@ def flooding(kind: str, port: int, tokens: Sequence[str]) -> Iterator[list[int]]
             yield done
         finally:
             process.terminate()
-            output, _ = process.communicate(timeout=30)
+            output, _ = process.communicate(timeout=120)
             done.append(int(output.split()[-1]))
 
 

@@ -71,7 +71,7 @@ async def test_a_node_that_is_killed_under_load(
     assert {entry["name"] for entry in gone} == {AWAY}, "whoever came back at once was never told to have left"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_node_that_nobody_misses(own_redis: RedisServer, own_postgres: PostgresServer, folder: Path) -> None:
     """The control: nodes that do not look at each other's leases."""
     async with (

@@ -107,7 +107,7 @@ UNHEARD = Fault("acknowledgements are lost", people_are_cut, 0.5, 0)
         (("late_answers", str(MOST_SECONDS + 0.2)), NOTHING, {}, "U4"),
     ],
 )
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_a_broken_promise_is_found(
     fault: Sequence[str],
     happens: Fault,

@@ -18,7 +18,7 @@ SESSIONS = {"lease_seconds": 60, "grace_seconds": 20}
 
 
 @pytest.mark.parametrize("command", [nginx, caddy])
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_nothing_is_lost_behind_a_proxy(
     command: Command, own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:

@@ -80,7 +80,7 @@ async def leave(scene: Scene) -> float:
     return began
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_sockets_on_all_nodes_end_within_a_second(
     own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:
@@ -109,7 +109,7 @@ async def seconds_until_out(found: Cluster, act: Act, code: int) -> float:
         return time.monotonic() - began
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_room_ends_in_time_though_the_node_that_saw_to_it_was_killed(
     own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:
@@ -127,7 +127,7 @@ async def test_a_room_ends_in_time_though_the_node_that_saw_to_it_was_killed(
             await victim.start()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_mute_holds_on_all_nodes_within_a_second(
     own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:
@@ -158,7 +158,7 @@ async def join_all(found: Cluster, names: Sequence[str]) -> list[Any]:
     return await asyncio.gather(*(found.join(name, turn % 2) for turn, name in enumerate(names)))
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_concurrent_attempts_on_two_nodes_never_pass_together(
     own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:
@@ -186,7 +186,7 @@ async def vote_twice(found: Cluster, voters: int) -> None:
     assert answers == {"": voters, "already_voted": voters}
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_names_that_nothing_holds_apart_are_noticed(
     own_redis: RedisServer, own_postgres: PostgresServer, folder: Path
 ) -> None:

@@ -24,7 +24,7 @@ from anonchat.testing.people import OpenRoom, Reply, open_room, request
 
 from .acts import routes_of
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 EVIL = "https://evil.example"
 PROXY = {"port": 0, "trusted_proxies": (ip_network("127.0.0.1"),), "operator_token": "an-operator-token-of-24"}

@@ -34,7 +34,7 @@ class Slow:
         return {"slow.state": {}}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_is_told_meanwhile_comes_after_the_state(tmp_path: Path) -> None:
     slow = Slow()
     async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
@@ -64,7 +64,7 @@ async def test_what_is_told_meanwhile_comes_after_the_state(tmp_path: Path) -> N
         await person.close()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_is_told_meanwhile_keeps_its_place_among_what_is_said(tmp_path: Path) -> None:
     """Else a notification would come after the deletion of its message, and stay for ever."""
     slow = Slow()
@@ -92,7 +92,7 @@ async def test_what_is_told_meanwhile_keeps_its_place_among_what_is_said(tmp_pat
             await person.close()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_waits_for_somebody_who_comes_is_bounded(tmp_path: Path) -> None:
     slow = Slow()
     async with running_server(settings_in(tmp_path), plugins={"slow": slow}) as server:
@@ -123,7 +123,7 @@ class Large:
         return {f"large.{number}": {"text": "x" * 60_000} for number in range(3)}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_all_that_somebody_is_told_fits_into_the_queue(tmp_path: Path) -> None:
     """History and states are each below what may wait for a connection, and together they are above it."""
     settings = settings_in(tmp_path, limits={"queue_bytes": 262_144})

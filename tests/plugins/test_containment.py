@@ -46,7 +46,7 @@ from anonchat.testing.clocks import SettableClock
 from anonchat.testing.databases import is_on_postgres
 from anonchat.testing.people import open_room, request
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 QUICK = Budgets(guard_seconds=0.3, observer_seconds=0.3, handler_seconds=0.9, shutdown_seconds=2, blocked_seconds=0.3)
 Deed = Callable[[], Awaitable[Any]]

@@ -100,7 +100,7 @@ async def told(*people: Person) -> list[list[str]]:
     return heard
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_is_told(room: OpenRoom, helper: Helper) -> None:
     other = await open_room(room.server)
     async with room.enter("Ann", moderator=True) as ann, room.enter("Bob") as bob, other.enter("Cid") as cid:
@@ -114,7 +114,7 @@ async def test_who_is_told(room: OpenRoom, helper: Helper) -> None:
         assert await told(ann, bob, cid) == [["all", "not Bob", "moderators", "Ann"], ["all", "Bob"], []]
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_did_not_come_can_be_told_and_what_came_is_still_to_be_heard(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         helper.ctx.rooms.send(room.id, bob.session_id, "helper.told", {"to": "Bob"})
@@ -127,7 +127,7 @@ async def test_what_did_not_come_can_be_told_and_what_came_is_still_to_be_heard(
 # --- people
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_people_are_found_by_the_names_they_hold(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann Lee") as ann, room.enter("José"):
         assert [session.username for session in helper.ctx.sessions.present(room.id)] == ["Ann Lee", "José"]
@@ -141,7 +141,7 @@ async def test_people_are_found_by_the_names_they_hold(room: OpenRoom, helper: H
         assert await helper.ctx.sessions.find_named(room.id, ["Ann Lee"]) == {}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_change_of_role_is_told_to_everybody_and_holds_at_once(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         said = await ann.say("Hello")
@@ -155,7 +155,7 @@ async def test_a_change_of_role_is_told_to_everybody_and_holds_at_once(room: Ope
         assert (await bob.ask("delete_message", {"messageId": said.data["serverMessageId"]})).event == "delete_ack"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_look_that_began_before_a_change_of_role_does_not_take_it_back(
     room: OpenRoom, helper: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +179,7 @@ async def test_a_look_that_began_before_a_change_of_role_does_not_take_it_back(
         assert member.session.role == "moderator", "the control"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_is_expelled_is_told_and_gone(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         session = await session_of(helper, bob)
@@ -197,7 +197,7 @@ async def test_who_is_expelled_is_told_and_gone(room: OpenRoom, helper: Helper) 
         assert (await room.join("Bob")).status == 201, "name and place are free"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_rotated_token_opens_and_the_old_one_does_not(room: OpenRoom, helper: Helper) -> None:
     token = await helper.ctx.rooms.rotate_moderator_token(room.id)
     assert (await room.join("Ann", moderator=True)).body["code"] == "invalid_invite"
@@ -215,7 +215,7 @@ def count_in(value: Room) -> dict[str, Any]:
     return {"settings": {"helper": {"count": value.settings.get("helper", {}).get("count", 0) + 1}}}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_settings_change_by_what_they_are_and_none_of_two_changes_is_lost(server: Server, helper: Helper) -> None:
     opened = await open_room(server, settings={"other": {"kept": True}})
     async with opened.enter("Ann") as ann:
@@ -225,7 +225,7 @@ async def test_settings_change_by_what_they_are_and_none_of_two_changes_is_lost(
         assert told[-1] == {"settings": {"other": {"kept": True}, "helper": {"count": 5}}}
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_else_is_to_happen_with_a_change_comes_first_and_may_refuse(room: OpenRoom, helper: Helper) -> None:
     async def refuse(_: Transaction) -> None:
         raise ChatError("helper.not_now", "Not now.")
@@ -249,7 +249,7 @@ async def test_what_else_is_to_happen_with_a_change_comes_first_and_may_refuse(r
             )
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_no_plugin_can_change_of_a_room_is_not_left_out_in_silence(room: OpenRoom, helper: Helper) -> None:
     before = await helper.ctx.rooms.find(room.id)
     with pytest.raises(TypeError, match="not is_public"):
@@ -260,7 +260,7 @@ async def test_what_no_plugin_can_change_of_a_room_is_not_left_out_in_silence(ro
 # --- messages
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_message_of_a_plugin_goes_the_usual_way(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         session, content = await session_of(helper, ann), {"type": "card", "text": "A card"}
@@ -296,7 +296,7 @@ async def held(helper: Helper, person: Person, text: str) -> Receipt:
     return receipt
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_held_messages_are_listed_released_and_dropped(room: OpenRoom, helper: Helper) -> None:
     messages = helper.ctx.messages
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
@@ -321,7 +321,7 @@ async def test_held_messages_are_listed_released_and_dropped(room: OpenRoom, hel
             await messages.release(room.id, first.message_id)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_all_that_one_session_wrote_is_removed(room: OpenRoom, helper: Helper) -> None:
     async with room.enter("Ann") as ann, room.enter("Bob") as bob:
         texts = [await ann.say(f"{number}") for number in range(450)]
@@ -341,7 +341,7 @@ async def test_all_that_one_session_wrote_is_removed(room: OpenRoom, helper: Hel
 # --- where somebody comes from
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_marks_are_those_of_the_room(room: OpenRoom, helper: Helper) -> None:
     other = await open_room(room.server)
     for one in (room, room, other):
@@ -369,7 +369,7 @@ async def test_marks_are_those_of_the_room(room: OpenRoom, helper: Helper) -> No
         ("a\ud800", b"", 1_000, None),
     ],
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_redis_could_not_store_is_refused_everywhere(
     server: Server, helper: Helper, key: str, value: Any, milliseconds: Any, only_if: Any
 ) -> None:

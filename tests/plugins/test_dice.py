@@ -92,7 +92,7 @@ def test_its_types_can_be_checked_as_on_the_page(copy: Path, tmp_path: Path) -> 
     run(sys.executable, "-m", "mypy", *command, "anonchat_dice", folder=copy, environ=environ)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_server_finds_it_by_its_name(site: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "anonchat.toml").write_text('[plugins]\nenabled = ["dice"]\n\n[plugins.dice]\nsides = 20\n')
     with ServerProcess(tmp_path, site) as server:

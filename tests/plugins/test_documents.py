@@ -67,7 +67,7 @@ def declared(plugins: Plugins, plugin: str, hook: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("plugin", NAMES)
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_events_and_routes(plugin: str, tmp_path: Path) -> None:
     text = readme_of(plugin)
     async with running_server(settings_in(tmp_path, plugins={"enabled": (plugin,)})) as server:

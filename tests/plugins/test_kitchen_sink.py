@@ -49,7 +49,7 @@ HOOKS: dict[str, Callable[..., Any]] = {
     name: spec for kind in SPECS for name, spec in vars(kind).items() if hasattr(spec, "anonchat_spec")
 }
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from .lock_order import crossing, locked_by, recorded
 POLL = {"question": "When?", "options": ["now", "later"], "closesInSeconds": 60}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_jobs_and_endings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SettableClock()
     settings = settings_in(tmp_path, plugins={"enabled": None}, sessions={"ttl_seconds": 7_200})

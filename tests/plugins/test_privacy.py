@@ -19,7 +19,7 @@ def test_all_bundled_plugins_store_something() -> None:
 
 
 @pytest.mark.parametrize("plugin", STORING)
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_plugin_with_tables_says_what_it_keeps(plugin: str, tmp_path: Path) -> None:
     sentences = []
     for enabled in ((), (plugin,)):

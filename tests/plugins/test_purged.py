@@ -20,7 +20,7 @@ from .busy_room import Traces, everything
 
 REMEMBERED = "ended_rooms"  # by the core: that there was a room, when and why it ended, and how much was deleted
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 def settings(folder: Path, *enabled: str) -> Any:

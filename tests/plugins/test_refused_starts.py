@@ -32,7 +32,7 @@ from anonchat.plugins.registry import bundled, load
 from anonchat.testing import Budgets, running_server, settings_in
 from tests.plugins.kitchen_sink import Plugin as KitchenSink
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 
 async def refusal(folder: Path, given: Mapping[str, object], **tables: Any) -> str:

@@ -101,7 +101,7 @@ async def pins_told(room: OpenRoom, stack: AsyncExitStack, name: str) -> list[st
     return [message["id"] for message in told.data["messages"]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_many_who_come_cost_one_read_and_each_pin_is_seen_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

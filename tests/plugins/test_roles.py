@@ -26,7 +26,7 @@ ROUTE_ACTORS = (*EVENT_ACTORS, "operator")
 FINAL = {"leave", "end_room", "rotate_moderator_token"}
 FINAL |= {f"POST {ROOM}/{path}" for path in ("leave", "end", "rotate-moderator-token")}
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 # --- trying

@@ -114,7 +114,7 @@ def test_every_bundled_plugin_has_a_sign_of_life() -> None:
 
 
 @pytest.mark.parametrize("plugin", NAMES)
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_its_events_are_unknown_and_its_routes_not_found(plugin: str, tmp_path: Path) -> None:
     alone = load_one(plugin, PluginSettings())
     async with running_server(settings(tmp_path, *others(plugin))) as server:
@@ -137,7 +137,7 @@ async def test_its_events_are_unknown_and_its_routes_not_found(plugin: str, tmp_
 
 
 @pytest.mark.parametrize("plugin", NAMES)
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_its_tables_are_not_made(plugin: str, tmp_path: Path) -> None:
     own = {name for tables in declared(load((plugin,)), "register_tables") for name in tables.metadata.tables}
     assert own
@@ -150,7 +150,7 @@ async def test_its_tables_are_not_made(plugin: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plugin", [*NAMES, None])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_others_go_on(plugin: str | None, tmp_path: Path) -> None:
     """With None, which is the control, all of them are on."""
     enabled = tuple(name for name in NAMES if name != plugin)
@@ -166,7 +166,7 @@ async def test_the_others_go_on(plugin: str | None, tmp_path: Path) -> None:
         assert failures(server) == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_goes_on_when_all_plugins_are_switched_off(tmp_path: Path) -> None:
     """What they added to it stays readable; a poll is then its text."""
     async with running_server(settings(tmp_path, *NAMES)) as server:

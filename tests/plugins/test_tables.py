@@ -21,7 +21,7 @@ KEYS = "PRAGMA foreign_key_list('{}')"  # of a table; the fourth column is that 
 
 
 @pytest.mark.parametrize("plugin", bundled())
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_tables_and_revisions_are_alike(plugin: str, tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path, plugins={"enabled": (plugin,)})):
         """The revisions have run."""
@@ -46,7 +46,7 @@ async def test_tables_and_revisions_are_alike(plugin: str, tmp_path: Path) -> No
 
 
 @pytest.mark.sqlite
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_what_goes_with_something_else_is_found_by_an_index(tmp_path: Path) -> None:
     """Else the end of a room walks through the rows of all rooms."""
     async with running_server(settings_in(tmp_path, plugins={"enabled": bundled()})):

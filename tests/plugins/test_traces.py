@@ -33,7 +33,7 @@ from anonchat_sqlite import SQLiteDatabase
 
 from .busy_room import MARK, done, everything
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 BROUGHT = "Quokka"  # stands in everything that a request brings along
 ADDRESSES = {"203.0.113.77": "203.0.113.77", "2001:db8:feed:77::9": "2001:db8:feed:77"}  # and what is looked for

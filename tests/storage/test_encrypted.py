@@ -71,7 +71,7 @@ async def way(redis: RedisServer, authority: tuple[trustme.CA, Path]) -> AsyncIt
         yield line
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_node_talks_to_both_through_tls(
     encrypted: PostgresServer, way: Line, authority: tuple[trustme.CA, Path], tmp_path: Path
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_postgres_that_somebody_else_has_signed_is_refused(encrypted: Postgres
         run_aside(connect(address, "test"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_redis_that_somebody_else_has_signed_is_never_spoken_to(
     way: Line, authority: tuple[trustme.CA, Path], stranger: Path
 ) -> None:

@@ -30,7 +30,7 @@ async def test_a_clock_that_was_set_back_locks_nobody_out_for_longer_than_a_burs
     assert await ephemeral.hit("2/10 seconds", "a") == 0
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_keys_that_strangers_choose_fill_no_memory() -> None:
     ephemeral = MemoryEphemeral("memory://", SettableClock())
     for number in range(MOST_LIMITED + 1_000):

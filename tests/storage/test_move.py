@@ -140,7 +140,7 @@ async def come_back(settings: Settings, room: OpenRoom, bob: Person, seen: int) 
             await again.close()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_people_go_on_where_they_were_there_and_back(ends: Ends) -> None:
     room, bob, seen = await converse(ends.settings(ends.file))
     there = await asyncio.to_thread(move, ends.file, ends.server)
@@ -158,7 +158,7 @@ async def test_people_go_on_where_they_were_there_and_back(ends: Ends) -> None:
     assert replay.data["recovered"]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_there_and_back_everything_is_the_same_in_many_chunks(ends: Ends) -> None:
     await converse(ends.settings(ends.file))
     with closing(sqlite3.connect(file_of(ends.file))) as connection, connection:
@@ -185,7 +185,7 @@ async def test_there_and_back_everything_is_the_same_in_many_chunks(ends: Ends) 
     assert file_of(copy).stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_what_is_changed_on_the_way_is_noticed_and_nothing_is_kept(ends: Ends) -> None:
     await converse(ends.settings(ends.file))
     with closing(sqlite3.connect(file_of(ends.file))) as connection, connection:

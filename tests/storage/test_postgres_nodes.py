@@ -67,19 +67,19 @@ def codes(replies: list[Reply]) -> Counter[str]:
     return Counter(reply.body["code"] if reply.status >= 400 else "" for reply in replies)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_one_name_has_one_winner(nodes: Nodes) -> None:
     assert codes(await nodes.joins(["Scope"] * 32)) == {"": 1, "username_taken": 31}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_never_has_one_too_many(nodes: Nodes) -> None:
     await nodes.open(maxParticipants=20)
     answers = codes(await nodes.joins([f"Person {number}" for number in range(40)]))
     assert answers == {"": 20, "room_full": 20}
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_one_person_has_one_vote(nodes: Nodes) -> None:
     async with AsyncExitStack() as stack, nodes.rooms[0].enter("Maud", moderator=True) as maud:
         created = await maud.ask("create_poll", {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]})
@@ -111,12 +111,12 @@ async def repeat_sends(nodes: Nodes) -> None:
         assert one.seq == number + 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_send_that_is_repeated_elsewhere_is_one_message(nodes: Nodes) -> None:
     await repeat_sends(nodes)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_room_has_one_order_without_a_gap(nodes: Nodes) -> None:
     async def write(room: OpenRoom, name: str) -> list[int]:
         async with room.enter(name) as person:
@@ -130,12 +130,12 @@ async def test_a_room_has_one_order_without_a_gap(nodes: Nodes) -> None:
     assert sorted(seq for seqs in lists for seq in seqs) == list(range(1, 801))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nodes_agree_on_the_epoch(nodes: Nodes) -> None:
     assert nodes.servers[0].epoch == nodes.servers[1].epoch
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("ended", [0, 1])
 async def test_a_session_that_comes_back_while_it_is_to_end_stays(nodes: Nodes, ended: int) -> None:
     """The control: unless it comes back, it does end."""
@@ -156,7 +156,7 @@ async def test_a_session_that_comes_back_while_it_is_to_end_stays(nodes: Nodes, 
     assert run_sql(nodes.folder, "SELECT count(*) FROM sessions") == [(1 - ended,)]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_sends_that_nothing_holds_together_are_noticed(nodes: Nodes) -> None:
     """The control: without the key of receipts, a repetition on another node is a second message."""
     run_sql(nodes.folder, "ALTER TABLE receipts DROP CONSTRAINT receipts_pkey")
@@ -211,7 +211,7 @@ async def locked(server: Server, rooms: list[OpenRoom]) -> AsyncIterator[None]:
         await holding
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("count", [1, 6], ids=["one", "more than write side by side"])
 async def test_rooms_that_are_locked_delay_only_themselves(nodes: Nodes, count: int) -> None:
     people = await saying(nodes.servers[0], count + 2)
@@ -226,7 +226,7 @@ async def test_rooms_that_are_locked_delay_only_themselves(nodes: Nodes, count: 
     assert [answer.seq for answer in await asyncio.gather(*late)] == [1] * count + [2] * count + [3] * count
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_that_stays_locked_is_told_and_its_sends_can_be_repeated(nodes: Nodes) -> None:
     people = await saying(nodes.servers[0], 2)
     async with locked(nodes.servers[1], people.rooms[:1]):
@@ -237,7 +237,7 @@ async def test_a_room_that_stays_locked_is_told_and_its_sends_can_be_repeated(no
     assert (await people.say(0, "late")).seq == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_work_without_a_room_delays_nothing_that_is_said(nodes: Nodes) -> None:
     server = nodes.servers[0]
     people = await saying(server, 2)
@@ -247,7 +247,7 @@ async def test_work_without_a_room_delays_nothing_that_is_said(nodes: Nodes) -> 
     await slow
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_where_one_send_cannot_be_stored_the_others_are(nodes: Nodes) -> None:
     """Room by room, and in that one's room each by itself."""
     people = await saying(nodes.servers[0], 2)

@@ -41,7 +41,7 @@ def own() -> Iterator[PostgresServer]:
 # --- people meanwhile
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_people_are_told_at_once_and_go_on_when_it_is_back(own: PostgresServer, tmp_path: Path) -> None:
     """What was acknowledged before is there; what was refused is not, until it is sent again."""
     async with running_server(settings_in(tmp_path, storage={"database": own.url()})) as server:
@@ -67,7 +67,7 @@ async def test_people_are_told_at_once_and_go_on_when_it_is_back(own: PostgresSe
     assert [message["content"]["text"] for message in history] == ["before", "meanwhile"]
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test
 async def test_silence_is_waited_for_in_bounded_time(postgres: PostgresServer, tmp_path: Path) -> None:
     name = database_name(postgres, tmp_path)
     async with (

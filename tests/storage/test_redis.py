@@ -81,7 +81,7 @@ async def test_what_cannot_be_written_fails_alone(redis: RedisServer, tmp_path: 
     ephemeral = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock())
     await ephemeral.start()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             good, bad, beside = await asyncio.gather(
                 ephemeral.put("a", b"one", 60_000),
                 ephemeral.put(key, value, 60_000),
@@ -103,7 +103,7 @@ async def test_a_line_outlives_what_nobody_has_foreseen(
     ephemeral = RedisEphemeral(redis.url(f"{tmp_path.name}:"), Clock())
     await ephemeral.start()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             monkeypatch.setattr(ephemeral._line._connection, "read_response", None)
             with pytest.raises(ChatError, match="cannot reach Redis"):
                 await ephemeral.get("a")

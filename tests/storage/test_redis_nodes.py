@@ -36,7 +36,7 @@ def names(nodes: Nodes, node: int) -> set[str]:
     return {session.username for session in nodes.servers[node].presence.of(nodes.rooms[node].id).sessions()}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_said_on_one_node_is_heard_on_the_other(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Alice") as alice, nodes.rooms[1].enter("Bob") as bob:
         await nodes.servers[1].jobs.stop()  # so that it is heard by the bus, and not by the comparison
@@ -46,7 +46,7 @@ async def test_what_is_said_on_one_node_is_heard_on_the_other(nodes: Nodes) -> N
         assert (await alice.hear("typing")).data["username"] == "Bob"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_presence_is_one_for_both(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Alice") as alice:
         async with nodes.rooms[1].enter("Bob") as bob:
@@ -58,7 +58,7 @@ async def test_presence_is_one_for_both(nodes: Nodes) -> None:
         assert (told.data["event"], told.data["user"]["username"], told.data["total"]) == ("leave", "Bob", 1)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_on_other_nodes_is_not_counted_where_the_room_has_closed(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +78,7 @@ async def test_who_is_on_other_nodes_is_not_counted_where_the_room_has_closed(
         assert told[-1] == 0, told
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_plugins_are_told_how_many_are_in_the_room_and_how_many_of_them_on_the_node(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +111,7 @@ async def test_plugins_are_told_how_many_are_in_the_room_and_how_many_of_them_on
         await fourth.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_sockets_on_two_nodes_are_one_participant(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Alice") as alice:
         reply = await nodes.join("Bob")
@@ -127,7 +127,7 @@ async def test_sockets_on_two_nodes_are_one_participant(nodes: Nodes) -> None:
         assert names(nodes, 0) == {"Alice"}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_kick_closes_sockets_on_every_node(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Carol") as carol:
         reply = await nodes.join("Bob")
@@ -143,7 +143,7 @@ async def test_a_kick_closes_sockets_on_every_node(nodes: Nodes) -> None:
         assert names(nodes, 0) == names(nodes, 1) == {"Maud", "Carol"}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_kicked_does_not_come_back_because_the_coming_is_heard_late(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +165,7 @@ async def test_who_is_kicked_does_not_come_back_because_the_coming_is_heard_late
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_sent_away_does_not_come_in_by_another_node(nodes: Nodes, act: str) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud:
         assert (await nodes.rooms[1].join("Carol")).status == 201  # now that node knows who is kept out: nobody
@@ -175,7 +175,7 @@ async def test_who_is_sent_away_does_not_come_in_by_another_node(nodes: Nodes, a
         assert again.body.get("code") == ("banned" if act == "ban" else "kicked")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_kick_whose_signal_is_lost_is_found(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
         monkeypatch.setattr(nodes.servers[0].bus, "publish", lambda channel, payload: None)
@@ -186,7 +186,7 @@ async def test_a_kick_whose_signal_is_lost_is_found(nodes: Nodes, monkeypatch: p
         await until(lambda: names(nodes, 1) <= {"Maud"})  # empty when the node forgets a room in which nobody is
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_without_the_look_nobody_would_find_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
@@ -197,7 +197,7 @@ async def test_without_the_look_nobody_would_find_it(nodes: Nodes, monkeypatch: 
             await asyncio.wait_for(closed(bob), 2.5 * ACTS_SECONDS)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_role_holds_on_every_node(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
         for act, may in (("promote", True), ("demote", False)):
@@ -210,7 +210,7 @@ async def test_a_role_holds_on_every_node(nodes: Nodes) -> None:
             assert time.monotonic() - began < ACTS_SECONDS
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_holds_on_every_node(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
         assert (await bob.say("One")).event == "message_ack"
@@ -222,7 +222,7 @@ async def test_a_mute_holds_on_every_node(nodes: Nodes) -> None:
         assert time.monotonic() - began < 1.5 * ACTS_SECONDS
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_leaving_by_rest_closes_sockets_on_every_node(nodes: Nodes) -> None:
     reply = await nodes.join("Bob")
     sockets = [await nodes.on(node, reply) for node in (0, 1)]
@@ -241,7 +241,7 @@ async def expire(nodes: Nodes, maud: Person) -> None:
 
 
 @pytest.mark.parametrize("act", [end, expire])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_end_of_a_room_is_its_end_everywhere(nodes: Nodes, act: Callable[..., object]) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
         began = time.monotonic()
@@ -252,7 +252,7 @@ async def test_the_end_of_a_room_is_its_end_everywhere(nodes: Nodes, act: Callab
         await asyncio.gather(ending, return_exceptions=True)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_change_of_the_room_is_told_everywhere(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Maud", moderator=True) as maud, nodes.rooms[1].enter("Bob") as bob:
         began = time.monotonic()
@@ -262,7 +262,7 @@ async def test_a_change_of_the_room_is_told_everywhere(nodes: Nodes) -> None:
         assert (await nodes.rooms[1].join("Late")).body["code"] == "room_closed"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_leaves_while_it_is_asked_who_is_there_does_not_come_back(nodes: Nodes) -> None:
     async with nodes.rooms[0].enter("Alice") as alice, nodes.rooms[1].enter("Bob") as bob:
         assert (await alice.hear("presence")).data["event"] == "join"
@@ -287,7 +287,7 @@ async def test_who_leaves_while_it_is_asked_who_is_there_does_not_come_back(node
         assert names(nodes, 0) == {"Alice"}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_clock_that_leaps_on_one_node_ends_nobody_who_is_connected_to_another(
     postgres: PostgresServer, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ async def test_a_thread_that_is_gone_leaves_nobody_waiting(tmp_path: Path) -> No
         assert database._writer is not None
         await database._writer.close()
         jobs = [asyncio.ensure_future(store(database, number)) for number in range(3)]
-        done, waiting = await asyncio.wait(jobs, timeout=5)
+        done, waiting = await asyncio.wait(jobs, timeout=60)
         assert not waiting
         assert {_code(job.exception()) for job in done} == {"storage_unavailable"}
 
@@ -106,7 +106,7 @@ async def test_a_rollback_that_fails_leaves_nobody_waiting(tmp_path: Path) -> No
     async with opened(url_in(tmp_path)) as database:
         assert isinstance(database, SQLiteDatabase)
         jobs = [asyncio.ensure_future(database.transaction(ruin)), asyncio.ensure_future(store(database, "a"))]
-        done, waiting = await asyncio.wait(jobs, timeout=5)
+        done, waiting = await asyncio.wait(jobs, timeout=60)
         assert not waiting
         assert {_code(job.exception()) for job in done} == {"storage_unavailable"}
         assert database._writer is not None
@@ -133,7 +133,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_reads_for_a_while_puts_erasing_off_by_as_much(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         path = server.settings.storage.database.removeprefix("sqlite:///")
@@ -157,7 +157,7 @@ async def test_who_reads_for_a_while_puts_erasing_off_by_as_much(tmp_path: Path)
         other.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_reads_on_and_on_keeps_no_room_from_ending(tmp_path: Path) -> None:
     async with running_server(settings_in(tmp_path)) as server:
         room = await open_room(server)

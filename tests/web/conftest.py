@@ -97,7 +97,7 @@ class Live:
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._stopped.set)
-        self._work.result(timeout=30)
+        self._work.result(timeout=120)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()

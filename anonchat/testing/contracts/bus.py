@@ -13,7 +13,7 @@ from anonchat.storage.backends import open_backend
 from anonchat.storage.roles import Bus
 from anonchat.testing import asynchronous
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class Ear:

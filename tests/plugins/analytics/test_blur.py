@@ -18,7 +18,7 @@ from anonchat_analytics.plugin import Settings
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
 
-gen_test = pytest.mark.gen_test(timeout=30)
+gen_test = pytest.mark.gen_test
 BLUR = 5
 
 

@@ -12,7 +12,7 @@ from anonchat_analytics.tally import SERVER, Attendance, Tally
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 HOUR = 3600.0
 

@@ -13,7 +13,7 @@ from anonchat.testing.people import open_room, request
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 SUMMARY, SERIES = "summary", "series?metric=messages"
 

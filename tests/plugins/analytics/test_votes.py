@@ -13,7 +13,7 @@ from anonchat.testing.people import Person, open_room
 if TYPE_CHECKING:
     from tests.plugins.analytics.conftest import Analytics
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 OF_THE_MACHINE = ("process_", "anonchat_tasks")  # what the process uses, which moves all the time
 

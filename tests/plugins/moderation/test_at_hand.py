@@ -99,7 +99,7 @@ def test_all_who_wait_go_on_in_the_same_turn_of_the_event_loop() -> None:
         async def ask() -> None:
             await shelf.at_hand.of("a")
             turns.append(turn)
-            assert await asyncio.wait_for(shelf.at_hand.of("b"), 5) == 2
+            assert await asyncio.wait_for(shelf.at_hand.of("b"), 60) == 2
 
         asking = asyncio.gather(*(ask() for _ in range(100)))
         while not asking.done():

@@ -13,7 +13,7 @@ from anonchat.testing import running_server, settings_in
 from anonchat.testing.people import Heard, OpenRoom, Person, open_room
 from anonchat_notifications import Notifications
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 class Badge:

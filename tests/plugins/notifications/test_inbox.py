@@ -16,7 +16,7 @@ from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, Person, open_room, request
 from anonchat_notifications.tables import entries, unwanted
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 ROUNDS = 24
 EMPTY = {"notifications": [], "unread": 0, "hasMore": False}

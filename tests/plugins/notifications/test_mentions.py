@@ -98,7 +98,7 @@ def test_what_is_looked_at_is_bounded(text: str) -> None:
 
 # --- in a room
 
-live = pytest.mark.gen_test(timeout=30)
+live = pytest.mark.gen_test
 
 
 async def heard_message(person: Person, text: str) -> Mapping[str, Any]:

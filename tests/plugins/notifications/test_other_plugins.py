@@ -13,7 +13,7 @@ from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import OpenRoom, Person
 from anonchat_notifications.tables import entries
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def inbox(person: Person, **asked: Any) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from anonchat.testing.clocks import SettableClock
 from anonchat.testing.people import Heard, OpenRoom, Person, open_room, request
 from anonchat_pins import Pins
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 MOST = 3
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anonchat_polls.poll import Poll
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 GONE = Ballots(b"", (), sealed=True)
 
 

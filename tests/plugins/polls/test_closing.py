@@ -17,7 +17,7 @@ from anonchat_polls import Polls
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def test_a_moderator_closes(booth: Booth) -> None:

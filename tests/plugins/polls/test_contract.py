@@ -18,7 +18,7 @@ SENT = "poll_created vote_recorded vote_pending vote_removed poll_update poll_cl
 
 
 @pytest.mark.parametrize("secrecy", ["open", "hidden", "secret"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_events_and_routes_are_as_documented(booth: Booth, secrecy: str) -> None:
     contract = await asyncio.to_thread(Contract.of, f"http://127.0.0.1:{booth.server.port}")
     rest = Rest(booth.server.port, contract)

@@ -13,7 +13,7 @@ from anonchat_polls.tables import ledger, polls, votes
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def test_leaving_with_forget_takes_votes_back(booth: Booth) -> None:

@@ -14,7 +14,7 @@ from anonchat_polls.tables import polls
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth, Opening
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 class Listener:

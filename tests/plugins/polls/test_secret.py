@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
 GONE = Ballots(b"", (), sealed=True)
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def dump(booth: Booth) -> str:

@@ -12,7 +12,7 @@ from anonchat.testing.people import Person, request
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def in_history(booth: Booth, person: Person) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from anonchat_polls.views import Views
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 HOUR = 3_600
 

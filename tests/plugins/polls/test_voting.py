@@ -18,7 +18,7 @@ from anonchat_polls.votes import Votes
 if TYPE_CHECKING:
     from tests.plugins.polls.conftest import Booth
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def test_single_choice(booth: Booth) -> None:

@@ -44,7 +44,7 @@ class Stalled:
         await self._house.server.journal.transaction(locked)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_change_that_stalls_holds_up_its_own_room_alone(house: House) -> None:
     other = await open_room(house.server, "Another")
     async with house.enter("Alice") as alice, other.enter("Carol") as carol:
@@ -61,7 +61,7 @@ async def test_a_change_that_stalls_holds_up_its_own_room_alone(house: House) ->
         assert (await alice.answer(waiting)).event == "message_held"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_another_room_reads_meanwhile_does_not_bring_back_what_held_before(house: House) -> None:
     other = await open_room(house.server, "Another")
     rules = rules_of(house.server)

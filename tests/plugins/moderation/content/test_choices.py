@@ -25,7 +25,7 @@ CAREFUL = {"flooding": "refuse", "links": "hold", "shouting": "refuse", "repeats
 STRICT = {"flooding": "refuse", "links": "refuse", "shouting": "refuse", "repeats": "refuse", "newcomers": "hold"}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_presets(house: House) -> None:
     async with house.enter("Alice") as alice:
         state = (await alice.hear("moderation")).data
@@ -44,7 +44,7 @@ async def test_presets(house: House) -> None:
             assert (await alice.say(LINK)).event == answer
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_each_rule_may_allow_hold_or_refuse_and_tells_why(house: House) -> None:
     """The same six texts under each of the three actions."""
     shouted = "WHY DOES NOBODY LISTEN"
@@ -72,7 +72,7 @@ async def test_each_rule_may_allow_hold_or_refuse_and_tells_why(house: House) ->
                     assert (told.get("retryAfterMs") is not None) == (kind in ("flooding", "newcomers"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_flooding_mutes_for_some_seconds(house: House) -> None:
     await house.rules(flooding={"action": "refuse", "perMinute": 3, "muteSeconds": 40})
     async with house.enter("Mallory") as mallory, house.enter("Bob") as bob:
@@ -90,7 +90,7 @@ async def test_flooding_mutes_for_some_seconds(house: House) -> None:
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["one after another", "at once"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_one_device_writes_under_many_names_is_counted_together(house: House, leaves: bool) -> None:
     """Floods and repeats; also where each name calls its sends the same."""
     await house.rules(
@@ -109,7 +109,7 @@ async def test_what_one_device_writes_under_many_names_is_counted_together(house
         assert (await bob.ask("send_message", same)).event == "message_ack", "one person is no crowd"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_moderators_are_exempt(house: House) -> None:
     await house.press("set_moderation", preset="strict", slowModeSeconds=60)
     await house.press("panic")
@@ -117,7 +117,7 @@ async def test_moderators_are_exempt(house: House) -> None:
         assert (await house.olga.say(f"{LINK} WHY DOES NOBODY LISTEN")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_edit_passes_the_same_rules(house: House) -> None:
     """Else one edits a link in. An edit cannot wait, so that it is refused where a message would be held."""
     async with house.enter("Alice") as alice:
@@ -142,7 +142,7 @@ async def test_an_edit_passes_the_same_rules(house: House) -> None:
         ]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_words_and_domains_of_the_room(house: House) -> None:
     rules = {"words": {"words": ["frob*"]}, "links": {"action": "refuse", "allowed": ["example.com"]}}
     await house.press("set_moderation", rules=rules)
@@ -159,7 +159,7 @@ async def test_words_and_domains_of_the_room(house: House) -> None:
             assert "frob" not in str(frame.data) or frame.event == "message"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_one_change_leaves_the_others(house: House) -> None:
     await house.press("set_moderation", rules={"repeats": {"times": 2}, "links": {"action": "hold"}})
     state = await house.press("set_moderation", slowModeSeconds=7, rules={"repeats": {"seconds": 9}})
@@ -170,7 +170,7 @@ async def test_one_change_leaves_the_others(house: House) -> None:
     assert (await house.press("set_moderation", preset="relaxed"))["rules"] == RELAXED
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_two_changes_at_once_are_both_there(house: House) -> None:
     async with house.room.enter("Otto", moderator=True) as otto:
         kinds = ["links", "shouting", "newcomers", "repeats", "flooding"]
@@ -188,7 +188,7 @@ async def test_two_changes_at_once_are_both_there(house: House) -> None:
     ("rule", "name", "entries"),
     [("words", "words", ["weasel", "badger", "stoat"]), ("links", "allowed", ["a.example", "b.example", "c.example"])],
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_entries_that_two_add_at_once_are_both_there(
     house: House, rule: str, name: str, entries: list[str]
 ) -> None:
@@ -212,7 +212,7 @@ async def test_entries_that_two_add_at_once_are_both_there(
     assert await known() == [second]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_no_list_grows_beyond_its_most(house: House) -> None:
     await house.press("set_moderation", rules={"words": {"words": [f"word{number}" for number in range(200)]}})
     answer = await house.olga.ask("set_moderation", {"rules": {"words": {"add": ["weasel"]}}})
@@ -250,7 +250,7 @@ async def test_no_list_grows_beyond_its_most(house: House) -> None:
         {"rules": []},
     ],
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_cannot_be_set(house: House, data: dict[str, Any]) -> None:
     before = await house.press("get_moderation")
     assert (await house.olga.ask("set_moderation", data)).data["code"] == "validation_failed"
@@ -259,7 +259,7 @@ async def test_what_cannot_be_set(house: House, data: dict[str, Any]) -> None:
     assert await house.press("get_moderation") == before
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_only_moderators(house: House) -> None:
     path = f"/api/rooms/{house.room.id}"
     requests = [
@@ -283,7 +283,7 @@ async def test_only_moderators(house: House) -> None:
     assert reply.status == 403
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_rest(house: House) -> None:
     path, token = f"/api/rooms/{house.room.id}", house.olga.token
     changed = await request(house.server, "PATCH", f"{path}/moderation", {"preset": "careful"}, token=token)
@@ -304,7 +304,7 @@ async def test_rest(house: House) -> None:
         assert texts(await heard_by(alice)) == ["message 0", "message 2"]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_may_be_made_with_a_preset(moderated: Moderated) -> None:
     async with moderated(preset="careful") as server:
         for settings, preset in (
@@ -321,7 +321,7 @@ async def test_a_room_may_be_made_with_a_preset(moderated: Moderated) -> None:
                 assert refused is (preset == "strict")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_words_of_the_whole_server(moderated: Moderated) -> None:
     async with moderated(words=["frobnicate"]) as server, (await open_room(server)).enter("Alice") as alice:
         assert (await alice.say("Do not frobn1cate")).data["message"] == REASONS["words"]
@@ -331,14 +331,14 @@ async def test_words_of_the_whole_server(moderated: Moderated) -> None:
 @pytest.mark.parametrize(
     "options", [{"preset": "wild"}, {"words": ["..."]}, {"newcomer_seconds": -1}, {"panic_slow_mode_seconds": "10"}]
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_settings_that_cannot_be(moderated: Moderated, options: dict[str, Any]) -> None:
     with pytest.raises(StartError, match=rf"plugins\.moderation\.{next(iter(options))}"):
         async with moderated(**options):
             pass
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_comes_back_knows_what_holds(house: House) -> None:
     """The event is replayed, and the state is told at each identify; also after a restart of the server."""
     async with house.enter("Alice") as alice:
@@ -352,7 +352,7 @@ async def test_who_comes_back_knows_what_holds(house: House) -> None:
         await again.close()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_change_on_another_node_holds_within_a_second(tmp_path: Path, clock: SettableClock) -> None:
     """The other node is a hand in the database here."""
     settings = settings_in(tmp_path, plugins={"enabled": ("moderation",)})
@@ -368,7 +368,7 @@ async def test_a_change_on_another_node_holds_within_a_second(tmp_path: Path, cl
             assert (await alice.say(f"a second later: {LINK}")).event == "error"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_one_query_reads_the_rules_of_all_who_wait(house: House) -> None:
     """Many rooms at once in which somebody speaks, again and again a second later."""
     rooms = [await open_room(house.server, f"Room {number}") for number in range(20)]

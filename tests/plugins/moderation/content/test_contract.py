@@ -23,7 +23,7 @@ TOLD = {
 }
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_events_and_answers_are_as_declared(house: House) -> None:
     rest = Rest(house.server.port)
     documents = [(await rest.acall("GET", f"/api/{name}.json")).body for name in ("openapi", "asyncapi")]

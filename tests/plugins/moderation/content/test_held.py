@@ -25,7 +25,7 @@ async def alice(house: House) -> AsyncIterator[Person]:
         yield alice
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_held_message_is_seen_waiting(house: House, alice: Person) -> None:
     await house.rules(**NEWCOMERS)
     async with house.enter("Bob") as bob:
@@ -47,7 +47,7 @@ async def test_a_held_message_is_seen_waiting(house: House, alice: Person) -> No
         await tab.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_it_is_released_when_its_time_has_come(house: House, alice: Person) -> None:
     await house.rules(**NEWCOMERS)
     async with house.enter("Bob") as bob:
@@ -61,7 +61,7 @@ async def test_it_is_released_when_its_time_has_come(house: House, alice: Person
         assert await house.press("get_held_messages") == NOBODY
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_moderator_lets_it_through(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     async with house.enter("Bob") as bob, house.room.enter("Otto", moderator=True) as otto:
@@ -75,7 +75,7 @@ async def test_a_moderator_lets_it_through(house: House, alice: Person) -> None:
         assert await house.press("get_held_messages") == NOBODY
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_moderator_drops_it(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     async with house.enter("Bob") as bob, house.room.enter("Otto", moderator=True) as otto:
@@ -90,7 +90,7 @@ async def test_a_moderator_drops_it(house: House, alice: Person) -> None:
         assert await house.press("get_held_messages") == NOBODY
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_two_moderators_decide_at_once(house: House, alice: Person) -> None:
     """One of them does; the other is told that somebody was faster. The message is shown or gone, never both."""
     await house.rules(**HOLD_LINKS)
@@ -105,7 +105,7 @@ async def test_two_moderators_decide_at_once(house: House, alice: Person) -> Non
             assert shown is (answers[0].event == "message_released")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_messages_of_another_room_are_none_of_ones_business(house: House) -> None:
     other = await open_room(house.server, "Another")
     async with other.enter("Otto", moderator=True) as otto, other.enter("Carol") as carol:
@@ -117,7 +117,7 @@ async def test_messages_of_another_room_are_none_of_ones_business(house: House) 
         assert len((await otto.ask("get_held_messages")).data["messages"]) == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_may_not_even_wait_was_not_said(house: House) -> None:
     """Said again it is refused for the same reason, and it is none of the first messages of a newcomer."""
     newcomers = {"action": "hold", "messages": 7, "seconds": 600, "holdSeconds": 600}
@@ -133,7 +133,7 @@ async def test_what_may_not_even_wait_was_not_said(house: House) -> None:
         assert [answer.event for answer in answers] == ["message_held", "message_held", "message_ack"]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_how_many_may_wait(house: House, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat_moderation.content.waiting.MOST_IN_ROOM", 7)
     await house.rules(**HOLD_LINKS)
@@ -156,7 +156,7 @@ async def test_how_many_may_wait(house: House, alice: Person, monkeypatch: pytes
         assert (await bob.say("example.org/6")).event == "error"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_list_that_is_too_long_says_so(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     for number in range(5):
@@ -174,7 +174,7 @@ async def test_a_list_that_is_too_long_says_so(house: House, alice: Person) -> N
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_those_who_are_sent_away_nothing_waits(house: House, act: str) -> None:
     await house.rules(**HOLD_LINKS)
     async with house.enter("Bob") as bob, house.enter("Mallory") as mallory:
@@ -187,7 +187,7 @@ async def test_of_those_who_are_sent_away_nothing_waits(house: House, act: str) 
         assert [one["message"]["id"] for one in left] == [stays]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_waits_goes_with_all_that_somebody_wrote(house: House) -> None:
     """Author and moderators are told, so that nobody keeps a row whose buttons do nothing."""
     await house.rules(**HOLD_LINKS)
@@ -199,7 +199,7 @@ async def test_what_waits_goes_with_all_that_somebody_wrote(house: House) -> Non
         assert (await house.press("get_held_messages"))["messages"] == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_author_takes_it_back(house: House) -> None:
     """By deleting the message, or by leaving with "forget me"; who only leaves is waited for."""
     await house.rules(**HOLD_LINKS)
@@ -216,7 +216,7 @@ async def test_an_author_takes_it_back(house: House) -> None:
         assert [one["message"]["id"] for one in left] == [ids[2]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_it_is_said_who_has_deleted_it(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     for person, reason in ((alice, TAKEN_BACK), (house.olga, DROPPED)):
@@ -226,7 +226,7 @@ async def test_it_is_said_who_has_deleted_it(house: House, alice: Person) -> Non
             assert (await hears.hear("message_dropped")).data == {"messageId": message_id, "reason": reason}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_was_forgotten_leaves_the_screens_of_moderators_also_after_a_while(house: House) -> None:
     """What waits was read so long ago that it is read anew, and is not there any more."""
     await house.rules(**HOLD_LINKS)
@@ -237,7 +237,7 @@ async def test_what_was_forgotten_leaves_the_screens_of_moderators_also_after_a_
         assert {(await house.olga.hear("message_dropped")).data["messageId"] for _ in ids} == set(ids)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> None:
     await house.rules(**HOLD_LINKS)
     ids = [(await alice.say(f"example.com/{number}")).data["messageId"] for number in range(4)]
@@ -246,14 +246,14 @@ async def test_what_was_done_stands_in_the_log(house: House, alice: Person) -> N
     await house.press("drop_message", messageId=ids[2])
     wanted = {("held", "rule"): 4, ("released", "moderator"): 2, ("dropped", "moderator"): 1}
     found: dict[tuple[str, str], int] = {}
-    async with asyncio.timeout(10):  # what rules did is written once a second
+    async with asyncio.timeout(60):  # what rules did is written once a second
         while not wanted.items() <= found.items():
             await asyncio.sleep(0.05)
             entries = (await house.press("get_moderation_log"))["entries"]
             found = {(entry["act"], entry["by"]): entry["count"] for entry in entries}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_promoted_sees_what_waits_and_who_is_demoted_does_not_any_more(
     house: House, alice: Person
 ) -> None:

@@ -13,7 +13,7 @@ from .conftest import House
 WORDS = {"action": "refuse", "words": ["weasel"]}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_may_not_be_written_is_no_name(house: House) -> None:
     await house.rules(words=WORDS, links={"action": "hold", "allowed": ["example.org"]})
     for name, rule in (("The w.e.a.s.e.l", Words), ("W3asel", Words), ("example.com", Links)):
@@ -28,14 +28,14 @@ async def test_what_may_not_be_written_is_no_name(house: House) -> None:
     assert (await house.room.join("Weasel", moderator=True)).status == 201
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_without_such_rules_takes_any_name(house: House) -> None:
     await house.rules()
     for name in ("Weasel", "example.com"):
         assert (await house.room.join(name)).status == 201
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_in_a_panic_no_name_is_a_link(house: House) -> None:
     await house.rules()
     await house.press("panic")

@@ -28,7 +28,7 @@ async def bob(house: House) -> AsyncIterator[Person]:
         yield bob
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_newcomers_are_frozen_and_others_talk(house: House, bob: Person) -> None:
     async with house.enter("Early") as early, house.enter("Carol") as carol:
         said = (await early.say("before the panic")).data["serverMessageId"]
@@ -49,7 +49,7 @@ async def test_newcomers_are_frozen_and_others_talk(house: House, bob: Person) -
             assert texts(await heard_by(carol)) == ["before the panic", "still here", LINK]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nobody_sees_newcomers_type(house: House, bob: Person) -> None:
     async with house.enter("Carol") as carol:
         await house.press("panic")
@@ -62,7 +62,7 @@ async def test_nobody_sees_newcomers_type(house: House, bob: Person) -> None:
         assert (await house.olga.hear("typing")).data["username"] == "Carol"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_everybody_hears_of_it(house: House, bob: Person) -> None:
     await house.press("panic")
     changed = await bob.hear("moderation_changed")
@@ -77,7 +77,7 @@ async def test_everybody_hears_of_it(house: House, bob: Person) -> None:
     assert sorted((entry["act"], entry["by"]) for entry in entries) == [("calm", "moderator"), ("panic", "moderator")]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_panic_survives_a_restart(moderated: Moderated, clock: SettableClock) -> None:
     async with moderated() as server:
         room = await open_room(server)
@@ -98,7 +98,7 @@ async def test_a_panic_survives_a_restart(moderated: Moderated, clock: SettableC
         await olga.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_calm_restores_what_held_before(house: House, bob: Person) -> None:
     rules = {"links": {"action": "hold"}, "words": {"words": ["war"]}}
     before = await house.press("set_moderation", preset="careful", slowModeSeconds=25, rules=rules)
@@ -108,7 +108,7 @@ async def test_calm_restores_what_held_before(house: House, bob: Person) -> None
     assert await house.press("get_moderation") == before
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_set_in_a_panic_holds_after_it(house: House, bob: Person) -> None:
     await house.press("panic")
     during = await house.press("set_moderation", slowModeSeconds=3, rules={"links": {"action": "allow"}})
@@ -122,7 +122,7 @@ async def test_what_is_set_in_a_panic_holds_after_it(house: House, bob: Person) 
 
 
 @pytest.mark.parametrize("choice", ["drop", "release"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_calm_reports_what_was_held_and_dropped(house: House, bob: Person, choice: str) -> None:
     async with house.room.enter("Otto", moderator=True) as otto, house.enter("Mallory") as mallory:
         await house.press("set_moderation", rules={"words": {"action": "hold", "words": ["war"]}})
@@ -153,7 +153,7 @@ async def test_calm_reports_what_was_held_and_dropped(house: House, bob: Person,
         assert await house.press("calm") == {"held": 0, "dropped": 0, "released": 0}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_waits_in_the_filters_does_not_pass(house: House, bob: Person) -> None:
     """Many messages are under way at the moment of the panic; from its answer on none comes through."""
     async with house.enter("Mallory") as mallory:
@@ -171,7 +171,7 @@ async def test_what_waits_in_the_filters_does_not_pass(house: House, bob: Person
         assert len(seen) == sum(answer.event == "message_ack" for answer in answers)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_waits_for_its_time_waits_on(house: House, bob: Person) -> None:
     """Else what raiders said just before the panic would be shown in the middle of it."""
     await house.press("set_moderation", preset="careful")
@@ -192,7 +192,7 @@ async def test_what_waits_for_its_time_waits_on(house: House, bob: Person) -> No
         assert (await bob.hear("message")).data["id"] == held["messageId"]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_raider_is_kicked_in_the_panic(house: House, bob: Person) -> None:
     await house.press("set_moderation", rules={"words": {"action": "hold", "words": ["war"]}})
     await bob.say("no war please")
@@ -206,7 +206,7 @@ async def test_a_raider_is_kicked_in_the_panic(house: House, bob: Person) -> Non
         assert await house.press("calm") == {"held": 3, "dropped": 3, "released": 0}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_two_moderators_press_at_once(house: House, bob: Person) -> None:
     async with house.room.enter("Otto", moderator=True) as otto, house.enter("Mallory") as mallory:
         for _ in range(3):
@@ -219,7 +219,7 @@ async def test_two_moderators_press_at_once(house: House, bob: Person) -> None:
         assert changes == [True, False] * 3
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_how_the_operator_sets_the_panic(moderated: Moderated, clock: SettableClock) -> None:
     async with moderated(newcomer_seconds=0, panic_slow_mode_seconds=0) as server:
         room = await open_room(server)
@@ -255,7 +255,7 @@ async def slow_house(folder: Path, clock: SettableClock, slow: Slow) -> AsyncIte
             yield House(server, clock, room, olga)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_was_judged_before_the_panic_and_stored_in_it_is_not_shown(
     tmp_path: Path, clock: SettableClock
 ) -> None:
@@ -277,7 +277,7 @@ async def test_what_was_judged_before_the_panic_and_stored_in_it_is_not_shown(
         assert await house.press("calm") == {"held": 1, "dropped": 1, "released": 0}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_calm_decides_also_what_is_on_its_way(tmp_path: Path, clock: SettableClock) -> None:
     slow = Slow()
     async with slow_house(tmp_path, clock, slow) as house, house.enter("Mallory") as mallory:

@@ -68,7 +68,7 @@ class Witness:
 
 
 @pytest.mark.parametrize("pressed", [True, False], ids=["panic", "control"])
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test
 async def test_a_raid(house: House, pressed: bool) -> None:
     """The raid comes in waves, the moderator presses after the first; without it (the control) the others are seen."""
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ import pytest
 from .conftest import House
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_message_each_so_many_seconds(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=10)
     async with house.enter("Alice") as alice, house.enter("Bob") as bob:
@@ -22,7 +22,7 @@ async def test_a_message_each_so_many_seconds(house: House) -> None:
         assert (await alice.say("second")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_two_tabs_are_one_person(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=10)
     async with house.enter("Alice") as alice:
@@ -39,7 +39,7 @@ async def test_two_tabs_are_one_person(house: House) -> None:
         await tab.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_joins_anew_with_the_same_device_waits_on(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=10)
     async with house.enter("Alice", deviceId="device-of-alice") as alice:
@@ -51,7 +51,7 @@ async def test_who_joins_anew_with_the_same_device_waits_on(house: House) -> Non
         assert (await bob.say("my own turn")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_refused_takes_no_turn(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=10, rules={"links": {"action": "refuse"}})
     async with house.enter("Alice") as alice:
@@ -62,7 +62,7 @@ async def test_what_is_refused_takes_no_turn(house: House) -> None:
         assert (await alice.say("hello")).data["code"] == "slow_mode"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_that_becomes_faster_is_so_at_once(house: House) -> None:
     await house.press("set_moderation", slowModeSeconds=3_600)
     async with house.enter("Alice") as alice:

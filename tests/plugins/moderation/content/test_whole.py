@@ -17,7 +17,7 @@ NEWCOMERS = {"newcomers": {"action": "hold", "seconds": 300, "messages": 5, "hol
 
 
 @pytest.mark.parametrize(("act", "entry"), [("release", "released"), ("drop", "dropped")])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_not_in_the_log_is_not_done(house: House, tmp_path: Path, act: str, entry: str) -> None:
     await house.rules(links={"action": "hold"})
     async with house.enter("Alice") as alice, house.enter("Bob") as bob:
@@ -31,7 +31,7 @@ async def test_what_is_not_in_the_log_is_not_done(house: House, tmp_path: Path, 
         assert texts(await heard_by(bob)) == (["example.org"] if act == "release" else [])
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_calm_that_was_cut_off_is_reported_as_a_whole(house: House, tmp_path: Path) -> None:
     async with house.enter("Mallory") as mallory:
         await house.press("panic")
@@ -44,7 +44,7 @@ async def test_a_calm_that_was_cut_off_is_reported_as_a_whole(house: House, tmp_
         assert await house.press("calm") == {"held": 0, "dropped": 0, "released": 0}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_who_is_banned_nothing_is_shown_though_nobody_hears_that_they_left(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +64,7 @@ async def test_of_who_is_banned_nothing_is_shown_though_nobody_hears_that_they_l
         assert texts(await heard_by(bob)) == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_who_is_banned_nothing_is_shown_after_a_crash(
     moderated: Moderated, clock: SettableClock, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ def target(person: Any, **more: Any) -> dict[str, Any]:
     return {"targetSessionId": person.session_id, **more}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_kick_ends_the_session_on_the_spot_and_keeps_out_for_the_cool_off(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     mallory = await crowd.enter("Mallory", deviceId=DEVICE)
@@ -41,7 +41,7 @@ async def test_a_kick_ends_the_session_on_the_spot_and_keeps_out_for_the_cool_of
     await crowd.enter("Mallory", deviceId=DEVICE)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_kick_may_be_longer(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     answer = await olga.ask("kick", target(mallory, coolOffSeconds=3_600))
@@ -50,7 +50,7 @@ async def test_a_kick_may_be_longer(crowd: Any) -> None:
     assert (await crowd.join("Mallory", deviceId=DEVICE)).body["code"] == "kicked"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_banned_device_comes_in_under_no_name_and_with_no_old_token(crowd: Any) -> None:
     olga = await crowd.owner()
     mallory = await crowd.enter("Mallory", deviceId=DEVICE)
@@ -73,7 +73,7 @@ async def test_a_banned_device_comes_in_under_no_name_and_with_no_old_token(crow
     await crowd.enter("Innocent", deviceId=OTHER_DEVICE, network=ELSEWHERE)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_ban_matches_a_fingerprint(crowd: Any) -> None:
     olga = await crowd.owner()
     mallory = await crowd.enter("Mallory", fingerprintHash=FINGERPRINT)
@@ -83,7 +83,7 @@ async def test_a_ban_matches_a_fingerprint(crowd: Any) -> None:
     await crowd.enter("Innocent", fingerprintHash="another-fingerprint", network=ELSEWHERE)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_ban_matches_a_network_for_those_who_come_later(crowd: Any) -> None:
     olga = await crowd.owner()
     neighbour = await crowd.enter("Neighbour", network=ELSEWHERE)
@@ -105,7 +105,7 @@ async def test_a_ban_matches_a_network_for_those_who_come_later(crowd: Any) -> N
     await crowd.enter("Meg", token=invite.body["inviteToken"], network=ELSEWHERE)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_neighbour_who_was_here_before_the_ban_may_also_join_again(crowd: Any) -> None:
     """As a program does that has lost its token; and why somebody else is banned is not told to neighbours."""
     olga = await crowd.owner()
@@ -120,7 +120,7 @@ async def test_a_neighbour_who_was_here_before_the_ban_may_also_join_again(crowd
     assert (himself.body["code"], "rude" in himself.body["detail"]) == ("banned", True)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_networks_are_not_used_where_the_operator_does_not_want_it(crowd_with: Any) -> None:
     async with crowd_with({"ban_networks": False}) as crowd:
         olga = await crowd.owner()
@@ -131,7 +131,7 @@ async def test_networks_are_not_used_where_the_operator_does_not_want_it(crowd_w
         assert crowd.rows("SELECT network FROM moderation_bans") == [(None,)]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_kick_uses_the_network_only_in_need(crowd: Any) -> None:
     olga = await crowd.owner()
     pupil = await crowd.enter("Pupil", deviceId=DEVICE, network=ELSEWHERE)
@@ -145,7 +145,7 @@ async def test_a_kick_uses_the_network_only_in_need(crowd: Any) -> None:
     await crowd.enter("Elsewhere")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_all_sessions_of_a_banned_device_end(crowd: Any) -> None:
     olga = await crowd.owner()
     first, second = [await crowd.enter(name, deviceId=DEVICE) for name in ("Mallory", "Mal")]
@@ -155,7 +155,7 @@ async def test_all_sessions_of_a_banned_device_end(crowd: Any) -> None:
         assert await person.read() is None
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_was_written_under_another_name_on_the_device_is_deleted_with_the_rest(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     first, second = [await crowd.enter(name, deviceId=DEVICE) for name in ("Mallory", "Mal")]
@@ -166,7 +166,7 @@ async def test_what_was_written_under_another_name_on_the_device_is_deleted_with
     assert [message["content"]["text"] for message in messages] == ["Bob was here"]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nothing_is_remembered_of_the_people_of_a_room_that_has_ended(
     crowd: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +179,7 @@ async def test_nothing_is_remembered_of_the_people_of_a_room_that_has_ended(
     assert [await crowd.server.ephemeral.get(key) for key in keys] == [None] * 5
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("act", ["kick", "ban"])
 async def test_no_session_of_the_device_reads_on_over_rest(crowd: Any, act: str) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
@@ -191,7 +191,7 @@ async def test_no_session_of_the_device_reads_on_over_rest(crowd: Any, act: str)
     assert [(await crowd.rest("GET", path, by=second)).status for path in paths] == [401, 401, 401]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nobody_is_kept_out_by_the_ban_of_a_lower_rank(crowd: Any) -> None:
     """A moderator bans a second name of the owner's own device."""
     olga = await crowd.enter("Olga", moderator=True, deviceId=DEVICE)
@@ -204,7 +204,7 @@ async def test_nobody_is_kept_out_by_the_ban_of_a_lower_rank(crowd: Any) -> None
     assert (await crowd.again(olga)).welcome[1].event == "identified"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_bans_expire_and_their_marks_are_deleted(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     answer = await olga.ask("ban", target(mallory, durationSeconds=60))
@@ -217,7 +217,7 @@ async def test_bans_expire_and_their_marks_are_deleted(crowd: Any) -> None:
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_bans"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_joined_while_another_node_banned_them_does_not_connect(crowd: Any) -> None:
     """The guard of joins had passed, and that nobody was banned is still at hand here."""
     await crowd.enter("Bob")
@@ -233,7 +233,7 @@ async def test_who_joined_while_another_node_banned_them_does_not_connect(crowd:
     assert mallory.welcome[-1].data["code"] == "banned"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_clock_that_is_ahead_for_a_moment_ends_no_ban_and_no_mute(crowd: Any) -> None:
     olga, mallory, bob = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE), await crowd.enter("Bob")
     await olga.ask("ban", target(mallory, durationSeconds=60))
@@ -250,7 +250,7 @@ async def test_a_clock_that_is_ahead_for_a_moment_ends_no_ban_and_no_mute(crowd:
     assert (await bob.say("hello")).data["code"] == "muted"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_list_of_bans_tells_by_what_people_are_known_and_never_the_marks(crowd: Any) -> None:
     olga = await crowd.owner()
     mallory = await crowd.enter("Mallory", deviceId=DEVICE, fingerprintHash=FINGERPRINT, network=ELSEWHERE)
@@ -275,7 +275,7 @@ async def test_the_list_of_bans_tells_by_what_people_are_known_and_never_the_mar
     assert all(mark not in text for mark in (device, fingerprint, f"'{network}'"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_no_network_is_stored_of_people_who_are_not_banned(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", network=ELSEWHERE)
     await crowd.enter("Bob", network="192.0.2.77")
@@ -291,7 +291,7 @@ async def test_no_network_is_stored_of_people_who_are_not_banned(crowd: Any) -> 
     assert await crowd.server.ephemeral.get(f"plugin:moderation:network:{mallory.session_id}") is None
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_unban_lets_in_at_once(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     banned = (await olga.ask("ban", target(mallory))).data
@@ -303,7 +303,7 @@ async def test_unban_lets_in_at_once(crowd: Any) -> None:
     await crowd.enter("Mallory", deviceId=DEVICE)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_ban_of_one_room_holds_in_no_other(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     banned = (await olga.ask("ban", target(mallory))).data
@@ -314,7 +314,7 @@ async def test_a_ban_of_one_room_holds_in_no_other(crowd: Any) -> None:
     assert (await olga.ask("ban", target(there))).data["code"] == "not_found"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_list_comes_in_pages(crowd: Any) -> None:
     olga = await crowd.owner()
     for number in range(5):
@@ -330,7 +330,7 @@ async def test_the_list_comes_in_pages(crowd: Any) -> None:
     assert (await olga.ask("get_bans", {"before": "nothing"})).data["code"] == "not_found"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_ban_is_stored_before_the_session_ends(crowd: Any) -> None:
     """So whoever is banned stays out also if the server dies in between: here the database refuses to end sessions."""
     olga = await crowd.owner()
@@ -344,7 +344,7 @@ async def test_a_ban_is_stored_before_the_session_ends(crowd: Any) -> None:
     assert back.socket.close_code == 4403
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize(
     ("event", "field"), [("kick", "coolOffSeconds"), ("ban", "durationSeconds"), ("mute", "durationSeconds")]
 )

@@ -25,7 +25,7 @@ BLUNT = [
 ]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_events_and_answers_are_as_declared(crowd: Any) -> None:
     rest = Rest(crowd.server.port)
     documents = [(await rest.acall("GET", f"/api/{name}.json")).body for name in ("openapi", "asyncapi")]
@@ -99,14 +99,14 @@ async def told_to(person: Any, contract: Contract) -> set[str]:
     return {told.event for told in heard}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_people_are_told_what_is_kept(crowd: Any) -> None:
     page = (await Rest(crowd.server.port).acall("GET", "/privacy")).body
     assert "for 90 days at most" in page
     assert "thousands of addresses share it" in page
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_people_are_told_what_is_not_kept(crowd_with: Any) -> None:
     async with crowd_with({"ban_networks": False, "max_ban_seconds": 604_800, "public_log": False}) as crowd:
         page = (await Rest(crowd.server.port).acall("GET", "/privacy")).body

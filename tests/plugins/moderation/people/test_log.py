@@ -18,7 +18,7 @@ async def said(person: Any, *texts: str) -> list[str]:
     return [(await person.say(text)).data["serverMessageId"] for text in texts]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_every_act_is_written_down_and_told_to_the_room(crowd: Any) -> None:
     olga, bob, mallory = (
         await crowd.owner(),
@@ -47,7 +47,7 @@ async def test_every_act_is_written_down_and_told_to_the_room(crowd: Any) -> Non
     assert (entry["reason"], entry["until"]) == ("Rude", kicked["until"])
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_participants_read_that_and_not_whom(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     await olga.ask("ban", target(mallory, reason="Mallory said something"))
@@ -60,7 +60,7 @@ async def test_participants_read_that_and_not_whom(crowd: Any) -> None:
     assert all(secret not in str(page.data) for secret in ("Mallory", mallory.session_id, "Olga", olga.session_id))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_operator_may_keep_the_log_to_moderators(crowd_with: Any) -> None:
     async with crowd_with({"public_log": False}) as crowd:
         olga, bob = await crowd.owner(), await crowd.enter("Bob")
@@ -72,7 +72,7 @@ async def test_the_operator_may_keep_the_log_to_moderators(crowd_with: Any) -> N
         assert entry["target"]["username"] == "Bob"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_deletions_of_some_seconds_are_one_entry(crowd: Any) -> None:
     """ "A moderator removed 3 messages", told once."""
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
@@ -96,7 +96,7 @@ async def test_deletions_of_some_seconds_are_one_entry(crowd: Any) -> None:
     assert (await bob.hear("moderation_log")).data["count"] == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_entry_of_a_clock_that_was_ahead_is_told_at_once(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     (message,) = await said(mallory, "one")
@@ -106,7 +106,7 @@ async def test_an_entry_of_a_clock_that_was_ahead_is_told_at_once(crowd: Any) ->
     assert (await bob.hear("moderation_log")).data["act"] == "removed"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_one_entry_about_several_people_names_none_of_them(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     for message in [*await said(mallory, "one"), *await said(bob, "two")]:
@@ -116,7 +116,7 @@ async def test_one_entry_about_several_people_names_none_of_them(crowd: Any) -> 
     assert (entry["count"], entry["target"]) == (2, None)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_was_away_hears_what_was_done(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     identified = bob.welcome[1].data
@@ -127,7 +127,7 @@ async def test_who_was_away_hears_what_was_done(crowd: Any) -> None:
     assert [event["data"]["act"] for event in replay.data["events"] if event["event"] == "moderation_log"] == ["mute"]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_log_of_a_room_is_bounded(crowd_with: Any) -> None:
     async with crowd_with({"log_entries": 10, "log_seconds": 3_600}) as crowd:
         olga, bob = await crowd.owner(), await crowd.enter("Bob")
@@ -140,7 +140,7 @@ async def test_the_log_of_a_room_is_bounded(crowd_with: Any) -> None:
         await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_log"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_clock_that_is_set_back_deletes_no_new_entries(crowd_with: Any) -> None:
     async with crowd_with({"log_entries": 10}) as crowd:
         olga, bob = await crowd.owner(), await crowd.enter("Bob")
@@ -153,7 +153,7 @@ async def test_a_clock_that_is_set_back_deletes_no_new_entries(crowd_with: Any) 
         assert [entry["reason"] for page in pages for entry in page] == [f"{number}" for number in range(14, 4, -1)]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_nobody_pushes_moderators_out_of_their_log_by_what_rules_do(crowd_with: Any) -> None:
     """Each mute by a rule comes when the one before is not gathered any more."""
     async with crowd_with({"log_entries": 10}) as crowd:
@@ -172,7 +172,7 @@ async def test_nobody_pushes_moderators_out_of_their_log_by_what_rules_do(crowd_
         assert [entry["act"] for entry in entries if entry["by"] == "rule"] == ["mute"] * 10
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_mutes_by_rules_are_one_entry(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     await olga.ask("set_moderation", {"rules": {"flooding": {"action": "refuse", "perMinute": 1, "muteSeconds": 60}}})
@@ -188,7 +188,7 @@ async def test_mutes_by_rules_are_one_entry(crowd: Any) -> None:
     assert (entry["count"], entry["target"], entry["until"]) == (3, None, None)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_log_comes_in_pages(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     for number in range(7):  # all of them in one millisecond
@@ -203,7 +203,7 @@ async def test_the_log_comes_in_pages(crowd: Any) -> None:
     assert len(seen) == len(set(seen)) == 7
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_forgotten_has_no_name_in_the_log(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     meg = await crowd.promoted(olga, "Meg")

@@ -16,7 +16,7 @@ def target(person: Any, **more: Any) -> dict[str, Any]:
     return {"targetSessionId": person.session_id, **more}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_silences_at_once_for_its_time(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     other = await crowd.again(mallory)
@@ -37,7 +37,7 @@ async def test_a_mute_silences_at_once_for_its_time(crowd: Any) -> None:
     assert (await other.ask("edit_message", {"messageId": said, "text": "after"})).event == "edit_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nobody_sees_the_muted_type(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     await mallory.send("typing", {"typing": True})
@@ -48,7 +48,7 @@ async def test_nobody_sees_the_muted_type(crowd: Any) -> None:
     assert [heard for heard in await crowd.heard_by(bob) if heard.event == "typing"] == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_was_sent_after_the_mute_is_answered_is_never_seen(crowd: Any) -> None:
     """Many messages are under way at the moment of the mute; from its answer on none comes through."""
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
@@ -62,7 +62,7 @@ async def test_what_was_sent_after_the_mute_is_answered_is_never_seen(crowd: Any
     assert len(seen) == 1 + sum(answer.event == "message_ack" for answer in answers)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_without_a_time_lasts_as_long_as_the_operator_says(crowd_with: Any) -> None:
     async with crowd_with({"mute_seconds": 5, "max_mute_seconds": 10}) as crowd:
         olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
@@ -73,7 +73,7 @@ async def test_a_mute_without_a_time_lasts_as_long_as_the_operator_says(crowd_wi
         assert (await mallory.say("again")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_holds_for_the_device_and_survives_leaving(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     double = await crowd.enter("Double", deviceId=DEVICE)
@@ -98,7 +98,7 @@ async def test_a_mute_holds_for_the_device_and_survives_leaving(crowd: Any) -> N
         ),
     ],
 )
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_follows_who_joins_anew(crowd: Any, before: dict[str, str], after: dict[str, str]) -> None:
     olga = await crowd.owner()
     neighbour, mallory = await crowd.enter("Neighbour", fingerprintHash=BROWSER), await crowd.enter("Mallory", **before)
@@ -118,7 +118,7 @@ async def test_a_mute_follows_who_joins_anew(crowd: Any, before: dict[str, str],
     assert (await again.say("hello")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_knows_no_network_where_the_operator_wants_none(crowd_with: Any) -> None:
     async with crowd_with({"ban_networks": False}) as crowd:
         olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
@@ -128,7 +128,7 @@ async def test_a_mute_knows_no_network_where_the_operator_wants_none(crowd_with:
         assert crowd.rows("SELECT network FROM moderation_mutes") == [(None,)]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_moderator_is_not_muted_with_a_participant_of_the_same_device(crowd: Any) -> None:
     olga = await crowd.enter("Olga", moderator=True, deviceId=DEVICE)
     double = await crowd.enter("Double", deviceId=DEVICE)
@@ -138,7 +138,7 @@ async def test_a_moderator_is_not_muted_with_a_participant_of_the_same_device(cr
     assert (await olga.say("hello")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_comes_back_is_told(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     await olga.ask("mute", target(mallory, durationSeconds=60))
@@ -150,7 +150,7 @@ async def test_who_comes_back_is_told(crowd: Any) -> None:
     assert [heard for heard in (await crowd.again(mallory)).welcome if heard.event == "muted"] == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_unmute_lets_speak_at_once(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     await olga.ask("mute", target(mallory))
@@ -161,7 +161,7 @@ async def test_unmute_lets_speak_at_once(crowd: Any) -> None:
     assert (await crowd.rest("POST", "/unmute", target(mallory), by=olga)).body["code"] == "conflict"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_second_mute_takes_the_place_of_the_first(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     for seconds in (600, 5):
@@ -171,7 +171,7 @@ async def test_a_second_mute_takes_the_place_of_the_first(crowd: Any) -> None:
     assert (await mallory.say("hello")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_longer_mute_holds_for_whoever_the_first_one_held(crowd: Any) -> None:
     """Also where as many are muted as may be."""
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", fingerprintHash=BROWSER)
@@ -192,7 +192,7 @@ async def test_a_longer_mute_holds_for_whoever_the_first_one_held(crowd: Any) ->
     assert (await again.say("a mute that is over is no beginning")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nobody_lifts_or_eases_what_a_higher_rank_decided(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     meg = await crowd.promoted(olga, "Meg")
@@ -209,7 +209,7 @@ async def test_nobody_lifts_or_eases_what_a_higher_rank_decided(crowd: Any) -> N
     assert (await meg.ask("mute", target(mallory, durationSeconds=1))).event == "mute_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: Any) -> None:
     mallory = await crowd.enter("Mallory")
     assert (await mallory.say("hello")).event == "message_ack"
@@ -222,7 +222,7 @@ async def test_a_mute_that_another_node_has_stored_acts_within_a_second(crowd: A
     assert (await mallory.say("hello")).data["code"] == "muted"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_rule_never_shortens_what_a_moderator_has_decided_on_another_node(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     flooding = {"action": "refuse", "perMinute": 3, "muteSeconds": 30}
@@ -241,7 +241,7 @@ async def test_a_rule_never_shortens_what_a_moderator_has_decided_on_another_nod
     assert (await mallory.say("hello")).data["retryAfterMs"] == 3_600_000
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory", deviceId=DEVICE)
     await olga.ask("mute", target(mallory, durationSeconds=10))
@@ -250,7 +250,7 @@ async def test_mutes_that_are_over_are_deleted(crowd: Any) -> None:
     await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_mutes"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_room_that_is_full_of_mutes_costs_no_transactions(crowd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anonchat_moderation.mutes.MUTES", 2)
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")

@@ -33,7 +33,7 @@ OFTEN: dict[str, str | tuple[str, ...]] = {
 PARTIAL = ("SELECT_GATHERED", "SELECT_HELD_OF_BANNED")  # all of an index that has few rows
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_by_an_index(crowd: Any) -> None:
     for name, index in OFTEN.items():
         statement = getattr(statements if hasattr(statements, name) else content, name)

@@ -17,7 +17,7 @@ def target(person: Any, **more: Any) -> dict[str, Any]:
     return {"targetSessionId": person.session_id, **more}
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("act", ACTS)
 async def test_nobody_acts_on_an_equal_or_a_higher_one(crowd: Any, act: str) -> None:
     owners = [await crowd.owner(name) for name in ("Olga", "Oleg")]
@@ -41,7 +41,7 @@ async def test_nobody_acts_on_an_equal_or_a_higher_one(crowd: Any, act: str) -> 
     assert {act for (act,) in crowd.rows("SELECT act FROM moderation_log")} == {"promote"}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("act", ["kick", "ban", "mute"])
 async def test_higher_ones_act_on_lower_ones(crowd: Any, act: str) -> None:
     olga = await crowd.owner()
@@ -51,7 +51,7 @@ async def test_higher_ones_act_on_lower_ones(crowd: Any, act: str) -> None:
     assert (await olga.ask(act, target(meg))).event == f"{act}_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_only_owners_appoint_moderators(crowd: Any) -> None:
     olga, pia = await crowd.owner(), await crowd.enter("Pia")
     meg = await crowd.promoted(olga, "Meg")
@@ -61,7 +61,7 @@ async def test_only_owners_appoint_moderators(crowd: Any) -> None:
     assert (await olga.ask("demote", target(pia))).data["code"] == "conflict"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_promotion_and_demotion_hold_on_open_sockets_at_once_and_are_seen_by_all(crowd: Any) -> None:
     olga, meg, pia = await crowd.owner(), await crowd.enter("Meg"), await crowd.enter("Pia")
     assert (await meg.ask("mute", target(pia))).data["code"] == "not_moderator"
@@ -75,7 +75,7 @@ async def test_promotion_and_demotion_hold_on_open_sockets_at_once_and_are_seen_
     assert [(user["username"], user["role"]) for user in told] == [("Meg", "moderator"), ("Meg", "participant")]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_invite_for_moderators_gives_the_rank_of_the_promoted(crowd: Any) -> None:
     olga = await crowd.owner()
     invite = await crowd.rest("POST", "/invites", {"role": "moderator"}, by=olga)
@@ -84,7 +84,7 @@ async def test_an_invite_for_moderators_gives_the_rank_of_the_promoted(crowd: An
     assert (await olga.ask("demote", target(meg))).event == "demote_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_people_of_other_rooms_and_people_who_left_are_not_found(crowd: Any) -> None:
     olga, pia = await crowd.owner(), await crowd.enter("Pia")
     await pia.ask("leave")
@@ -102,7 +102,7 @@ async def test_people_of_other_rooms_and_people_who_left_are_not_found(crowd: An
     assert refused.body["code"] == "forbidden"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_moderators_who_act_on_each_other_at_once_leave_no_forbidden_state(crowd: Any) -> None:
     """Kicks, promotions, demotions and mutes by two owners and two moderators on each other, many at a time.
 
@@ -136,7 +136,7 @@ async def test_moderators_who_act_on_each_other_at_once_leave_no_forbidden_state
         assert (await owner.say("still here")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_kick_and_a_promotion_of_one_person_at_once(crowd: Any) -> None:
     """Twenty times: a moderator kicks whom an owner promotes. Either the kick came first, or it was refused."""
     olga = await crowd.owner()
@@ -161,7 +161,7 @@ async def test_a_kick_and_a_promotion_of_one_person_at_once(crowd: Any) -> None:
 # --- a new moderator link
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_rotation_refuses_the_old_token_and_deposes_who_came_by_it(crowd: Any) -> None:
     olga, thief = await crowd.owner(), await crowd.owner("Thief")
     away = (await crowd.join("Away", moderator=True)).body
@@ -180,7 +180,7 @@ async def test_rotation_refuses_the_old_token_and_deposes_who_came_by_it(crowd: 
     assert token not in str(crowd.rows("SELECT * FROM invites"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_rotation_that_fails_is_not_in_the_log(crowd: Any) -> None:
     olga = await crowd.owner()
     with failing(crowd.folder, "DELETE ON invites"):
@@ -189,7 +189,7 @@ async def test_a_rotation_that_fails_is_not_in_the_log(crowd: Any) -> None:
     await crowd.owner("Oleg")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_two_rotations_at_once_one_holds(crowd: Any) -> None:
     owners = [await crowd.owner(name) for name in ("Olga", "Oleg")]
     numbers = [await person.send("rotate_moderator_token") for person in owners]
@@ -205,7 +205,7 @@ async def test_of_two_rotations_at_once_one_holds(crowd: Any) -> None:
 # --- moderators who come back
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_moderator_who_drops_is_still_moderator_and_passes_their_own_lock(crowd: Any) -> None:
     olga = await crowd.enter("Olga", moderator=True, deviceId="device-of-olga")
     meg, pia = await crowd.promoted(olga, "Meg"), await crowd.enter("Pia")
@@ -221,7 +221,7 @@ async def test_a_moderator_who_drops_is_still_moderator_and_passes_their_own_loc
     await crowd.enter("Other Olga", moderator=True)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_roles_hold_for_requests_too(crowd: Any) -> None:
     olga, meg = await crowd.owner(), await crowd.enter("Meg")
     assert (await crowd.rest("GET", "/bans", by=meg)).body["code"] == "not_moderator"
@@ -234,7 +234,7 @@ async def test_roles_hold_for_requests_too(crowd: Any) -> None:
     assert (await crowd.rest("GET", "/bans")).body["code"] == "not_identified"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_role_is_asked_at_the_act_and_not_when_the_request_began(crowd: Any) -> None:
     """A moderator who sends many kicks is demoted in between: none of them happens after that."""
     olga = await crowd.owner()
@@ -251,7 +251,7 @@ async def test_the_role_is_asked_at_the_act_and_not_when_the_request_began(crowd
     assert answered.data["code"] == "not_moderator" or len(crowd.rows("SELECT id FROM moderation_bans")) == 10
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_rank_that_another_node_has_changed_counts_at_once(crowd: Any) -> None:
     """Open sockets of this node do not know of it yet; the database does."""
     olga = await crowd.owner()

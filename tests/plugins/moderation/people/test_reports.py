@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_moderators_hear_of_a_report_at_once_and_nobody_else_does(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("buy this")).data["serverMessageId"]
@@ -33,7 +33,7 @@ async def test_moderators_hear_of_a_report_at_once_and_nobody_else_does(crowd: A
     assert (await mallory.ask("get_reports")).data["code"] == "not_moderator"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_one_report_a_message_and_person_also_when_they_come_at_once(crowd: Any) -> None:
     olga, bob, eve, mallory = [await crowd.owner(), *[await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]]
     message = (await mallory.say("buy this")).data["serverMessageId"]
@@ -46,7 +46,7 @@ async def test_one_report_a_message_and_person_also_when_they_come_at_once(crowd
     assert "message_reported" not in [heard.event for heard in await crowd.heard_by(olga)]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_joins_anew_with_the_same_device_has_reported_already(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     message = (await mallory.say("hello")).data["serverMessageId"]
@@ -61,7 +61,7 @@ async def test_who_joins_anew_with_the_same_device_has_reported_already(crowd: A
     assert (await olga.ask("get_reports")).data["open"] == 2
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_report_is_resolved_for_all_who_reported_that_message(crowd: Any) -> None:
     olga, bob, eve, mallory = [await crowd.owner(), *[await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]]
     meg = await crowd.promoted(olga, "Meg")
@@ -83,7 +83,7 @@ async def test_a_report_is_resolved_for_all_who_reported_that_message(crowd: Any
     assert (reply.status, reply.body["open"]) == (200, 0)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_report_is_for_those_above_the_author(crowd: Any) -> None:
     """Of what an owner wrote for the other owners; never for who wrote it."""
     olga, bob, mallory = [await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")]
@@ -119,7 +119,7 @@ async def test_a_report_is_for_those_above_the_author(crowd: Any) -> None:
     assert await seen(olga, oscar, mia) == [["Mallory"], ["Mallory", "Olga"], ["Mallory"]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_wrote_under_two_ranks_and_left_is_counted_under_both(crowd: Any) -> None:
     olga, bob, mallory = [await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")]
     meg = await crowd.promoted(olga, "Meg")
@@ -137,7 +137,7 @@ async def test_who_wrote_under_two_ranks_and_left_is_counted_under_both(crowd: A
     assert told == [1, 0]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_reports_go_with_their_message(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -150,7 +150,7 @@ async def test_reports_go_with_their_message(crowd: Any) -> None:
     ] == "message_not_found"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_cannot_be_reported(crowd: Any) -> None:
     bob = await crowd.enter("Bob")
     own = (await bob.say("mine")).data["serverMessageId"]
@@ -169,7 +169,7 @@ async def test_what_cannot_be_reported(crowd: Any) -> None:
         assert answer.data["code"] == code, (message, reason)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_reports_are_limited_by_person_on_both_ways_together(crowd: Any) -> None:
     bob, eve, mallory = [await crowd.enter(name) for name in ("Bob", "Eve", "Mallory")]
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -183,7 +183,7 @@ async def test_reports_are_limited_by_person_on_both_ways_together(crowd: Any) -
     assert (await eve.ask("report_message", body)).event == "report_message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_moderator_who_comes_back_is_told_how_many_wait(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -195,7 +195,7 @@ async def test_a_moderator_who_comes_back_is_told_how_many_wait(crowd: Any) -> N
     assert told == {"Olga": [{"open": 1}], "Bob": []}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_who_is_forgotten_has_reported_nothing(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -206,7 +206,7 @@ async def test_who_is_forgotten_has_reported_nothing(crowd: Any) -> None:
     assert (await olga.hear("report_count")).data == {"open": 0}
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_more_reports_than_can_be_read_are_refused(crowd: Any) -> None:
     bob, mallory = await crowd.enter("Bob"), await crowd.enter("Mallory")
     message = (await mallory.say("one")).data["serverMessageId"]
@@ -218,7 +218,7 @@ async def test_more_reports_than_can_be_read_are_refused(crowd: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["by its author", "with all that its author wrote"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_moderators_hear_that_reports_are_gone_with_their_message(crowd: Any, how: str) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     for text in ("buy this", "and that"):
@@ -233,7 +233,7 @@ async def test_moderators_hear_that_reports_are_gone_with_their_message(crowd: A
         pass
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_end_of_a_room_right_after_deletions_is_no_failure_of_what_tells_of_reports(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     messages = [(await bob.say(word)).data["serverMessageId"] for word in ("one", "two", "three", "four", "five")]

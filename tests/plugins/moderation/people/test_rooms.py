@@ -19,7 +19,7 @@ async def said(person: Any, *texts: str) -> list[str]:
     return [(await person.say(text)).data["serverMessageId"] for text in texts]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_closed_room_lets_nobody_new_in_until_it_is_reopened(crowd: Any) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
     assert (await olga.ask("close_room")).event == "close_room_ack"
@@ -34,7 +34,7 @@ async def test_a_closed_room_lets_nobody_new_in_until_it_is_reopened(crowd: Any)
     assert (await crowd.rest("POST", "/close", {}, by=olga)).body == {"isOpen": False}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_participants_cannot_close_or_end(crowd: Any) -> None:
     bob = await crowd.enter("Bob")
     for event, path in (("close_room", "/close"), ("reopen_room", "/reopen"), ("end_room", "/end")):
@@ -42,7 +42,7 @@ async def test_participants_cannot_close_or_end(crowd: Any) -> None:
         assert (await crowd.rest("POST", path, by=bob)).body["code"] == "not_moderator"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("by_event", [True, False])
 async def test_an_ended_room_is_over_for_all_and_nothing_is_left_of_it(crowd: Any, by_event: bool) -> None:
     olga, bob = await crowd.owner(), await crowd.enter("Bob")
@@ -67,7 +67,7 @@ async def test_an_ended_room_is_over_for_all_and_nothing_is_left_of_it(crowd: An
         assert crowd.rows(f"SELECT id FROM moderation_{table}") == [], table
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_ended_room_is_purged_after_the_grace(crowd_with: Any) -> None:
     async with crowd_with(rooms={"purge_grace_seconds": 3_600}) as crowd:
         olga, bob = await crowd.owner(), await crowd.enter("Bob")
@@ -82,7 +82,7 @@ async def test_an_ended_room_is_purged_after_the_grace(crowd_with: Any) -> None:
         await crowd.until(lambda: not crowd.rows("SELECT id FROM moderation_log"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_bans_of_a_room_are_purged_also_when_moderation_is_off(crowd_with: Any) -> None:
     async with crowd_with() as crowd:
         olga, troll = await crowd.owner(), await crowd.enter("Troll", deviceId="device-t")
@@ -94,7 +94,7 @@ async def test_bans_of_a_room_are_purged_also_when_moderation_is_off(crowd_with:
 # --- everything by one person
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_all_by_one_person_is_deleted_and_nothing_else(crowd: Any) -> None:
     olga, bob, mallory = await crowd.owner(), await crowd.enter("Bob"), await crowd.enter("Mallory")
     (kept,) = await said(bob, "kept")
@@ -109,7 +109,7 @@ async def test_all_by_one_person_is_deleted_and_nothing_else(crowd: Any) -> None
     assert (await mallory.say("still here")).event == "message_ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_all_by_somebody_who_has_left_is_deleted(crowd: Any) -> None:
     olga, mallory = await crowd.owner(), await crowd.enter("Mallory")
     meg, max_ = await crowd.promoted(olga, "Meg"), await crowd.promoted(olga, "Max")
@@ -125,7 +125,7 @@ async def test_all_by_somebody_who_has_left_is_deleted(crowd: Any) -> None:
     assert crowd.rows("SELECT id FROM messages") == []
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_ban_may_delete_what_was_written(crowd: Any) -> None:
     olga, mallory, troll = await crowd.owner(), await crowd.enter("Mallory"), await crowd.enter("Troll")
     await said(mallory, "one", "two")
@@ -155,7 +155,7 @@ class Listener:
         self.heard.append((act, session_id, reason, until))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_other_plugins_write_in_the_transaction_of_an_act(crowd_with: Any) -> None:
     listener = Listener()
     async with crowd_with(plugins={"listener": listener}) as crowd:
