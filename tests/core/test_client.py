@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RedirectHandler
-from tornado.websocket import WebSocketHandler, websocket_connect
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13, websocket_connect
 
 from anonchat.app import Server as RunningServer
 from anonchat.client import (
@@ -36,6 +37,7 @@ from anonchat.client import (
     Server,
     join,
 )
+from anonchat.client.connection.line import Line
 from anonchat.client.device import devices_for
 from anonchat.testing import running_server, settings_in
 
@@ -311,6 +313,16 @@ async def test_a_connection_that_ends_as_it_begins_keeps_no_request_waiting(link
                 await ann.presence()
     proxy.stop()
     await proxy.close_all_connections()
+
+
+@pytest.mark.gen_test
+async def test_a_frame_does_not_wait_until_the_one_before_has_arrived(server: RunningServer) -> None:
+    """A bot that says two things at once has waited for the network in between, or for 40 ms on one machine."""
+    line = await Line.open(f"ws://127.0.0.1:{server.port}/ws", SECONDS)
+    protocol = line._socket.protocol
+    assert isinstance(protocol, WebSocketProtocol13)
+    assert protocol.stream.socket.getsockopt(IPPROTO_TCP, TCP_NODELAY) == 1
+    line.close()
 
 
 @pytest.mark.gen_test

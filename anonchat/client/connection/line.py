@@ -44,7 +44,7 @@ class Line:
         try:
             connecting = websocket_connect(request, max_message_size=FRAME_BYTES)
             try:
-                return cls(await asyncio.shield(connecting))
+                socket = await asyncio.shield(connecting)
             except asyncio.CancelledError:
                 asyncio.ensure_future(connecting).add_done_callback(_hang_up)
                 raise
@@ -54,6 +54,10 @@ class Line:
             raise NotReachable(f"the server refuses the connection ({error.message})", retry_after) from error
         except (OSError, StreamClosedError, WebSocketError, ValueError, KeyError) as error:
             raise NotReachable(f"the server cannot be reached ({error})") from error
+        # Tornado leaves Nagle's algorithm on: a frame would wait until the one before has arrived and that is known here.
+        if socket.protocol is not None:  # else it was closed at once
+            socket.protocol.set_nodelay(True)
+        return cls(socket)
 
     def write(self, event: str, data: Mapping[str, Any]) -> None:
         """Send a frame that needs no answer, as `send` does."""
