@@ -103,7 +103,7 @@ class Person:
         return await self.ask("send_message", message)
 
     async def hear(self, event: str) -> Heard:
-        """The next event of that name; others stay to be heard later. Raises TimeoutError after ten seconds."""
+        """The next event of that name; others stay to be heard later. Raises TimeoutError after half a minute."""
         return await self._wait(lambda heard: heard.event == event, event)
 
     async def heard(self, event: str) -> Sequence[Heard]:
