@@ -5,8 +5,9 @@
 A server for each set of plugins runs in a process of its own; they take turns, in another order each round, so that
 whatever else the machine does, and what the one before has left to the disk, meets all of them alike. All run on one
 core, and the load on the others, where there are any. In each of the
-rooms one member sends, with several messages in flight, and all hear it; one message in twenty mentions somebody, unless
-it is said otherwise. Rooms of 5 are measured, and then rooms of 50, fewer of them, so that there are as many people. Two
+rooms one member sends, with several messages in flight, and all hear it. Rooms of 5 are measured, and then rooms of 50,
+fewer of them, so that there are as many people: first with plain messages, then with a mention in one of twenty, for which
+a notification is stored and sent as well. With 0 messages for each mention there are none. Two
 ratios to the server without plugins are told, each the median over the rounds: of messages a second, and of the server's
 processor time a message, which a busy machine disturbs less.
 """
@@ -37,6 +38,7 @@ from benchmarks.machine import Cores, pinned, processor_seconds
 PEOPLE, IN_FLIGHT = 100, 160  # on a server, and messages of them all that wait for their acknowledgement
 MEMBERS = (5, 50)  # of a room
 PAUSE = 0.5  # seconds between two turns
+MENTION_EVERY = (0, 20)  # messages; 0: nobody is mentioned
 NONE = "none"
 MENTIONED = "Maud"
 WORDS = tuple("".join(random.choices(string.ascii_lowercase, k=6)) for _ in range(2_000))
@@ -99,7 +101,7 @@ class Member(asyncio.Protocol):
         """Send so many messages at once."""
         for _ in range(count):
             self._sent += 1
-            name = f"@{MENTIONED} " if self._sent % self._mention_every == 0 else ""
+            name = f"@{MENTIONED} " if self._mention_every and self._sent % self._mention_every == 0 else ""
             text = name + " ".join(random.choices(WORDS, k=8))  # nobody says the same twice, which a rule refuses
             self._write("send_message", {"text": text, "clientMsgId": str(self._sent)})
 
@@ -181,15 +183,20 @@ async def measure(
             found = await turn(servers[name], [people[0] for people in rooms[name]], seconds)
             if number:
                 figures[name].append(found)
-        print(f"\rrooms of {members}: round {number} of {rounds}", end="", flush=True, file=sys.stderr)
+        print(f"\r{_title(members, mention_every)}: round {number} of {rounds}", end="", flush=True, file=sys.stderr)
     for member in itertools.chain.from_iterable(itertools.chain.from_iterable(rooms.values())):
         member.close()
     return figures
 
 
-def report(members: int, figures: Mapping[str, list[Figures]]) -> None:
+def _title(members: int, mention_every: int) -> str:
+    said = f"a mention in every {mention_every}th message" if mention_every else "plain messages"
+    return f"rooms of {members}, {said}"
+
+
+def report(title: str, figures: Mapping[str, list[Figures]]) -> None:
     """Print a line for each set of plugins."""
-    print(f"\n\nrooms of {members}\n{'plugins':16} {'acks/s':>10} {'of none':>8} {'CPU us':>8} {'of none':>8}")
+    print(f"\n\n{title}\n{'plugins':16} {'acks/s':>10} {'of none':>8} {'CPU us':>8} {'of none':>8}")
     for name, found in figures.items():
         pairs = list(zip(found, figures[NONE], strict=True))
         rate, cost = (statistics.median(one[index] for one in found) for index in range(2))
@@ -201,7 +208,7 @@ def main() -> None:
     """Start a server for each set of plugins, measure and report."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2.0
-    mention_every = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+    mentions = (int(sys.argv[3]),) if len(sys.argv) > 3 else MENTION_EVERY
     sizes = tuple(map(int, sys.argv[4:])) or MEMBERS
     sets = {NONE: (), **{name: (name,) for name in bundled()}, "all": bundled()}
     cores = Cores.of_this_machine()
@@ -214,8 +221,9 @@ def main() -> None:
                     ServerProcess(folder, environment(plugins={"enabled": list(plugins)}))
                 )
         stack.enter_context(pinned(cores.load))
-        for members in sizes:
-            report(members, asyncio.run(measure(servers, members, rounds, seconds, mention_every)))
+        for members, mention_every in itertools.product(sizes, mentions):
+            figures = asyncio.run(measure(servers, members, rounds, seconds, mention_every))
+            report(_title(members, mention_every), figures)
     print(f"aim: all of them cost at most {AIM:.0%} of the messages a second")
 
 

@@ -15,6 +15,8 @@ _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _KEPT = (string.ascii_letters + string.digits).encode()
 _WORDS_ONLY = bytes(sign if sign in _KEPT else ord(" ") for sign in range(256)).lower()
+_LOWER = bytes(range(256)).lower()
+_SIGNS = bytes(sign for sign in range(128) if sign not in _KEPT)
 _STRETCHED = re.compile(r"(.)\1+", re.DOTALL)
 _MIXED = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LATIN = regex.compile(r"\p{Script=Latin}")
@@ -80,6 +82,15 @@ def words_of(folded: str) -> list[str]:
     return folded.encode().translate(_WORDS_ONLY).decode().split()
 
 
+def _letters(raw: str) -> str:
+    """The letters of a text in which all words are spoken ones, as of most; empty where that is to be looked at.
+
+    The same as from the words, in a fifth of the time.
+    """
+    letters = raw.encode().translate(_LOWER, _SIGNS) if raw.isascii() else b""
+    return letters.decode() if letters.isalpha() else ""
+
+
 class Text:
     """What somebody wrote. Each form is made when a rule first asks for it."""
 
@@ -129,7 +140,7 @@ class Text:
         In a short one, stretched letters stand once; where there are no words, it is all of the text.
         """
         if self._said is None:
-            letters = "".join(self.spoken).replace("'", "").replace("\u2019", "")
+            letters = _letters(self.raw) or "".join(self.spoken).replace("'", "").replace("\u2019", "")
             self._said = letters if len(letters) >= SHORT else _STRETCHED.sub(r"\1", letters) or self.raw.strip()
         return self._said
 

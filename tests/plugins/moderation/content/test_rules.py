@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonchat_moderation.content.folding import LONGEST, Text, compatible, plain
+from anonchat_moderation.content.folding import LONGEST, SHORT, Text, compatible, plain
 from anonchat_moderation.content.memory import CROWD_TEXTS, MOST_SESSIONS, Crowd, Recent, Sender
 from anonchat_moderation.content.presets import PRESETS
 from anonchat_moderation.content.rules.flooding import Flooding
@@ -117,6 +117,13 @@ def test_who_says_it_again_is_one_sayer() -> None:
 @given(st.text(st.sampled_from(string.printable), max_size=60))
 def test_words_of_ascii_are_those_of_the_pattern(text: str) -> None:
     assert Text(text).words == re.findall(r"[a-z0-9]+(?:'[a-z0-9]+)*", text.lower())
+
+
+@given(st.text(st.sampled_from(string.ascii_letters + " '_.7"), min_size=SHORT, max_size=90))
+def test_what_counts_of_ascii_are_the_letters_of_spoken_words(text: str) -> None:
+    """Also where they are found without looking for words."""
+    letters = "".join(Text(text).spoken).replace("'", "")
+    assert Text(text).said == letters or len(letters) < SHORT
 
 
 @given(st.lists(st.sampled_from("abcdefg")))
