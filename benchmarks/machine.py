@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import resource
@@ -90,8 +91,12 @@ def description() -> str:
     return f"{model}, {os.cpu_count()} cores, {gibibytes:.0f} GiB, {platform.system()} {platform.release()}"
 
 
+@functools.cache
 def version_of(*command: str) -> str:
-    """The first line that a program says about its version; empty where it is not installed."""
+    """The first line that a program says about its version; empty where it is not installed.
+
+    Asked once: the results that a run writes into the tree do not change which commit it measures.
+    """
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
