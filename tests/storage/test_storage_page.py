@@ -41,7 +41,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [step for step in steps if "../anonchat/.venv/bin/" in step] == steps[-2:]
     run("sh", "-ec", "\n".join(steps[:-2]), folder=above)
     made = above / "anonchat-shelf"
-    for kind, name in (("ini", "setup.cfg"), ("python", "test_shelf.py")):
+    for kind, name in (("toml", "pyproject.toml"), ("python", "test_shelf.py")):
         (made / name).write_text(block(kind, f"# {name}"), encoding="utf-8")
     return made
 
@@ -50,7 +50,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the environment in which it is installed beside anonchat."""
     folder = tmp_path_factory.mktemp("site")
-    (package / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools"]\n', encoding="utf-8")
     command = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--target", folder, package)
     run(sys.executable, "-m", "pip", *command, folder=package)
     return {"PYTHONPATH": str(folder)}
@@ -63,7 +62,7 @@ def test_its_tests_are_those_of_every_backend(package: Path, site: dict[str, str
 
 @pytest.mark.gen_test
 async def test_a_server_uses_it(site: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "anonchat.toml").write_text(block("toml"), encoding="utf-8")
+    (tmp_path / "anonchat.toml").write_text(block("toml", "# anonchat.toml"), encoding="utf-8")
     with ServerProcess(tmp_path, site) as server:
         answer = await AsyncHTTPClient().fetch(f"{server.url}/health/ready")
     assert answer.code == 200
@@ -71,7 +70,7 @@ async def test_a_server_uses_it(site: dict[str, str], tmp_path: Path) -> None:
 
 def test_where_it_is_not_installed_it_is_named(tmp_path: Path) -> None:
     """The control."""
-    (tmp_path / "anonchat.toml").write_text(block("toml"), encoding="utf-8")
+    (tmp_path / "anonchat.toml").write_text(block("toml", "# anonchat.toml"), encoding="utf-8")
     command = (sys.executable, "-P", "-m", "anonchat", "serve")
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert refused.returncode != 0
