@@ -20,6 +20,7 @@ const GOING = new Set(["message_deleted", "messages_removed"]);
 
 export class Session {
   #environment;
+  #acts = new Map(); // on their way, by event and data
   reply = signal(null); // id of the message that is answered
   editing; // signal of {id, text}: the message that is changed, and what is to stand there; or of null
   panel = signal(null); // id of what is open beside the conversation
@@ -99,8 +100,17 @@ export class Session {
     this.drawer.set("editing", undefined);
   }
 
-  /** Do something that the server may refuse, and say so if it does. Returns whether it was done. */
-  async act(event, data) {
+  /**
+   * Do something that the server may refuse, and say so if it does. Returns whether it was done. The same that is still on its
+   * way is not done again: who presses twice means it once.
+   */
+  act(event, data) {
+    const key = JSON.stringify([event, data]);
+    if (!this.#acts.has(key)) this.#acts.set(key, this.#act(event, data).finally(() => this.#acts.delete(key)));
+    return this.#acts.get(key);
+  }
+
+  async #act(event, data) {
     this.problem.value = null;
     try {
       await this.chat.request(event, data);

@@ -146,6 +146,20 @@ for (const reason of ["not_ours", "closed"]) {
   });
 }
 
+test("32 who presses twice means it once, and can do the same again when it is answered", async () => {
+  const { session } = scene();
+  const asked = [];
+  session.chat.request = (event, data) => new Promise((done, fail) => asked.push({ event, data, done, fail }));
+  const [first, second, other] = ["1", "1", "2"].map((messageId) => session.act("release_message", { messageId }));
+  assert.deepEqual(asked.map(({ data }) => data.messageId), ["1", "2"]);
+  asked[0].done();
+  asked[1].fail({ code: "message_not_found" });
+  assert.deepEqual(await Promise.all([first, second, other]), [true, true, false]);
+  assert.equal(session.problem.value.code, "message_not_found");
+  session.act("release_message", { messageId: "1" });
+  assert.equal(asked.length, 3);
+});
+
 test("24 a tab whose stay is over forgets its own, and not the one that another tab has kept since", async () => {
   const device = storage();
   const [old, other] = [new Drawers(storage(), device), new Drawers(storage(), device)];
