@@ -525,9 +525,9 @@ async def test_what_was_written_while_the_clock_was_ahead_keeps_nothing_old(
 ) -> None:
     room = await open_room(server, retentionSeconds=600)
     async with room.enter("Alice") as alice:
-        clock.advance(YEAR)
+        clock.advance(HOUR)
         await alice.say("from the future")
-        clock.advance(-YEAR)
+        clock.advance(-HOUR)
         await alice.say("old")
         clock.advance(500)
         await alice.say("young")
